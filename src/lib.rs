@@ -1,0 +1,3 @@
+//! `runner` runs YAML playbooks against authenticated HTTP APIs.
+pub mod model;
+pub mod simulate;

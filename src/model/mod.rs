@@ -1,0 +1,1 @@
+//! Shared words of every layer: no I/O, no clock.

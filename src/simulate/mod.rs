@@ -1,0 +1,1 @@
+//! The providers as servers on loopback, written from their published facts.
