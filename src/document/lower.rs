@@ -1,0 +1,203 @@
+//! From the spanned tree to the types of the language.
+//!
+//! [`keys!`] declares a type with its keys once. The struct, the check for unknown, missing and not yet supported keys, and
+//! the JSON Schema (by `schemars`, with the doc comments as descriptions) all come from that one declaration.
+
+use super::yaml::Node;
+use crate::source::{Code, Diagnostic, Diagnostics, Spanned, nearest};
+
+/// What lowering writes to.
+pub struct Lower<'a> {
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl<'a> Lower<'a> {
+    /// Lowers into `diagnostics`.
+    pub fn new(diagnostics: &'a mut Diagnostics) -> Self {
+        Self { diagnostics }
+    }
+
+    /// Takes a mistake up.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// A value is of the wrong type. `wanted` names what is taken, with an example where that helps.
+    pub fn wrong_type(&mut self, node: &Node, wanted: &str) {
+        let message = format!("{wanted} is needed here, not {}", node.describe());
+        self.report(Diagnostic::new(Code::WrongType, node.span, message));
+    }
+}
+
+/// A type that can be read from a node. `None` means that a mistake was reported.
+pub trait FromNode: Sized {
+    /// Reads the node.
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self>;
+}
+
+/// One key of a map type.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The key as written.
+    pub name: &'static str,
+    /// What is not built yet about it; such a key is refused.
+    pub missing_work: Option<&'static str>,
+}
+
+/// A type that is a map with known keys; it can be a part of a larger one.
+pub trait KeySet: Sized {
+    /// All its keys, those of its parts included.
+    fn keys() -> Vec<Key>;
+
+    /// Reads the keys from a map. Keys it does not know are none of its business.
+    fn read(map: &Node, lower: &mut Lower<'_>) -> Option<Self>;
+}
+
+/// Reports each key of `map` that is not among `keys`. `owner` is "a step", "an input".
+pub fn check_keys(map: &Node, owner: &str, keys: &[Key], lower: &mut Lower<'_>) {
+    for entry in map.as_map().unwrap_or_default() {
+        let name = entry.key.value.as_str();
+        match keys.iter().find(|key| key.name == name) {
+            None => lower.report(unknown_key(&entry.key, owner, keys)),
+            Some(Key { missing_work: Some(work), .. }) => {
+                let message = format!("`{name}` is not supported yet");
+                lower.report(Diagnostic::new(Code::NotSupportedYet, entry.key.span, message).label(*work));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
+    let message = format!("{owner} has no key `{}`", key.value);
+    let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, message);
+    let usable = || keys.iter().filter(|known| known.missing_work.is_none()).map(|known| known.name);
+    match nearest(&key.value, usable()) {
+        Some(name) => diagnostic.did_you_mean(Some(name)),
+        None if keys.len() <= 12 => {
+            diagnostic.help(format!("it takes {}", usable().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
+        }
+        None => diagnostic,
+    }
+}
+
+/// Reports a key that must be there and is not.
+pub fn missing_key(map: &Node, owner: &str, key: &str, lower: &mut Lower<'_>) {
+    let span = map.as_map().and_then(|entries| entries.first()).map_or(map.span, |entry| entry.key.span);
+    lower.report(Diagnostic::new(Code::MissingKey, span, format!("{owner} needs the key `{key}`")));
+}
+
+impl<T: FromNode> FromNode for Option<T> {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        T::from_node(node, lower).map(Some)
+    }
+}
+
+impl<T: FromNode> FromNode for Box<T> {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        T::from_node(node, lower).map(Box::new)
+    }
+}
+
+impl<T: FromNode> FromNode for Spanned<T> {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        T::from_node(node, lower).map(|value| Spanned::new(value, node.span))
+    }
+}
+
+impl<T: FromNode> FromNode for Vec<T> {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        let Some(items) = node.as_list() else {
+            lower.wrong_type(node, "a list");
+            return None;
+        };
+        Some(items.iter().filter_map(|item| T::from_node(item, lower)).collect())
+    }
+}
+
+/// Declares a map of the language: see the module's page.
+///
+/// Each key is written as `"key" => field: Type;` under `required` or `optional` (whose type has a default). `parts` take in
+/// all keys of another such type. `later` names keys that are known and refused, with what is missing.
+macro_rules! keys {
+    (
+        $(#[$attribute:meta])*
+        pub struct $type:ident is $owner:literal {
+            $(required { $($(#[$required_doc:meta])+ $required_key:literal => $required:ident : $required_type:ty;)* })?
+            $(optional { $($(#[$optional_doc:meta])+ $optional_key:literal => $optional:ident : $optional_type:ty;)* })?
+            $(parts { $($(#[$part_doc:meta])+ $part:ident : $part_type:ty;)* })?
+            $(later { $($later:literal : $work:literal;)* })?
+        }
+    ) => {
+        #[derive(Debug, Clone, schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        $(#[$attribute])*
+        pub struct $type {
+            $($($(#[$required_doc])+ #[schemars(rename = $required_key)] pub $required: $required_type,)*)?
+            $($($(#[$optional_doc])+ #[schemars(rename = $optional_key, default)] pub $optional: $optional_type,)*)?
+            $($($(#[$part_doc])+ #[schemars(flatten)] pub $part: $part_type,)*)?
+            /// Where the map is written.
+            #[schemars(skip)]
+            pub span: $crate::source::Span,
+        }
+
+        impl $crate::document::lower::KeySet for $type {
+            fn keys() -> Vec<$crate::document::lower::Key> {
+                #[allow(unused_mut, reason = "types without parts extend nothing")]
+                let mut keys = vec![
+                    $($($crate::document::lower::Key { name: $required_key, missing_work: None },)*)?
+                    $($($crate::document::lower::Key { name: $optional_key, missing_work: None },)*)?
+                    $($($crate::document::lower::Key { name: $later, missing_work: Some($work) },)*)?
+                ];
+                $($(keys.extend(<$part_type as $crate::document::lower::KeySet>::keys());)*)?
+                keys
+            }
+
+            fn read(
+                map: &$crate::document::Node,
+                lower: &mut $crate::document::lower::Lower<'_>,
+            ) -> Option<Self> {
+                // All keys are read before the first that failed ends the reading, so that every mistake is reported.
+                $($(
+                    let $required = match map.get($required_key) {
+                        Some(node) => $crate::document::lower::FromNode::from_node(node, lower),
+                        None => {
+                            $crate::document::lower::missing_key(map, $owner, $required_key, lower);
+                            None
+                        }
+                    };
+                )*)?
+                $($(
+                    let $optional: $optional_type = map
+                        .get($optional_key)
+                        .and_then(|node| $crate::document::lower::FromNode::from_node(node, lower))
+                        .unwrap_or_default();
+                )*)?
+                $($(let $part = <$part_type as $crate::document::lower::KeySet>::read(map, lower);)*)?
+                Some(Self {
+                    $($($required: $required?,)*)?
+                    $($($optional,)*)?
+                    $($($part: $part?,)*)?
+                    span: map.span,
+                })
+            }
+        }
+
+        impl $crate::document::lower::FromNode for $type {
+            fn from_node(
+                node: &$crate::document::Node,
+                lower: &mut $crate::document::lower::Lower<'_>,
+            ) -> Option<Self> {
+                if node.as_map().is_none() {
+                    lower.wrong_type(node, concat!("the map of ", $owner));
+                    return None;
+                }
+                let keys = <Self as $crate::document::lower::KeySet>::keys();
+                $crate::document::lower::check_keys(node, $owner, &keys, lower);
+                <Self as $crate::document::lower::KeySet>::read(node, lower)
+            }
+        }
+    };
+}
+
+pub(super) use keys;

@@ -1,0 +1,183 @@
+//! A step as written. Which keys exclude each other is asked by `plan`.
+
+use super::expression::Tree;
+use super::lower::{FromNode, Lower, keys};
+use super::named::Named;
+use super::reader::JsonPath;
+use super::request::{Effect, Expect, NoAuth, Output, Paginate, RequestKeys, Retry, Save};
+use super::scalar::{Ident, Time, words};
+use super::yaml::Node;
+use crate::source::{Code, Diagnostic, Spanned};
+use crate::template::{Condition, Template};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use std::borrow::Cow;
+
+words! {
+    /// What happens when a step, or an item of its loop, fails.
+    pub enum OnError is "`on_error`" {
+        /// The run ends there.
+        Stop = "stop",
+        /// The run goes on and has failed all the same.
+        Continue = "continue",
+    }
+}
+
+keys! {
+    /// One entry of the work. It has exactly one kind: a verb, `call`, `steps`, `authenticate`, `logout` or `store`.
+    pub struct Step is "a step" {
+        optional {
+            /// The name under which other steps and reports know it.
+            "id" => id: Option<Spanned<Ident>>;
+            /// What reports show.
+            "name" => name: Option<Spanned<Template>>;
+            /// Calls an operation that a provider's definition names: `provider.operation`.
+            "call" => call: Option<Spanned<String>>;
+            /// The operation's parameters; with `authenticate`, credentials.
+            "with" => with: Option<Named<Tree>>;
+            /// A group of steps, to loop over or to put under one `if`.
+            "steps" => steps: Option<Steps>;
+            /// Opens a session with this provider now, unless one is open.
+            "authenticate" => authenticate: Option<Spanned<String>>;
+            /// With `authenticate`: the login method.
+            "method" => method: Option<Spanned<String>>;
+            /// Closes the session with this provider now.
+            "logout" => logout: Option<Spanned<String>>;
+            /// Keeps a secret where the source `stored` finds it: `provider.credential` or a secret of the playbook.
+            "store" => store: Option<Spanned<String>>;
+            /// With `store`: what to keep.
+            "value" => value: Option<Template>;
+            /// Which provider a request goes to, when the playbook has several.
+            "provider" => provider: Option<Spanned<String>>;
+            /// The step is skipped unless this holds; asked once, before `for_each`.
+            "if" => condition: Option<Condition>;
+            /// Does the step once for each item of this list.
+            "for_each" => for_each: Option<ForEach>;
+            /// The name of the item in a loop; default `item`.
+            "as" => item_name: Option<Spanned<Ident>>;
+            /// What happens when it fails; default `stop`.
+            "on_error" => on_error: Option<Spanned<OnError>>;
+            /// What the answer must satisfy.
+            "expect" => expect: Option<Expect>;
+            /// Name -> what is kept of the answer for later steps.
+            "outputs" => outputs: Named<Output>;
+            /// The path to the one list in the body that holds the rows; default the body itself.
+            "rows" => rows: Option<JsonPath>;
+            /// How all pages are fetched.
+            "paginate" => paginate: Option<Spanned<Paginate>>;
+            /// The file that keeps the rows or the body, whole or not at all.
+            "save" => save: Option<Save>;
+            /// How long one request may take; default 30s.
+            "timeout" => timeout: Option<Spanned<Time>>;
+            /// How often the step is tried.
+            "retry" => retry: Option<Retry>;
+            /// How long the step may take with all its items, pages and attempts; default as long as it needs.
+            "within" => within: Option<Spanned<Time>>;
+            /// What repeating the request would do; default by its verb.
+            "effect" => effect: Option<Spanned<Effect>>;
+            /// Steps that undo this one at the end of the run.
+            "cleanup" => cleanup: Option<Steps>;
+            /// `none`: the request goes without a session.
+            "auth" => auth: Option<Spanned<NoAuth>>;
+            /// Status or error code -> what to tell the reader of a failure.
+            "hints" => hints: Named<String>;
+        }
+        parts {
+            /// The request.
+            request: RequestKeys;
+        }
+        later {
+            "concurrency": "loops run one item after the other so far";
+            "until": "asking again until a condition holds is not built yet";
+            "every": "asking again until a condition holds is not built yet";
+            "idempotency_key": "repeating a write under a key is not built yet";
+            "verify": "asking whether a write happened is not built yet";
+        }
+    }
+}
+
+/// The keys that make a step, verbs included: exactly one of them is written.
+pub const STEP_KINDS: [&str; 11] = [
+    "get", "head", "post", "put", "patch", "delete", "call", "steps", "authenticate", "logout", "store",
+];
+
+/// A list of steps.
+#[derive(Debug, Clone, Default)]
+pub struct Steps {
+    /// The steps that could be read.
+    pub items: Vec<Step>,
+    /// The ids of those that could not: their outputs are not unknown, only unreadable.
+    pub broken_ids: Vec<String>,
+}
+
+impl FromNode for Steps {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        let Some(list) = node.as_list() else {
+            lower.wrong_type(node, "a list of steps");
+            return None;
+        };
+        if list.is_empty() {
+            let message = "a list of steps needs at least one";
+            lower.report(Diagnostic::new(Code::InvalidValue, node.span, message));
+        }
+        let mut steps = Self::default();
+        for item in list {
+            match Step::from_node(item, lower) {
+                Some(step) => steps.items.push(step),
+                None => steps.broken_ids.extend(item.get("id").and_then(Node::as_text).map(|id| id.value.clone())),
+            }
+        }
+        Some(steps)
+    }
+}
+
+impl JsonSchema for Steps {
+    fn schema_name() -> Cow<'static, str> {
+        "Steps".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let step = generator.subschema_for::<Step>();
+        schemars::json_schema!({
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "allOf": [step, { "oneOf": STEP_KINDS.map(|kind| serde_json::json!({ "required": [kind] })) }]
+            }
+        })
+    }
+}
+
+/// What a loop goes over: a list, or a template that yields one.
+#[derive(Debug, Clone)]
+pub struct ForEach(pub Tree);
+
+impl FromNode for ForEach {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        if node.get("from").is_some() {
+            let message = "a loop over a file is not supported yet";
+            lower.report(Diagnostic::new(Code::NotSupportedYet, node.span, message));
+            return None;
+        }
+        let tree = Tree::from_node(node, lower)?;
+        let is_list = node.as_list().is_some();
+        let is_template = tree.templates().first().is_some_and(|template| template.as_expression().is_some());
+        if is_list || (is_template && node.as_scalar().is_some()) {
+            return Some(Self(tree));
+        }
+        lower.wrong_type(node, "a list, or one `${{ }}` that yields a list,");
+        None
+    }
+}
+
+impl JsonSchema for ForEach {
+    fn schema_name() -> Cow<'static, str> {
+        "ForEach".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "anyOf": [{ "type": "array" }, { "type": "string", "pattern": "^\\s*\\$\\{\\{" }]
+        })
+    }
+}
+

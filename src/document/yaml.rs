@@ -1,0 +1,490 @@
+//! YAML 1.2 text to a tree in which every key and value has its place.
+
+use crate::source::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span, Spanned, Text};
+use granit_parser::{Event, Parser, ScalarStyle, Tag};
+use serde_json::Number;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Aliases may multiply what a file holds up to this number of nodes, no further.
+const MAX_NODES: usize = 2_000_000;
+
+/// How deep lists and maps may lie in each other, aliases unfolded. Everything behind may recurse without fear.
+const MAX_DEPTH: usize = 100;
+
+/// A value of a YAML file with its place.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where it is written. For a map or list in block style: from its first key or dash to its end.
+    pub span: Span,
+    /// What is written.
+    pub content: Content,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Text, a number, a boolean or nothing.
+    Scalar(Scalar),
+    /// A list.
+    List(Arc<Vec<Node>>),
+    /// A map, in the order of the file. Keys are unique.
+    Map(Arc<Vec<Entry>>),
+}
+
+/// One key of a map with its value.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The key.
+    pub key: Spanned<String>,
+    /// The value.
+    pub value: Node,
+}
+
+/// A scalar with what YAML 1.2's core schema makes of it.
+#[derive(Debug, Clone)]
+pub struct Scalar {
+    /// Its text with the place of each character.
+    pub text: Text,
+    /// Its type; quoted scalars and blocks are always text.
+    pub kind: ScalarKind,
+}
+
+/// The type of a scalar.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScalarKind {
+    /// Nothing at all, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number with all its digits.
+    Number(Number),
+    /// Anything else.
+    Text,
+}
+
+impl Node {
+    /// What the node is, in words for a message.
+    pub fn describe(&self) -> &'static str {
+        match &self.content {
+            Content::Scalar(scalar) => match scalar.kind {
+                ScalarKind::Null => "nothing",
+                ScalarKind::Bool(_) => "a boolean",
+                ScalarKind::Number(_) => "a number",
+                ScalarKind::Text => "text",
+            },
+            Content::List(_) => "a list",
+            Content::Map(_) => "a map",
+        }
+    }
+
+    /// The scalar, if it is one.
+    pub fn as_scalar(&self) -> Option<&Scalar> {
+        match &self.content {
+            Content::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar that is text.
+    pub fn as_text(&self) -> Option<&Text> {
+        self.as_scalar().filter(|scalar| scalar.kind == ScalarKind::Text).map(|scalar| &scalar.text)
+    }
+
+    /// The entries, if it is a map.
+    pub fn as_map(&self) -> Option<&[Entry]> {
+        match &self.content {
+            Content::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, if it is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.as_map()?.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value)
+    }
+
+    /// The items, if it is a list.
+    pub fn as_list(&self) -> Option<&[Node]> {
+        match &self.content {
+            Content::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// True for nothing, `~` and `null`.
+    pub fn is_null(&self) -> bool {
+        self.as_scalar().is_some_and(|scalar| scalar.kind == ScalarKind::Null)
+    }
+}
+
+/// Parses a file into its one document. `None` when the text is no YAML or not one document; the diagnostics say why.
+/// Double keys are diagnosed and the first of them kept.
+pub fn parse(sources: &SourceMap, file: FileId, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let text = sources.file(file).text().clone();
+    if let Some(tab) = tab_in_indentation(&text) {
+        let span = Span::new(file, tab..tab + 1);
+        diagnostics.push(
+            Diagnostic::new(Code::Syntax, span, "a tab cannot indent YAML").label("use spaces instead"),
+        );
+        return None;
+    }
+    let mut builder = Builder {
+        file,
+        text: &text,
+        parser: Parser::new_from_str_with_options(&text, granit_parser::options! { emit_comments: false }),
+        anchors: HashMap::new(),
+        nodes: 0,
+        depth: 0,
+        deepest: 0,
+        diagnostics,
+    };
+    match builder.document() {
+        Ok(node) => node,
+        Err(Failure(diagnostic)) => {
+            diagnostics.push(*diagnostic);
+            None
+        }
+    }
+}
+
+/// The offset of a tab where only spaces may indent, outside of block scalars and quotes as far as that shows in the line.
+fn tab_in_indentation(text: &str) -> Option<usize> {
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let rest = line[indentation..].trim_end();
+        let looks_like_structure = rest.starts_with("- ") || rest.ends_with(':') || rest.contains(": ");
+        if let Some(tab) = line[..indentation].find('\t')
+            && looks_like_structure
+        {
+            return Some(offset + tab);
+        }
+        offset += line.len();
+    }
+    None
+}
+
+/// The first thing that makes going on senseless. Boxed: it is rare and large.
+struct Failure(Box<Diagnostic>);
+
+struct Builder<'a> {
+    file: FileId,
+    text: &'a str,
+    parser: Parser<'a, granit_parser::StrInput<'a>>,
+    anchors: HashMap<usize, Anchored>,
+    /// Nodes so far, those behind aliases counted each time.
+    nodes: usize,
+    /// How deep the node that is being built lies, and the deepest so far.
+    depth: usize,
+    deepest: usize,
+    diagnostics: &'a mut Diagnostics,
+}
+
+/// A node that aliases may name, with its measures.
+struct Anchored {
+    node: Node,
+    size: usize,
+    height: usize,
+}
+
+type Step<'a> = (Event<'a>, Span);
+
+impl<'a> Builder<'a> {
+    fn document(&mut self) -> Result<Option<Node>, Failure> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamStart | Event::DocumentEnd => {}
+                Event::DocumentStart(..) if root.is_some() => {
+                    return Err(self.fail(
+                        Code::NotOneDocument,
+                        span,
+                        "a second YAML document begins here; a file holds one",
+                    ));
+                }
+                Event::DocumentStart(..) => {
+                    let first = self.next()?;
+                    root = Some(self.node(first)?);
+                }
+                _ => break,
+            }
+        }
+        match root {
+            Some(root) if !root.is_null() => Ok(Some(root)),
+            _ => {
+                let span = Span::new(self.file, 0..0);
+                Err(self.fail(Code::NotOneDocument, span, "the file is empty"))
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Step<'a>, Failure> {
+        match self.parser.next_event() {
+            Some(Ok((event, span))) => {
+                let range = span.byte_range().unwrap_or(0..0);
+                Ok((event, Span::new(self.file, range)))
+            }
+            Some(Err(error)) => {
+                let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+                let at = self.text.floor_char_boundary(at);
+                let width = self.text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+                let span = Span::new(self.file, at..at + width);
+                Err(self.fail(Code::Syntax, span, format!("not valid YAML: {}", reason(&error))))
+            }
+            None => Ok((Event::StreamEnd, Span::new(self.file, self.text.len()..self.text.len()))),
+        }
+    }
+
+    fn fail(&self, code: Code, span: Span, message: impl Into<String>) -> Failure {
+        Failure(Box::new(Diagnostic::new(code, span, message)))
+    }
+
+    fn node(&mut self, (event, span): Step<'a>) -> Result<Node, Failure> {
+        if let Event::Alias(anchor) = event {
+            return self.alias(anchor, span);
+        }
+        let nodes_before = self.nodes;
+        let deepest_before = std::mem::replace(&mut self.deepest, self.depth);
+        self.depth += 1;
+        self.measure(1, 0, span)?;
+        let (anchor, node) = match event {
+            Event::Scalar(value, style, anchor, tag) => {
+                (anchor, self.scalar(&value, style, tag.as_deref(), span))
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), span);
+                (anchor, self.list(span)?)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), span);
+                (anchor, self.map(span)?)
+            }
+            _ => return Err(self.fail(Code::Syntax, span, "not valid YAML: a value is missing")),
+        };
+        self.depth -= 1;
+        if anchor != 0 {
+            let (size, height) = (self.nodes - nodes_before, self.deepest - self.depth);
+            self.anchors.insert(anchor, Anchored { node: node.clone(), size, height });
+        }
+        self.deepest = self.deepest.max(deepest_before);
+        Ok(node)
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Failure> {
+        let Some(anchored) = self.anchors.get(&anchor) else {
+            return Err(self.fail(Code::Syntax, span, "this alias stands inside of what it names"));
+        };
+        let (node, size, height) = (anchored.node.clone(), anchored.size, anchored.height);
+        self.measure(size, height, span)?;
+        Ok(node)
+    }
+
+    /// Counts nodes that are `height` levels deep from here; refuses a file that unfolds too far.
+    fn measure(&mut self, size: usize, height: usize, span: Span) -> Result<(), Failure> {
+        self.nodes += size;
+        self.deepest = self.deepest.max(self.depth + height);
+        if self.nodes > MAX_NODES {
+            let message = format!("the file unfolds to more than {MAX_NODES} values");
+            return Err(self.fail(Code::Syntax, span, message));
+        }
+        if self.deepest > MAX_DEPTH {
+            let message = format!("more than {MAX_DEPTH} lists and maps lie in each other here");
+            return Err(self.fail(Code::Syntax, span, message));
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, value: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node {
+        let is_forced_text = tag.is_some_and(|tag| tag.core_suffix() == Some("str"));
+        if !is_forced_text {
+            self.refuse_tag(tag, span);
+        }
+        let kind = match style {
+            ScalarStyle::Plain if !is_forced_text => resolve(value),
+            _ => ScalarKind::Text,
+        };
+        let written = self.text.get(span.range()).unwrap_or_default();
+        let text = Text::new(value.to_owned(), span, written, style == ScalarStyle::DoubleQuoted);
+        Node { span, content: Content::Scalar(Scalar { text, kind }) }
+    }
+
+    fn list(&mut self, start: Span) -> Result<Node, Failure> {
+        let mut items = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::SequenceEnd {
+                let span = Span { end: span.end.max(start.end), ..start };
+                return Ok(Node { span, content: Content::List(Arc::new(items)) });
+            }
+            items.push(self.node((event, span))?);
+        }
+    }
+
+    fn map(&mut self, start: Span) -> Result<Node, Failure> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut places: HashMap<String, Span> = HashMap::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::MappingEnd {
+                let span = Span { end: span.end.max(start.end), ..start };
+                return Ok(Node { span, content: Content::Map(Arc::new(entries)) });
+            }
+            let key = self.node((event, span))?;
+            let first_of_value = self.next()?;
+            let value = self.node(first_of_value)?;
+            let Some(key) = self.key(&key) else { continue };
+            if let Some(first) = places.get(&key.value) {
+                self.diagnostics.push(
+                    Diagnostic::new(Code::DuplicateKey, key.span, format!("`{}` is written twice", key.value))
+                        .also(*first, "first written here"),
+                );
+                continue;
+            }
+            places.insert(key.value.clone(), key.span);
+            entries.push(Entry { key, value });
+        }
+    }
+
+    /// A key as text. Templates of other tools parse as maps in the place of a key (`{{ x }}`): said in plain words.
+    fn key(&mut self, node: &Node) -> Option<Spanned<String>> {
+        match node.as_scalar() {
+            Some(scalar) if scalar.text.value == "<<" => {
+                self.diagnostics.push(
+                    Diagnostic::new(Code::NotSupportedYet, node.span, "merge keys are not part of YAML 1.2")
+                        .help("write the keys out; `*alias` as a whole value works"),
+                );
+                None
+            }
+            Some(scalar) => Some(Spanned::new(scalar.text.value.clone(), node.span)),
+            None => {
+                let is_bare_template = node.as_map().is_some();
+                let diagnostic = if is_bare_template {
+                    Diagnostic::new(Code::TemplateForm, node.span, "`{{ }}` without `$` is a YAML map")
+                        .help("write \"${{ ... }}\", in quotes inside of { } and [ ]")
+                } else {
+                    Diagnostic::new(Code::WrongType, node.span, "a key is text")
+                };
+                self.diagnostics.push(diagnostic);
+                None
+            }
+        }
+    }
+
+    fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {
+        if let Some(tag) = tag {
+            let message = format!("YAML tags have no meaning here: `{}`", tag.original());
+            self.diagnostics.push(Diagnostic::new(Code::Syntax, span, message));
+        }
+    }
+}
+
+/// The parser's own words without its position, which the diagnostic shows.
+fn reason(error: &granit_parser::ScanError) -> String {
+    error.info().trim_end_matches('.').to_owned()
+}
+
+/// The core schema of YAML 1.2 (section 10.3.2), except that `017` stays text: whoever writes it means the digits.
+fn resolve(value: &str) -> ScalarKind {
+    match value {
+        "" | "~" | "null" | "Null" | "NULL" => ScalarKind::Null,
+        "true" | "True" | "TRUE" => ScalarKind::Bool(true),
+        "false" | "False" | "FALSE" => ScalarKind::Bool(false),
+        _ => number(value).map_or(ScalarKind::Text, ScalarKind::Number),
+    }
+}
+
+fn number(value: &str) -> Option<Number> {
+    let first = value.bytes().find(|byte| !matches!(byte, b'-' | b'+'))?;
+    if !first.is_ascii_digit() && first != b'.' {
+        return None;
+    }
+    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
+        if let Some(digits) = value.strip_prefix(prefix) {
+            return u64::from_str_radix(digits, radix).ok().map(Number::from);
+        }
+    }
+    let (sign, digits) = match value.as_bytes()[0] {
+        b'-' => ("-", &value[1..]),
+        b'+' => ("", &value[1..]),
+        _ => ("", value),
+    };
+    let lead = if digits.starts_with('.') { "0" } else { "" };
+    let digits = digits.strip_suffix('.').unwrap_or(digits);
+    serde_json::from_str(&format!("{sign}{lead}{digits}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(text: &str) -> (Option<Node>, Vec<Diagnostic>, SourceMap) {
+        let mut sources = SourceMap::default();
+        let file = sources.add("t.yaml", text);
+        let mut diagnostics = Diagnostics::default();
+        let node = parse(&sources, file, &mut diagnostics);
+        (node, diagnostics.into_sorted(), sources)
+    }
+
+    fn kind(text: &str) -> ScalarKind {
+        let (node, ..) = parse_text(&format!("a: {text}"));
+        node.unwrap().get("a").unwrap().as_scalar().unwrap().kind.clone()
+    }
+
+    #[test]
+    fn scalars_follow_the_core_schema() {
+        assert_eq!(kind("yes"), ScalarKind::Text);
+        assert_eq!(kind("on"), ScalarKind::Text);
+        assert_eq!(kind("017"), ScalarKind::Text);
+        assert_eq!(kind("1_000"), ScalarKind::Text);
+        assert_eq!(kind("'5'"), ScalarKind::Text);
+        assert_eq!(kind("!!str 5"), ScalarKind::Text);
+        assert_eq!(kind("true"), ScalarKind::Bool(true));
+        assert_eq!(kind("~"), ScalarKind::Null);
+        assert_eq!(kind("0x1F"), ScalarKind::Number(31.into()));
+        for digits in ["8988303000000000129123", "-5", "1.50", "1e3"] {
+            let ScalarKind::Number(number) = kind(digits) else { panic!("{digits} is no number") };
+            assert_eq!(number.to_string(), digits);
+        }
+    }
+
+    #[test]
+    fn every_key_and_value_has_its_place() {
+        let (node, _, sources) = parse_text("a:\n  - b: 'x'\n    c: { d: [1, 2] }\n");
+        let item = &node.unwrap().get("a").unwrap().as_list().unwrap()[0].clone();
+        assert_eq!(sources.place(item.get("b").unwrap().span), "t.yaml:2:8");
+        let list = item.get("c").unwrap().get("d").unwrap();
+        assert_eq!(sources.snippet(list.span), "[1, 2]");
+        assert_eq!(sources.place(list.as_list().unwrap()[1].span), "t.yaml:3:16");
+    }
+
+    #[test]
+    fn double_keys_name_both_places() {
+        let (_, diagnostics, sources) = parse_text("a: 1\nb: 2\na: 3\n");
+        assert_eq!(diagnostics[0].code, Code::DuplicateKey);
+        assert_eq!(sources.place(diagnostics[0].primary.span), "t.yaml:3:1");
+        assert_eq!(sources.place(diagnostics[0].secondary[0].span), "t.yaml:1:1");
+    }
+
+    #[test]
+    fn aliases_are_unfolded_but_not_without_end() {
+        let (node, diagnostics, _) = parse_text("a: &x { k: 1 }\nb: *x\n");
+        assert!(diagnostics.is_empty());
+        assert!(node.unwrap().get("b").unwrap().get("k").is_some());
+        let mut bomb = String::from("a0: &a0 [1,1,1,1,1,1,1,1,1]\n");
+        for level in 1..10 {
+            let below = format!("*a{}", level - 1);
+            bomb += &format!("a{level}: &a{level} [{}]\n", [below.as_str(); 9].join(","));
+        }
+        assert!(parse_text(&bomb).0.is_none());
+    }
+
+    #[test]
+    fn other_documents_and_empty_files_are_refused() {
+        for text in ["", "# nothing\n", "a: 1\n---\nb: 2\n", "a: [1\n", "\ta: 1\n", "a: b: c\n"] {
+            let (node, diagnostics, _) = parse_text(text);
+            assert!(node.is_none() && diagnostics.len() == 1, "{text:?}: {diagnostics:?}");
+        }
+    }
+}

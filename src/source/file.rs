@@ -1,0 +1,129 @@
+use super::Span;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+/// Names one file of a [`SourceMap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(u32);
+
+/// A place in a file as people count it: both numbers begin with 1, columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The line, 1-based.
+    pub line: usize,
+    /// The column in characters, 1-based.
+    pub column: usize,
+}
+
+/// One file as it was read, under the name that people know it by.
+#[derive(Debug)]
+pub struct SourceFile {
+    name: String,
+    text: Arc<str>,
+    line_starts: Vec<usize>,
+    hidden: Mutex<Vec<Range<usize>>>,
+}
+
+impl SourceFile {
+    fn new(name: String, text: Arc<str>) -> Self {
+        let line_starts =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(offset, _)| offset + 1)).collect();
+        Self { name, text, line_starts, hidden: Mutex::default() }
+    }
+
+    /// The name to show: the path as the user gave it, or `built-in soracom.yaml`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// Line and column of a byte offset.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = self.text.floor_char_boundary(offset.min(self.text.len()));
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let column = self.text[self.line_starts[line - 1]..offset].chars().count() + 1;
+        Position { line, column }
+    }
+
+    /// Marks a range that must never be quoted, since a secret was written there.
+    pub fn hide(&self, range: Range<usize>) {
+        self.hidden.lock().expect("no panic while locked").push(range);
+    }
+
+    /// The text with every hidden character replaced by `*`, of equal length in bytes so that spans still fit.
+    /// Line breaks stay.
+    pub fn quotable_text(&self) -> String {
+        let mut bytes = self.text.as_bytes().to_vec();
+        for range in self.hidden.lock().expect("no panic while locked").iter() {
+            for byte in &mut bytes[range.clone()] {
+                if *byte != b'\n' {
+                    *byte = b'*';
+                }
+            }
+        }
+        String::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+/// All files of one check. Spans point into it.
+#[derive(Debug, Default)]
+pub struct SourceMap {
+    files: Vec<SourceFile>,
+}
+
+impl SourceMap {
+    /// Takes a file's text up and gives it an identity.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
+        let id = FileId(u32::try_from(self.files.len()).expect("fewer than 2^32 files"));
+        self.files.push(SourceFile::new(name.into(), text.into()));
+        id
+    }
+
+    /// The file of that identity.
+    pub fn file(&self, id: FileId) -> &SourceFile {
+        &self.files[id.0 as usize]
+    }
+
+    /// Where a span begins: the name of its file and the position in it.
+    pub fn locate(&self, span: Span) -> (&str, Position) {
+        let file = self.file(span.file);
+        (file.name(), file.position(span.start as usize))
+    }
+
+    /// `file:line:column` of a span's beginning, as editors and terminals understand it.
+    pub fn place(&self, span: Span) -> String {
+        let (name, position) = self.locate(span);
+        format!("{name}:{}:{}", position.line, position.column)
+    }
+
+    /// The text that a span covers.
+    pub fn snippet(&self, span: Span) -> &str {
+        self.file(span.file).text().get(span.range()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        let mut map = SourceMap::default();
+        let id = map.add("a.yaml", "ä: 1\nb: ü2\n");
+        assert_eq!(map.file(id).position(0), Position { line: 1, column: 1 });
+        assert_eq!(map.file(id).position(2), Position { line: 1, column: 2 });
+        assert_eq!(map.place(Span::new(id, 11..12)), "a.yaml:2:5");
+    }
+
+    #[test]
+    fn hidden_text_is_not_quoted() {
+        let mut map = SourceMap::default();
+        let id = map.add("a.yaml", "key: geheim\n");
+        map.file(id).hide(5..11);
+        assert_eq!(map.file(id).quotable_text(), "key: ******\n");
+    }
+}

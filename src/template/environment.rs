@@ -1,0 +1,307 @@
+//! What expressions may call: minijinja's own filters, tests and functions, and ours, each with the arguments it takes.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::{Span as TimeSpan, Timestamp, civil};
+use minijinja::value::{Kwargs, Value};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
+
+/// The arguments that a filter, test or function takes. A filter's or test's subject is not counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Signature {
+    /// The name as it is written.
+    pub name: &'static str,
+    /// How many positional arguments it needs.
+    pub min: usize,
+    /// How many it takes at most.
+    pub max: usize,
+    /// The keyword arguments that it takes.
+    pub keywords: &'static [&'static str],
+}
+
+const fn takes(name: &'static str, min: usize, max: usize) -> Signature {
+    Signature { name, min, max, keywords: &[] }
+}
+
+const fn with_keywords(
+    name: &'static str,
+    min: usize,
+    max: usize,
+    keywords: &'static [&'static str],
+) -> Signature {
+    Signature { name, min, max, keywords }
+}
+
+const MANY: usize = usize::MAX;
+
+/// The filters that expressions may use.
+pub const FILTERS: &[Signature] = &[
+    takes("abs", 0, 0),
+    takes("attr", 1, 1),
+    takes("b64decode", 0, 0),
+    takes("b64encode", 0, 0),
+    takes("batch", 1, 2),
+    takes("bool", 0, 0),
+    takes("capitalize", 0, 0),
+    takes("chain", 1, MANY),
+    takes("count", 0, 0),
+    takes("default", 0, 2),
+    with_keywords("dictsort", 0, 0, &["by", "reverse", "case_sensitive"]),
+    takes("first", 0, 0),
+    takes("float", 0, 0),
+    takes("fromjson", 0, 0),
+    with_keywords("groupby", 0, 1, &["attribute", "default", "case_sensitive"]),
+    takes("hex", 0, 0),
+    takes("hmac_sha256", 1, 1),
+    takes("int", 0, 0),
+    takes("items", 0, 0),
+    takes("join", 0, 1),
+    takes("last", 0, 0),
+    takes("length", 0, 0),
+    takes("lines", 0, 0),
+    takes("list", 0, 0),
+    takes("lower", 0, 0),
+    with_keywords("map", 0, MANY, &["attribute", "default"]),
+    takes("max", 0, 0),
+    takes("min", 0, 0),
+    with_keywords("plus", 0, 0, &["days", "hours", "minutes"]),
+    takes("reject", 0, MANY),
+    takes("rejectattr", 1, MANY),
+    takes("replace", 2, 2),
+    takes("reverse", 0, 0),
+    takes("round", 0, 1),
+    takes("select", 0, MANY),
+    takes("selectattr", 1, MANY),
+    takes("sha1", 0, 0),
+    takes("sha256", 0, 0),
+    takes("slice", 1, 2),
+    with_keywords("sort", 0, 0, &["attribute", "reverse", "case_sensitive"]),
+    takes("split", 0, 2),
+    takes("string", 0, 0),
+    takes("sum", 0, 0),
+    takes("title", 0, 0),
+    with_keywords("tojson", 0, 1, &["indent"]),
+    takes("trim", 0, 1),
+    with_keywords("unique", 0, 1, &["attribute", "case_sensitive"]),
+    takes("upper", 0, 0),
+    takes("urlencode", 0, 0),
+    takes("zip", 1, MANY),
+];
+
+/// The tests (`x is ...`) that expressions may use, those of operators by name too (`selectattr("a", "eq", 1)`).
+pub const TESTS: &[Signature] = &[
+    takes("boolean", 0, 0),
+    takes("defined", 0, 0),
+    takes("divisibleby", 1, 1),
+    takes("endingwith", 1, 1),
+    takes("eq", 1, 1),
+    takes("equalto", 1, 1),
+    takes("even", 0, 0),
+    takes("false", 0, 0),
+    takes("float", 0, 0),
+    takes("ge", 1, 1),
+    takes("greaterthan", 1, 1),
+    takes("gt", 1, 1),
+    takes("in", 1, 1),
+    takes("integer", 0, 0),
+    takes("iterable", 0, 0),
+    takes("le", 1, 1),
+    takes("lessthan", 1, 1),
+    takes("lower", 0, 0),
+    takes("lt", 1, 1),
+    takes("mapping", 0, 0),
+    takes("ne", 1, 1),
+    takes("none", 0, 0),
+    takes("number", 0, 0),
+    takes("odd", 0, 0),
+    takes("sequence", 0, 0),
+    takes("startingwith", 1, 1),
+    takes("string", 0, 0),
+    takes("true", 0, 0),
+    takes("undefined", 0, 0),
+    takes("upper", 0, 0),
+];
+
+/// The functions that expressions may call. `now`, `today` and `uuid` come with the scope.
+pub const FUNCTIONS: &[Signature] =
+    &[takes("now", 0, 0), takes("range", 1, 3), takes("today", 0, 0), takes("uuid", 0, 0)];
+
+/// Enough for any honest expression over a page of rows; an endless one stops in less than a second.
+const FUEL: u64 = 20_000_000;
+
+/// The one environment: expressions are compiled against it and live as long as the program.
+pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_fuel(Some(FUEL));
+    environment.add_filter("default", default);
+    environment.add_filter("sha1", |value: &Value| on_bytes(value, |bytes| Sha1::digest(bytes).to_vec()));
+    environment.add_filter("sha256", |value: &Value| on_bytes(value, |bytes| Sha256::digest(bytes).to_vec()));
+    environment.add_filter("hmac_sha256", hmac_sha256);
+    environment.add_filter("hex", |value: &Value| on_text(value, to_hex));
+    environment.add_filter("b64encode", |value: &Value| on_text(value, |bytes| BASE64_STANDARD.encode(bytes)));
+    environment.add_filter("b64decode", b64decode);
+    environment.add_filter("fromjson", fromjson);
+    environment.add_filter("plus", plus);
+    environment.add_test("startingwith", |value: &Value, start: &str| {
+        value.as_str().is_some_and(|text| text.starts_with(start))
+    });
+    environment.add_test("endingwith", |value: &Value, end: &str| {
+        value.as_str().is_some_and(|text| text.ends_with(end))
+    });
+    environment
+});
+
+fn is_nothing(value: &Value) -> bool {
+    value.is_none() || value.is_undefined()
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+fn bytes_of(value: &Value) -> Result<Vec<u8>, Error> {
+    match value.as_bytes() {
+        Some(bytes) => Ok(bytes.to_vec()),
+        None if value.is_number() => Ok(value.to_string().into_bytes()),
+        None => Err(invalid(format!("text or bytes are needed here, not {}", value.kind()))),
+    }
+}
+
+fn on_bytes(value: &Value, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<Value, Error> {
+    if is_nothing(value) {
+        return Ok(Value::from(()));
+    }
+    Ok(Value::from_bytes(change(&bytes_of(value)?)))
+}
+
+fn on_text(value: &Value, change: impl Fn(&[u8]) -> String) -> Result<Value, Error> {
+    if is_nothing(value) {
+        return Ok(Value::from(()));
+    }
+    Ok(Value::from(change(&bytes_of(value)?)))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Like Jinja's, but null is replaced too, for a key that an answer lacks is null here.
+fn default(value: &Value, replacement: Option<Value>, and_empty: Option<bool>) -> Value {
+    let is_missing = is_nothing(value) || (and_empty == Some(true) && !value.is_true());
+    if is_missing { replacement.unwrap_or_else(|| Value::from("")) } else { value.clone() }
+}
+
+fn hmac_sha256(value: &Value, key: &Value) -> Result<Value, Error> {
+    let key = bytes_of(key)?;
+    on_bytes(value, |bytes| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
+        mac.update(bytes);
+        mac.finalize().into_bytes().to_vec()
+    })
+}
+
+fn b64decode(value: &Value) -> Result<Value, Error> {
+    if is_nothing(value) {
+        return Ok(Value::from(()));
+    }
+    let bytes = BASE64_STANDARD.decode(bytes_of(value)?).map_err(|_| invalid("this is no base64"))?;
+    Ok(String::from_utf8(bytes).map_or_else(|error| Value::from_bytes(error.into_bytes()), Value::from))
+}
+
+fn fromjson(value: &Value) -> Result<Value, Error> {
+    if is_nothing(value) {
+        return Ok(Value::from(()));
+    }
+    let json = serde_json::from_slice(&bytes_of(value)?).map_err(|_| invalid("this text is no JSON"))?;
+    Ok(super::value::from_json(json))
+}
+
+/// Adds to a date (`2026-11-22`) or to a point in time (RFC 3339). A date stays a date as long as only days are added.
+fn plus(value: &Value, amounts: Kwargs) -> Result<Value, Error> {
+    if is_nothing(value) {
+        return Ok(Value::from(()));
+    }
+    let amount = |name| Ok::<i64, Error>(amounts.get::<Option<i64>>(name)?.unwrap_or(0));
+    let (days, hours, minutes) = (amount("days")?, amount("hours")?, amount("minutes")?);
+    amounts.assert_all_used()?;
+    let text = value.as_str().unwrap_or_default();
+    let too_far = |_| invalid("this leads beyond the years that can be written");
+    if let Ok(date) = text.parse::<civil::Date>()
+        && text.len() == 10
+    {
+        if (hours, minutes) != (0, 0) {
+            return Err(invalid("hours and minutes are added to a time, such as `now()`, not to a date"));
+        }
+        let span = TimeSpan::new().try_days(days).map_err(too_far)?;
+        return Ok(Value::from(date.checked_add(span).map_err(too_far)?.to_string()));
+    }
+    let time: Timestamp =
+        text.parse().map_err(|_| invalid("a date or an RFC 3339 time is needed before `plus`"))?;
+    let total = days
+        .checked_mul(24)
+        .and_then(|sum| sum.checked_add(hours))
+        .and_then(|sum| sum.checked_mul(60))
+        .and_then(|sum| sum.checked_add(minutes))
+        .ok_or_else(|| invalid("this leads beyond the years that can be written"))?;
+    let span = TimeSpan::new().try_minutes(total).map_err(too_far)?;
+    Ok(Value::from(time.checked_add(span).map_err(too_far)?.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluate(expression: &str) -> Result<String, Error> {
+        ENVIRONMENT.compile_expression(expression)?.eval(()).map(|value| value.to_string())
+    }
+
+    #[test]
+    fn every_listed_filter_and_test_exists() {
+        for filter in FILTERS {
+            let error = evaluate(&format!("[] | {}", filter.name)).err();
+            assert!(error.is_none_or(|e| e.kind() != ErrorKind::UnknownFilter), "{}", filter.name);
+        }
+        for test in TESTS {
+            let error = evaluate(&format!("[] is {}", test.name)).err();
+            assert!(error.is_none_or(|e| e.kind() != ErrorKind::UnknownTest), "{}", test.name);
+        }
+    }
+
+    #[test]
+    fn filters_of_ours() {
+        for (expression, result) in [
+            // The published test vector of emnify's login.
+            (
+                "'The quick brown fox jumps over the lazy dog' | sha1 | hex",
+                "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12",
+            ),
+            // RFC 4231, test case 2.
+            (
+                "'what do ya want for nothing?' | hmac_sha256('Jefe') | hex",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            ("'a' | sha256 | b64encode", "ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs="),
+            ("'aGk=' | b64decode", "hi"),
+            ("'2026-11-22' | plus(days=90)", "2027-02-20"),
+            ("'2026-11-22T23:30:00Z' | plus(hours=1, minutes=-15)", "2026-11-23T00:15:00Z"),
+            ("('{\"a\": [1]}' | fromjson).a[0]", "1"),
+            ("none | sha1 | hex | default('nothing')", "nothing"),
+            ("none is endingwith 'x'", "False"),
+            ("(none).a.b.c is none or (none).a.b.c is undefined", "True"),
+        ] {
+            assert_eq!(evaluate(expression).unwrap(), result, "{expression}");
+        }
+    }
+
+    #[test]
+    fn wrong_use_is_an_error() {
+        for expression in ["'x' | plus(days=1)", "'2026-11-22' | plus(hours=1)", "[] | sha1", "'%' | b64decode"] {
+            assert!(evaluate(expression).is_err(), "{expression}");
+        }
+    }
+}

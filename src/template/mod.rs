@@ -1,0 +1,17 @@
+//! Expressions in `${{ }}` and bare conditions: parsed once with the places of all names they read, evaluated against a
+//! [`Scope`] with the knowledge whether a secret went into the result.
+//!
+//! The only module that knows minijinja. Imports `source` and `model`.
+
+mod environment;
+mod expression;
+mod names;
+mod scope;
+mod split;
+mod value;
+
+pub use environment::{FILTERS, FUNCTIONS, Signature, TESTS};
+pub use expression::{Condition, EvaluationError, Evaluated, Expression, Template};
+pub use names::{Call, CallKind, Reference, Segment};
+pub use scope::{Data, Moment, Scope};
+pub use value::{json_to_text, to_json};

@@ -1,0 +1,165 @@
+//! The names that expressions may read, and the knowledge which of the values are secret.
+
+use super::value::from_json;
+use jiff::Timestamp;
+use minijinja::value::{Enumerator, Object, Value};
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+/// A value for a [`Scope`].
+#[derive(Clone)]
+pub enum Data {
+    /// Plain JSON; keys that it lacks read as null.
+    Json(Json),
+    /// JSON of which every part is secret, under the name that people know it by.
+    Secret(String, Json),
+    /// Named values, some of which may be secret. A name that is not there reads as null.
+    Map(Vec<(String, Data)>),
+}
+
+impl From<Json> for Data {
+    fn from(json: Json) -> Self {
+        Data::Json(json)
+    }
+}
+
+/// The moment that `now()`, `today()` and `uuid()` speak of. One request is rendered with one moment, so that they stay
+/// the same in all its attempts.
+#[derive(Clone)]
+pub struct Moment {
+    /// The time, UTC.
+    pub now: Timestamp,
+    /// Yields a new random (version 4) UUID at each call.
+    pub uuid: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// What expressions see. Cheap to clone; a clone can be given more names without changing the original.
+#[derive(Clone)]
+pub struct Scope {
+    names: Vec<(String, Value)>,
+    reads: Reads,
+}
+
+impl Scope {
+    /// A scope without names, in which `now()`, `today()` and `uuid()` speak of `moment`.
+    pub fn new(moment: &Moment) -> Self {
+        let now = moment.now;
+        let uuid = moment.uuid.clone();
+        let to_seconds = move || jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0)).timestamp_to_string(&now);
+        let today = move || now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+        let functions = [
+            ("now".to_owned(), Value::from_function(to_seconds)),
+            ("today".to_owned(), Value::from_function(today)),
+            ("uuid".to_owned(), Value::from_function(move || uuid())),
+        ];
+        Self { names: functions.into(), reads: Reads::default() }
+    }
+
+    /// Gives a name a value; what it had before is gone.
+    pub fn set(&mut self, name: &str, data: impl Into<Data>) {
+        let value = self.reads.value(data.into());
+        self.names.retain(|(known, _)| known != name);
+        self.names.push((name.to_owned(), value));
+    }
+
+    /// The scope with one more name.
+    #[must_use]
+    pub fn with(mut self, name: &str, data: impl Into<Data>) -> Self {
+        self.set(name, data);
+        self
+    }
+
+    pub(super) fn root(&self) -> Value {
+        Value::from_object(Root(self.names.clone()))
+    }
+
+    /// The names of the secrets that were read since the last call, sorted.
+    pub(super) fn take_reads(&self) -> Vec<String> {
+        std::mem::take(&mut *self.reads.0.lock().expect("no panic while locked")).into_iter().collect()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.names.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Scope").field("names", &names).finish()
+    }
+}
+
+/// The secrets that an evaluation has read: what is made of them, by whatever filter, is secret too.
+#[derive(Clone, Default)]
+struct Reads(Arc<Mutex<BTreeSet<String>>>);
+
+impl Reads {
+    fn value(&self, data: Data) -> Value {
+        match data {
+            Data::Json(json) => from_json(json),
+            Data::Secret(..) | Data::Map(_) => Value::from_object(Guarded {
+                entries: match data {
+                    Data::Map(entries) => entries,
+                    secret => vec![(String::new(), secret)],
+                },
+                reads: self.clone(),
+            }),
+        }
+    }
+
+    fn open(&self, data: &Data) -> Value {
+        match data {
+            Data::Secret(name, json) => {
+                self.0.lock().expect("no panic while locked").insert(name.clone());
+                from_json(json.clone())
+            }
+            other => self.value(other.clone()),
+        }
+    }
+}
+
+struct Guarded {
+    entries: Vec<(String, Data)>,
+    reads: Reads,
+}
+
+impl fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[guarded]")
+    }
+}
+
+impl Object for Guarded {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let found = self.entries.iter().find(|(name, _)| name == key);
+        Some(found.map_or_else(|| Value::from(()), |(_, data)| self.reads.open(data)))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let keys: Vec<Value> = self.entries.iter().map(|(name, _)| Value::from(name.as_str())).collect();
+        Enumerator::Iter(Box::new(keys.into_iter()))
+    }
+}
+
+/// The outermost names. One that is bound to a secret counts as read when it is looked up.
+#[derive(Debug)]
+struct Root(Vec<(String, Value)>);
+
+impl Object for Root {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let (_, value) = self.0.iter().find(|(name, _)| name == key)?;
+        match value.downcast_object_ref::<Guarded>() {
+            Some(guarded) if guarded.entries.len() == 1 && guarded.entries[0].0.is_empty() => {
+                Some(guarded.reads.open(&guarded.entries[0].1))
+            }
+            _ => Some(value.clone()),
+        }
+    }
+}
