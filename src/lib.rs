@@ -1,7 +1,20 @@
 //! `runner` runs YAML playbooks against authenticated HTTP APIs.
-pub mod model;
-pub mod source;
-pub mod template;
-pub mod document;
+//!
+//! The folders are the stations of the data: YAML text -> [`document`] (spans) -> [`plan`] (typed, every name resolved) ->
+//! [`engine`] -> [`event`]s -> [`report`]s. Nothing is sent before the whole plan is checked.
 
+pub mod cli;
+pub mod credential;
+pub mod document;
+pub mod engine;
+pub mod event;
+pub mod exchange;
+pub mod model;
+pub mod plan;
+pub mod port;
+pub mod report;
+pub mod session;
 pub mod simulate;
+pub mod source;
+pub mod system;
+pub mod template;

@@ -119,8 +119,8 @@ keys! {
 }
 
 keys! {
-    /// Where a credential or secret comes from.
-    pub struct CredentialChain is "a secret" {
+    /// Where a credential comes from, instead of what the definition says.
+    pub struct CredentialChain is "a credential" {
         required {
             /// The sources, tried in this order; the first that answers wins.
             "from" => from: Vec<Source>;

@@ -1,6 +1,6 @@
 //! The top level of a playbook.
 
-use super::definition::{CredentialChain, DefinitionKeys};
+use super::definition::{CredentialChain, DefinitionKeys, Source};
 use super::expression::Tree;
 use super::lower::{FromNode, KeySet, Lower, keys};
 use super::named::Named;
@@ -47,7 +47,7 @@ keys! {
             /// Name -> a value that the caller may set with `--input` or `RUNNER_INPUT_NAME`.
             "inputs" => inputs: Named<ValueKeys>;
             /// Name -> where a secret of the playbook's own comes from.
-            "secrets" => secrets: Named<CredentialChain>;
+            "secrets" => secrets: Named<SecretKeys>;
             /// Name -> a provider to talk to.
             "providers" => providers: Named<ProviderEntry>;
             /// Steps that always run at the end, after the cleanup of the single steps.
@@ -61,6 +61,20 @@ keys! {
             "matrix": "runs over many accounts are not built yet";
             "schedule": "schedules are not built yet";
             "report": "use `--report json=FILE`";
+        }
+    }
+}
+
+keys! {
+    /// A secret of the playbook's own.
+    pub struct SecretKeys is "a secret" {
+        required {
+            /// The sources, tried in this order; the first that answers wins.
+            "from" => from: Vec<Source>;
+        }
+        optional {
+            /// Whether it is a code that holds once: fetched at each use, never kept; default false.
+            "one_time" => one_time: Option<bool>;
         }
     }
 }

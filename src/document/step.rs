@@ -29,7 +29,7 @@ keys! {
             /// The name under which other steps and reports know it.
             "id" => id: Option<Spanned<Ident>>;
             /// What reports show.
-            "name" => name: Option<Spanned<Template>>;
+            "name" => name: Option<String>;
             /// Calls an operation that a provider's definition names: `provider.operation`.
             "call" => call: Option<Spanned<String>>;
             /// The operation's parameters; with `authenticate`, credentials.

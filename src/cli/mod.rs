@@ -1,0 +1,1 @@
+//! The command line: one module for each subcommand, named as the user types it.

@@ -1,0 +1,1 @@
+//! Where secrets and settings come from: the sources of a chain asked in order, with the reason of each that did not answer.

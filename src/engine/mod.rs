@@ -1,0 +1,1 @@
+//! Executes a plan: the one loop over steps, attempts, rows, cleanup. Emits events.

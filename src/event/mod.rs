@@ -1,0 +1,12 @@
+//! Events: the facts of a run, in order. They are the contract between the engine and everything that reports: the terminal,
+//! progress and the JSON report all are folds of the same events. Every text in them is [`Redacted`](crate::model::redacted).
+
+mod kind;
+mod outcome;
+mod sink;
+
+pub use kind::{
+    Event, EventKind, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult, StepStatus, Verdict,
+};
+pub use outcome::{EntryKind, EntryReport, RunReport};
+pub use sink::{EventSink, Events, Fanout};

@@ -1,0 +1,72 @@
+use super::{Event, EventKind};
+use crate::model::redacted::Redacted;
+use crate::model::redaction::Redactor;
+use crate::port::Clock;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Receives the events of a run, in order.
+pub trait EventSink {
+    /// Takes one event.
+    fn receive(&mut self, event: &Event);
+}
+
+/// Hands each event to several sinks, in their order.
+#[derive(Default)]
+pub struct Fanout(pub Vec<Box<dyn EventSink>>);
+
+impl EventSink for Fanout {
+    fn receive(&mut self, event: &Event) {
+        self.0.iter_mut().for_each(|sink| sink.receive(event));
+    }
+}
+
+/// Where events are made: gives them their time and keeps the redactor that their texts pass. Clones share all.
+#[derive(Clone)]
+pub struct Events {
+    sink: Rc<RefCell<dyn EventSink>>,
+    clock: Rc<dyn Clock>,
+    redactor: Redactor,
+    started: Duration,
+    warned: Rc<RefCell<Vec<Redacted>>>,
+}
+
+impl Events {
+    /// Events from now on.
+    pub fn new(sink: Rc<RefCell<dyn EventSink>>, clock: Rc<dyn Clock>, redactor: Redactor) -> Self {
+        let started = clock.elapsed();
+        Self { sink, clock, redactor, started, warned: Rc::default() }
+    }
+
+    /// The redactor that every text of an event passes.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Redacts a text for an event.
+    pub fn clean(&self, text: impl AsRef<str>) -> Redacted {
+        self.redactor.clean(text)
+    }
+
+    /// The time since the first event.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.elapsed().saturating_sub(self.started)
+    }
+
+    /// Emits an event.
+    pub fn emit(&self, kind: EventKind) {
+        let event = Event { at: self.clock.now(), elapsed: self.elapsed(), kind };
+        self.sink.borrow_mut().receive(&event);
+    }
+
+    /// Emits a warning, unless the same was said before.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        let text = self.clean(text);
+        if self.warned.borrow().contains(&text) {
+            return;
+        }
+        self.warned.borrow_mut().push(text.clone());
+        self.emit(EventKind::Warning { text });
+    }
+}

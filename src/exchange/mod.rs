@@ -1,0 +1,1 @@
+//! One request and its answer: templates rendered, the answer decoded and read, the transport called within the allowed origin.

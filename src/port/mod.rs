@@ -1,0 +1,21 @@
+//! What the layers above ask of the world. The world's side is in `system`; `fake` is a world made by hand for tests.
+
+mod cancellation;
+mod clock;
+#[cfg(test)]
+pub mod fake;
+mod output;
+mod prompt;
+mod random;
+mod secret_store;
+mod surroundings;
+mod transport;
+
+pub use cancellation::{Cancellation, Reason};
+pub use clock::Clock;
+pub use output::{OutputFile, OutputFiles};
+pub use prompt::{Prompt, PromptError, Question};
+pub use random::Random;
+pub use secret_store::{SecretStore, StoreError, StoreKey};
+pub use surroundings::{Surroundings, VariableOrigin};
+pub use transport::{Body, BodyPart, Request, Response, SendFailure, Transport, TransportError};

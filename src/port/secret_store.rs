@@ -1,0 +1,88 @@
+use crate::model::secret::SecretText;
+use futures_util::future::LocalBoxFuture;
+use thiserror::Error;
+
+/// The place of a secret in the user's store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreKey {
+    /// `runner/PROVIDER`, or `runner` for secrets of playbooks.
+    pub service: String,
+    /// `PROFILE/CREDENTIAL`, or the secret's name.
+    pub user: String,
+}
+
+impl StoreKey {
+    /// The place of a provider's credential under a profile.
+    pub fn credential(provider: &str, profile: &str, credential: &str) -> Self {
+        Self { service: format!("runner/{provider}"), user: format!("{profile}/{credential}") }
+    }
+
+    /// The place of a playbook's own secret.
+    pub fn secret(name: &str) -> Self {
+        Self { service: "runner".to_owned(), user: name.to_owned() }
+    }
+}
+
+impl std::fmt::Display for StoreKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.service, self.user)
+    }
+}
+
+/// The store did not do what was asked.
+#[derive(Debug, Clone, Error)]
+pub enum StoreError {
+    /// There is no store on this machine.
+    #[error("no keychain on this machine: {reason}")]
+    Absent {
+        /// Why, in the words of the platform.
+        reason: String,
+    },
+    /// The store is locked and nobody unlocked it.
+    #[error("the keychain is locked")]
+    Locked,
+    /// The store did not answer in time.
+    #[error("the keychain did not answer within {seconds} s")]
+    Silent {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The store refused.
+    #[error("the keychain refused: {reason}")]
+    Refused {
+        /// Why, in the words of the platform.
+        reason: String,
+    },
+    /// What is kept there was kept for another host.
+    #[error("kept for {kept_for}, not for {origin}; sign in there with `runner login`")]
+    OtherOrigin {
+        /// The origins that it was kept for.
+        kept_for: String,
+        /// The origin that it was asked for.
+        origin: String,
+    },
+}
+
+/// The user's own store of secrets. What is kept remembers the origins (scheme, host, port) that it may go to.
+pub trait SecretStore {
+    /// What people call it: `keychain`, `memory (simulated)`.
+    fn name(&self) -> &str;
+
+    /// What is kept under a key for one of these origins; `None` when nothing is. No origins: a secret of a playbook.
+    fn get<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        origins: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<Option<SecretText>, StoreError>>;
+
+    /// Keeps a secret for these origins; what was there is replaced.
+    fn set<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        secret: &'a SecretText,
+        origins: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<(), StoreError>>;
+
+    /// Forgets a secret. Returns whether there was one.
+    fn delete<'a>(&'a self, key: &'a StoreKey) -> LocalBoxFuture<'a, Result<bool, StoreError>>;
+}

@@ -1,0 +1,28 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where an environment variable was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VariableOrigin {
+    /// In the environment of the process.
+    Process,
+    /// In a `.env` file.
+    File {
+        /// The file as the user knows it.
+        path: PathBuf,
+        /// The line in it, 1-based.
+        line: usize,
+    },
+}
+
+/// What a check and the sources of secrets may look at: environment and files. Nothing is changed.
+pub trait Surroundings {
+    /// The value of an environment variable, the process's own before `.env`. Empty ones are missing.
+    fn variable(&self, name: &str) -> Option<(String, VariableOrigin)>;
+
+    /// The text of a file. `~/` at the beginning is the home folder.
+    ///
+    /// # Errors
+    /// As the operating system says; also for files that are no regular files, no UTF-8 or larger than 64 MB.
+    fn read_text(&self, path: &Path) -> io::Result<String>;
+}

@@ -1,0 +1,89 @@
+use futures_util::future::LocalBoxFuture;
+use http::{HeaderMap, Method};
+use std::path::PathBuf;
+use std::time::Duration;
+use thiserror::Error;
+use url::Url;
+
+/// A request, rendered and authorized: plain data.
+#[derive(Clone)]
+pub struct Request {
+    /// The verb.
+    pub method: Method,
+    /// The whole address.
+    pub url: Url,
+    /// All headers but those that the transport itself owns (`Host`, `Content-Length`).
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// How long the whole exchange may take.
+    pub timeout: Duration,
+}
+
+/// The body of a request.
+#[derive(Clone)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// These bytes; their media type is among the headers.
+    Bytes(Vec<u8>),
+    /// A file, streamed from disk.
+    File(PathBuf),
+    /// Several parts (`multipart/form-data`, RFC 7578); the transport chooses the boundary and sets the header.
+    Multipart(Vec<(String, BodyPart)>),
+}
+
+/// One part of a multipart body.
+#[derive(Clone)]
+pub enum BodyPart {
+    /// A value.
+    Text(String),
+    /// A file, streamed from disk.
+    File {
+        /// The file; its last segment is the file name that is sent.
+        path: PathBuf,
+        /// The media type.
+        media_type: String,
+    },
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+}
+
+/// How far a request came that got no whole answer. Decides what may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendFailure {
+    /// No byte of the request was written: name, connection or TLS failed.
+    NotSent,
+    /// Bytes went out, no status came back.
+    Unknown,
+    /// A status came, the body was cut or could not be read.
+    BodyCut {
+        /// The status.
+        status: u16,
+    },
+}
+
+/// A request got no whole answer.
+#[derive(Debug, Clone, Error)]
+#[error("{reason}")]
+pub struct TransportError {
+    /// How far it came.
+    pub failure: SendFailure,
+    /// Why: a lowercase fragment without the address.
+    pub reason: String,
+}
+
+/// The network. It follows no redirect, resends nothing and keeps no cookie.
+pub trait Transport {
+    /// Sends a request and reads its whole answer, 64 MB after decompression at most.
+    fn send<'a>(&'a self, request: &'a Request) -> LocalBoxFuture<'a, Result<Response, TransportError>>;
+}

@@ -1,0 +1,1 @@
+//! Renders events and the report folded from them: terminal, progress, JSON.

@@ -1,0 +1,1 @@
+//! The ports made real: clock, chance, network, files, environment, keychain, terminal.
