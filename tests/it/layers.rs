@@ -21,7 +21,8 @@ const LEVELS: [(&str, u8); 14] = [
     ("main", 8),
 ];
 
-/// What the levels would allow and must not be: the simulators are written from the facts, not from our client.
+/// What the levels would allow and must not be: the simulators are written from the facts, not from our
+/// client.
 const FORBIDDEN: [(&str, &str); 2] = [("simulate", "session"), ("simulate", "engine")];
 
 /// What unit tests of every level may use.
@@ -210,7 +211,8 @@ fn tokens(mut text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// The length in bytes of the space, comment or literal that `text` begins with; 0 if it begins with something else.
+/// The length in bytes of the space, comment or literal that `text` begins with; 0 if it begins with
+/// something else.
 fn ignored_length(text: &str) -> usize {
     let space = text.len() - text.trim_start().len();
     if space > 0 {

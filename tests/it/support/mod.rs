@@ -1,6 +1,7 @@
 //! What the tests share: the program in a clean room, a terminal, keyrings, mock servers.
 //!
-//! Nothing in here sleeps: whoever waits, waits for a text, an end of file or an exit, and for a limited time.
+//! Nothing in here sleeps: whoever waits, waits for a text, an end of file or an exit, and for a limited
+//! time.
 
 pub mod keyring;
 pub mod planted;
@@ -12,5 +13,6 @@ pub mod stream;
 
 use std::time::Duration;
 
-/// How long a test waits for what should happen at once. It is long because a busy machine must not fail a test.
+/// How long a test waits for what should happen at once. It is long because a busy machine must not fail a
+/// test.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,7 +1,8 @@
 //! Stoplight Prism, which judges our requests by the providers' OpenAPI documents.
 //!
-//! It keeps no state: it accepts any token, revokes and pages nothing, and answers with the examples of the document.
-//! `Prefer: code=401` or `Prefer: example=mfa_needed` on a request asks for another answer of the document.
+//! It keeps no state: it accepts any token, revokes and pages nothing, and answers with the examples of the
+//! document. `Prefer: code=401` or `Prefer: example=mfa_needed` on a request asks for another answer of the
+//! document.
 
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,8 @@ pub struct Prism {
 }
 
 impl Prism {
-    /// The Soracom API. The path of its address is left out by Prism: `/auth`, not `/v1/auth`. The paging headers of
-    /// the lists never change: follow them no further than a page or two.
+    /// The Soracom API. The path of its address is left out by Prism: `/auth`, not `/v1/auth`. The paging
+    /// headers of the lists never change: follow them no further than a page or two.
     pub fn soracom() -> &'static Self {
         static PRISM: OnceLock<Prism> = OnceLock::new();
         PRISM.get_or_init(|| Self::start("soracom-core.yaml"))
@@ -44,7 +45,8 @@ impl Prism {
         &self.base_url
     }
 
-    /// What Prism says about the requests so far, those of other tests among them: for the message of a failure.
+    /// What Prism says about the requests so far, those of other tests among them: for the message of a
+    /// failure.
     pub fn log(&self) -> String {
         self.log.text()
     }

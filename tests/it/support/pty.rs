@@ -21,7 +21,8 @@ pub struct Size {
     pub rows: u16,
 }
 
-/// A program that runs on a terminal of its own, made by [`Runner::open_terminal`](super::runner::Runner::open_terminal).
+/// A program that runs on a terminal of its own, made by
+/// [`Runner::open_terminal`](super::runner::Runner::open_terminal).
 pub struct Terminal {
     process: Process,
     keyboard: File,

@@ -1,4 +1,5 @@
-//! `runner` in a clean room: folders of its own, an environment of its own, a time limit, and a search for leaks.
+//! `runner` in a clean room: folders of its own, an environment of its own, a time limit, and a search for
+//! leaks.
 //!
 //! ```ignore
 //! Runner::new()
@@ -51,8 +52,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// `runner` itself, in new empty folders, with no environment but `PATH`, `HOME`, `TMPDIR` and `XDG_*`: no
-    /// D-Bus, no terminal, no standard input.
+    /// `runner` itself, in new empty folders, with no environment but `PATH`, `HOME`, `TMPDIR` and `XDG_*`:
+    /// no D-Bus, no terminal, no standard input.
     pub fn new() -> Self {
         Self::of(env!("CARGO_BIN_EXE_runner"))
     }
@@ -99,14 +100,15 @@ impl Runner {
         self
     }
 
-    /// Declares a text that no run may show: not on its outputs, not in a file or the name of a file it writes.
+    /// Declares a text that no run may show: not on its outputs, not in a file or the name of a file it
+    /// writes.
     pub fn plant(mut self, secret: impl Into<String>) -> Self {
         self.watch.secrets.push(secret.into());
         self
     }
 
-    /// Names a file or folder, relative to the working folder, that may hold planted secrets: an output that the
-    /// playbook asked for.
+    /// Names a file or folder, relative to the working folder, that may hold planted secrets: an output that
+    /// the playbook asked for.
     pub fn may_hold(mut self, path: impl AsRef<Path>) -> Self {
         self.watch.allowed.push(self.dir().join(path));
         self
@@ -142,7 +144,8 @@ impl Runner {
 
     /// Starts the program on a terminal of its own, which is also its controlling terminal.
     pub fn open_terminal(&self, size: Size) -> Terminal {
-        // Needs no unsafe code, unlike a session made between fork and exec here. It replaces itself by the program.
+        // Needs no unsafe code, unlike a session made between fork and exec here. It replaces itself by the
+        // program.
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(&self.program).args(&self.arguments);
         self.furnish(&mut command);

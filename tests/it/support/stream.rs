@@ -22,8 +22,8 @@ struct Collected {
 }
 
 impl Stream {
-    /// Starts to collect what `source` yields. A read error counts as the end: it is how a pseudo-terminal says
-    /// that nobody holds its other side any more.
+    /// Starts to collect what `source` yields. A read error counts as the end: it is how a pseudo-terminal
+    /// says that nobody holds its other side any more.
     pub fn collect(mut source: impl Read + Send + 'static) -> Self {
         let stream = Self::default();
         let shared = Arc::clone(&stream.0);
