@@ -444,7 +444,8 @@ impl FromNode for Expiry {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let keys = ExpiryKeys::from_node(node, lower)?;
         if node.as_map().is_some_and(|entries| entries.len() != 1) {
-            let message = "an entry of `expires` has one of `jwt`, `seconds`, `milliseconds`, `at` and `after`";
+            let message =
+                "an entry of `expires` has one of `jwt`, `seconds`, `milliseconds`, `at` and `after`";
             lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
             return None;
         }

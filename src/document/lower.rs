@@ -74,9 +74,10 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     let usable = || keys.iter().filter(|known| known.missing_work.is_none()).map(|known| known.name);
     match nearest(&key.value, usable()) {
         Some(name) => diagnostic.did_you_mean(Some(name)),
-        None if keys.len() <= 12 => {
-            diagnostic.help(format!("it takes {}", usable().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
-        }
+        None if keys.len() <= 12 => diagnostic.help(format!(
+            "it takes {}",
+            usable().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        )),
         None => diagnostic,
     }
 }

@@ -163,7 +163,8 @@ impl FromNode for ProviderEntry {
         };
         let used = ProviderUse::keys();
         let defines = |name: &str| {
-            DefinitionKeys::keys().iter().any(|key| key.name == name) && !used.iter().any(|key| key.name == name)
+            DefinitionKeys::keys().iter().any(|key| key.name == name)
+                && !used.iter().any(|key| key.name == name)
         };
         // Without `use`, what only a definition has makes it one; so does an address with nothing else to go by.
         let is_definition = node.get("use").is_none() && map.iter().any(|entry| defines(&entry.key.value));
@@ -185,4 +186,3 @@ impl JsonSchema for ProviderEntry {
         json_schema!({ "anyOf": [used, inline] })
     }
 }
-

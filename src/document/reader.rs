@@ -189,7 +189,12 @@ impl FromNode for Reader {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         if node.as_map().is_none() {
             let path = JsonPath::from_node(node, lower)?;
-            return Some(Self { place: ReaderPlace::Path(path), secret: None, default: None, span: node.span });
+            return Some(Self {
+                place: ReaderPlace::Path(path),
+                secret: None,
+                default: None,
+                span: node.span,
+            });
         }
         let keys = ReaderKeys::from_node(node, lower)?;
         let places = [
@@ -198,10 +203,13 @@ impl FromNode for Reader {
             keys.cookie.map(ReaderPlace::Cookie),
             keys.link.map(ReaderPlace::Link),
         ];
-        let written = ["path", "header", "cookie", "link"].iter().filter(|key| node.get(key).is_some()).count();
+        let written =
+            ["path", "header", "cookie", "link"].iter().filter(|key| node.get(key).is_some()).count();
         let mut places = places.into_iter().flatten();
         match (written, places.next()) {
-            (1, place) => Some(Self { place: place?, secret: keys.secret, default: keys.default, span: node.span }),
+            (1, place) => {
+                Some(Self { place: place?, secret: keys.secret, default: keys.default, span: node.span })
+            }
             (0, _) => {
                 let message = "a reader needs one of `path`, `header`, `cookie` and `link`";
                 lower.report(Diagnostic::new(Code::MissingKey, node.span, message));

@@ -320,7 +320,8 @@ pub enum Field {
 
 impl FromNode for Field {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
-        let is_path = node.as_text().is_some_and(|text| text.value.starts_with('$') && !text.value.starts_with("${{"));
+        let is_path =
+            node.as_text().is_some_and(|text| text.value.starts_with('$') && !text.value.starts_with("${{"));
         match is_path {
             true => JsonPath::from_node(node, lower).map(Self::Path),
             false => Template::from_node(node, lower).map(Self::Template),

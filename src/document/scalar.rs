@@ -91,8 +91,7 @@ impl FromNode for Ident {
             return Some(Self(text));
         }
         let message = format!("`{text}` is no name: letters, digits and `_` only, no digit first");
-        let mended: String =
-            text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let mended: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let suggestion = Self::is_valid(&mended).then_some(mended);
         let diagnostic = Diagnostic::new(Code::InvalidName, node.span, message);
         lower.report(diagnostic.did_you_mean(suggestion.as_deref()));
@@ -213,7 +212,9 @@ impl StatusSet {
 impl FromNode for StatusSet {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_list() {
-            Some(items) => items.iter().map(|item| status_pattern(item, lower)).collect::<Option<_>>().map(Self),
+            Some(items) => {
+                items.iter().map(|item| status_pattern(item, lower)).collect::<Option<_>>().map(Self)
+            }
             None => status_pattern(node, lower).map(|pattern| Self(vec![pattern])),
         }
     }
@@ -301,7 +302,8 @@ pub(super) fn read_word<'n>(
     }
     let diagnostic = match later.iter().find(|(word, _)| *word == text) {
         Some((_, work)) => {
-            Diagnostic::new(Code::NotSupportedYet, node.span, format!("`{text}` is not supported yet")).label(*work)
+            Diagnostic::new(Code::NotSupportedYet, node.span, format!("`{text}` is not supported yet"))
+                .label(*work)
         }
         None => Diagnostic::new(Code::UnknownWord, node.span, format!("`{text}` is no {owner}"))
             .did_you_mean(nearest(text, words.iter().copied()))
@@ -310,7 +312,6 @@ pub(super) fn read_word<'n>(
     lower.report(diagnostic);
     None
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -323,7 +324,9 @@ mod tests {
         {
             assert_eq!(Time::parse(text), Some(Time(Duration::from_millis(milliseconds))), "{text}");
         }
-        for text in ["", "5", "5 s", "s", "-1s", "1.5s", "10S", "99999999999999999999s", "18446744073709551615d"] {
+        for text in
+            ["", "5", "5 s", "s", "-1s", "1.5s", "10S", "99999999999999999999s", "18446744073709551615d"]
+        {
             assert_eq!(Time::parse(text), None, "{text}");
         }
     }

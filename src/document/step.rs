@@ -96,9 +96,8 @@ keys! {
 }
 
 /// The keys that make a step, verbs included: exactly one of them is written.
-pub const STEP_KINDS: [&str; 11] = [
-    "get", "head", "post", "put", "patch", "delete", "call", "steps", "authenticate", "logout", "store",
-];
+pub const STEP_KINDS: [&str; 11] =
+    ["get", "head", "post", "put", "patch", "delete", "call", "steps", "authenticate", "logout", "store"];
 
 /// A list of steps.
 #[derive(Debug, Clone, Default)]
@@ -123,7 +122,9 @@ impl FromNode for Steps {
         for item in list {
             match Step::from_node(item, lower) {
                 Some(step) => steps.items.push(step),
-                None => steps.broken_ids.extend(item.get("id").and_then(Node::as_text).map(|id| id.value.clone())),
+                None => {
+                    steps.broken_ids.extend(item.get("id").and_then(Node::as_text).map(|id| id.value.clone()))
+                }
             }
         }
         Some(steps)
@@ -180,4 +181,3 @@ impl JsonSchema for ForEach {
         })
     }
 }
-

@@ -337,8 +337,12 @@ impl<'a> Builder<'a> {
             let Some(key) = self.key(&key) else { continue };
             if let Some(first) = places.get(&key.value) {
                 self.diagnostics.push(
-                    Diagnostic::new(Code::DuplicateKey, key.span, format!("`{}` is written twice", key.value))
-                        .also(*first, "first written here"),
+                    Diagnostic::new(
+                        Code::DuplicateKey,
+                        key.span,
+                        format!("`{}` is written twice", key.value),
+                    )
+                    .also(*first, "first written here"),
                 );
                 continue;
             }

@@ -6,7 +6,8 @@ mod outcome;
 mod sink;
 
 pub use kind::{
-    Event, EventKind, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult, StepStatus, Verdict,
+    Event, EventKind, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult, StepStatus,
+    Verdict,
 };
 pub use outcome::{EntryKind, EntryReport, RunReport};
 pub use sink::{EventSink, Events, Fanout};

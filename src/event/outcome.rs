@@ -1,6 +1,8 @@
 //! The report of a run: a fold of its events.
 
-use super::{Event, EventKind, EventSink, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepStatus};
+use super::{
+    Event, EventKind, EventSink, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepStatus,
+};
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use schemars::JsonSchema;

@@ -1,10 +1,10 @@
 //! The plan: typed, resolved, ready to run. Templates stay templates; whatever they name exists.
 
-use crate::document::{
-    AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, SaveFormat, Source, StatusSet, Tree,
-    ValueKeys,
-};
 use crate::document::JsonPath;
+use crate::document::{
+    AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, SaveFormat, Source,
+    StatusSet, Tree, ValueKeys,
+};
 use crate::source::Span;
 use crate::template::{Condition, Template};
 use http::Method;
@@ -216,7 +216,9 @@ impl PlannedStep {
     pub fn label(&self) -> String {
         match (&self.id, &self.kind, &self.name) {
             (Some(id), ..) => id.clone(),
-            (None, StepKind::Authenticate { provider_name, .. }, _) => format!("authenticate {provider_name}"),
+            (None, StepKind::Authenticate { provider_name, .. }, _) => {
+                format!("authenticate {provider_name}")
+            }
             (None, StepKind::Logout { provider_name, .. }, _) => format!("logout {provider_name}"),
             (None, _, Some(name)) => name.clone(),
             (None, StepKind::Request(request), None) => match &request.operation {

@@ -24,7 +24,9 @@ impl Text {
     /// are escapes, as in double quotes.
     pub fn new(value: String, span: Span, written: &str, is_escaped: bool) -> Self {
         let offsets = match written.find(value.as_str()) {
-            Some(lead) if !(is_escaped && written.contains('\\')) => Offsets::Direct(span.start + lead as u32),
+            Some(lead) if !(is_escaped && written.contains('\\')) => {
+                Offsets::Direct(span.start + lead as u32)
+            }
             _ => Offsets::Table(align(&value, written, span.start, is_escaped)),
         };
         Self { value, span, offsets }

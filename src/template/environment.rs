@@ -143,7 +143,8 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment.add_filter("sha256", |value: &Value| on_bytes(value, |bytes| Sha256::digest(bytes).to_vec()));
     environment.add_filter("hmac_sha256", hmac_sha256);
     environment.add_filter("hex", |value: &Value| on_text(value, to_hex));
-    environment.add_filter("b64encode", |value: &Value| on_text(value, |bytes| BASE64_STANDARD.encode(bytes)));
+    environment
+        .add_filter("b64encode", |value: &Value| on_text(value, |bytes| BASE64_STANDARD.encode(bytes)));
     environment.add_filter("b64decode", b64decode);
     environment.add_filter("fromjson", fromjson);
     environment.add_filter("plus", plus);
@@ -300,7 +301,9 @@ mod tests {
 
     #[test]
     fn wrong_use_is_an_error() {
-        for expression in ["'x' | plus(days=1)", "'2026-11-22' | plus(hours=1)", "[] | sha1", "'%' | b64decode"] {
+        for expression in
+            ["'x' | plus(days=1)", "'2026-11-22' | plus(hours=1)", "[] | sha1", "'%' | b64decode"]
+        {
             assert!(evaluate(expression).is_err(), "{expression}");
         }
     }

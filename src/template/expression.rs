@@ -310,7 +310,9 @@ fn text_of(expression: &Expression, value: &Json) -> Result<String, EvaluationEr
     json_to_text(value).ok_or_else(|| EvaluationError {
         expression: expression.code().to_owned(),
         reason: match value {
-            Json::Null => "it yields nothing, which has no place inside of a text; `default` gives it a value",
+            Json::Null => {
+                "it yields nothing, which has no place inside of a text; `default` gives it a value"
+            }
             _ => "it yields a list or map, which has no place inside of a text; `tojson` makes a text of it",
         }
         .to_owned(),
@@ -392,7 +394,10 @@ mod tests {
             uuid: Arc::new(|| "00000000-0000-4000-8000-000000000000".into()),
         };
         Scope::new(&moment)
-            .with("inputs", json!({"days": 90, "name": "x", "list": [1, 2], "none": null, "big": 8988303000000000129i64}))
+            .with(
+                "inputs",
+                json!({"days": 90, "name": "x", "list": [1, 2], "none": null, "big": 8988303000000000129i64}),
+            )
             .with(
                 "credentials",
                 Data::Map(vec![

@@ -11,7 +11,7 @@ mod split;
 mod value;
 
 pub use environment::{FILTERS, FUNCTIONS, Signature, TESTS};
-pub use expression::{Condition, EvaluationError, Evaluated, Expression, Template};
+pub use expression::{Condition, Evaluated, EvaluationError, Expression, Template};
 pub use names::{Call, CallKind, Reference, Segment};
 pub use scope::{Data, Moment, Scope};
 pub use value::{json_to_text, to_json};

@@ -119,7 +119,12 @@ impl Walk<'_> {
                 }
             }
             Expr::Filter(filter) => {
-                self.call(CallKind::Filter, filter.name, name_range(self.text, expr, filter.name), &filter.args);
+                self.call(
+                    CallKind::Filter,
+                    filter.name,
+                    name_range(self.text, expr, filter.name),
+                    &filter.args,
+                );
                 if let Some(subject) = &filter.expr {
                     let was_defaulted = self.is_defaulted;
                     self.is_defaulted |= matches!(filter.name, "default" | "d");
@@ -210,8 +215,14 @@ impl Walk<'_> {
     }
 
     fn call(&mut self, kind: CallKind, name: &str, range: Range<usize>, args: &[CallArg<'_>]) {
-        let mut call =
-            Call { kind, name: name.to_owned(), range, positional: 0, keywords: Vec::new(), first_text: None };
+        let mut call = Call {
+            kind,
+            name: name.to_owned(),
+            range,
+            positional: 0,
+            keywords: Vec::new(),
+            first_text: None,
+        };
         for arg in args {
             match arg {
                 CallArg::Pos(expr) | CallArg::PosSplat(expr) | CallArg::KwargSplat(expr) => {

@@ -47,7 +47,8 @@ impl Scope {
     pub fn new(moment: &Moment) -> Self {
         let now = moment.now;
         let uuid = moment.uuid.clone();
-        let to_seconds = move || jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0)).timestamp_to_string(&now);
+        let to_seconds =
+            move || jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0)).timestamp_to_string(&now);
         let today = move || now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
         let functions = [
             ("now".to_owned(), Value::from_function(to_seconds)),

@@ -1,1 +1,5 @@
-//! The one integration test binary.
+//! The one integration test binary: each theme is a file, what they share lies in `support`.
+#![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
+
+mod layers;
+mod support;
