@@ -10,6 +10,7 @@ mod random;
 mod secret_store;
 mod surroundings;
 mod transport;
+mod world;
 
 pub use cancellation::{Cancellation, Reason};
 pub use clock::Clock;
@@ -19,3 +20,4 @@ pub use random::Random;
 pub use secret_store::{SecretStore, StoreError, StoreKey};
 pub use surroundings::{Surroundings, VariableOrigin};
 pub use transport::{Body, BodyPart, Request, Response, SendFailure, Transport, TransportError};
+pub use world::World;

@@ -1,0 +1,91 @@
+use crate::document::Source;
+use crate::model::secret::SecretText;
+use crate::port::{StoreKey, VariableOrigin};
+use crate::template::Scope;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A value that is looked for, with the sources that may have it.
+#[derive(Debug, Clone)]
+pub struct Chain<'a> {
+    /// What is looked for, as people know it: `emnify.password`.
+    pub name: String,
+    /// What a person is asked when a `prompt` has no text of its own: `Password of emnify`.
+    pub question: String,
+    /// Where it may be, in the order to try.
+    pub sources: &'a [Source],
+    /// What templates in the sources see: `inputs` and `profile`, or `settings`.
+    pub scope: &'a Scope,
+    /// Why `env` sources are passed over, when a profile was named: the note for the user. `None`: they are asked.
+    pub env_passed_over: Option<String>,
+    /// Where the store keeps it; `None` = the store cannot hold it (settings).
+    pub stored_as: Option<StoreKey>,
+    /// The origins that it may be sent to: the store gives it for these only. Empty for secrets of playbooks.
+    pub origins: Vec<String>,
+    /// Whether it must not be seen when it is typed.
+    pub is_secret: bool,
+}
+
+/// A value that was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The value, never empty.
+    pub value: SecretText,
+    /// Where it was.
+    pub found_in: FoundIn,
+    /// What the user should know about it: a trailing newline that was cut, sources that were passed over.
+    pub notes: Vec<String>,
+}
+
+/// Where a value was found. `Display` is what people read: `env EMNIFY_PASSWORD, .env line 3`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundIn {
+    /// An environment variable.
+    Env {
+        /// Its name.
+        name: String,
+        /// The process's environment, or which file.
+        origin: VariableOrigin,
+    },
+    /// The user's store.
+    Stored {
+        /// What people call the store.
+        store: String,
+        /// Where in it.
+        key: StoreKey,
+    },
+    /// A file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The path in its JSON.
+        value: Option<String>,
+    },
+    /// A person typed it.
+    Prompt,
+    /// Computed from a TOTP secret of that name.
+    Totp(String),
+    /// It stands in the playbook or its inputs.
+    Value,
+    /// A step gave it (`with`).
+    Step,
+}
+
+/// A source that did not answer, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The source: `env EMNIFY_PASSWORD`.
+    pub source: String,
+    /// Why: `not set`, `no terminal to ask at`.
+    pub reason: String,
+}
+
+/// No source has the value.
+#[derive(Debug, Clone, Error)]
+#[error("no source has {name}")]
+pub struct Missing {
+    /// What was looked for.
+    pub name: String,
+    /// Every source, in the order in which they were tried.
+    pub tried: Vec<Tried>,
+}

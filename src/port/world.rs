@@ -1,0 +1,23 @@
+use super::{Cancellation, Clock, OutputFiles, Prompt, Random, SecretStore, Surroundings, Transport};
+use std::rc::Rc;
+
+/// All ports of a run together. Clones share them.
+#[derive(Clone)]
+pub struct World {
+    /// The time.
+    pub clock: Rc<dyn Clock>,
+    /// Chance.
+    pub random: Rc<dyn Random>,
+    /// The network.
+    pub transport: Rc<dyn Transport>,
+    /// The user's store of secrets.
+    pub store: Rc<dyn SecretStore>,
+    /// The person at the terminal.
+    pub prompt: Rc<dyn Prompt>,
+    /// Environment and files.
+    pub surroundings: Rc<dyn Surroundings>,
+    /// Files that the run writes.
+    pub output: Rc<dyn OutputFiles>,
+    /// The wish that the run ends.
+    pub cancellation: Cancellation,
+}
