@@ -116,6 +116,18 @@ impl<T: FromNode> FromNode for Vec<T> {
     }
 }
 
+/// For a map's JSON Schema, as `oneOf`: exactly one of these keys is written.
+pub(super) fn exactly_one<'a>(keys: impl IntoIterator<Item = &'a str>) -> serde_json::Value {
+    keys.into_iter().map(|key| serde_json::json!({ "required": [key] })).collect()
+}
+
+/// For a map's JSON Schema, as `not`: no two of these keys stand together.
+pub(super) fn any_two(keys: &[&str]) -> serde_json::Value {
+    let behind = |index: usize| keys[index + 1..].iter();
+    let pairs = keys.iter().enumerate().flat_map(|(index, one)| behind(index).map(move |other| [one, other]));
+    serde_json::json!({ "anyOf": pairs.map(|pair| serde_json::json!({ "required": pair })).collect::<Vec<_>>() })
+}
+
 /// Declares a map of the language: see the module's page.
 ///
 /// Each key is written as `"key" => field: Type;` under `required` or `optional` (whose type has a default). `parts` take in
