@@ -82,6 +82,12 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     }
 }
 
+/// Reports that what should be the map of `owner` is something else.
+pub fn not_a_map(node: &Node, owner: &str, lower: &mut Lower<'_>) {
+    let message = format!("{owner} is a map, not {}", node.describe());
+    lower.report(Diagnostic::new(Code::WrongType, node.span, message));
+}
+
 /// Reports a key that must be there and is not.
 pub fn missing_key(map: &Node, owner: &str, key: &str, lower: &mut Lower<'_>) {
     let span = map.as_map().and_then(|entries| entries.first()).map_or(map.span, |entry| entry.key.span);
@@ -202,7 +208,7 @@ macro_rules! keys {
                 lower: &mut $crate::document::lower::Lower<'_>,
             ) -> Option<Self> {
                 if node.as_map().is_none() {
-                    lower.wrong_type(node, concat!("the map of ", $owner));
+                    $crate::document::lower::not_a_map(node, $owner, lower);
                     return None;
                 }
                 let keys = <Self as $crate::document::lower::KeySet>::keys();
