@@ -27,7 +27,10 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Option<Answer> {
     Some(match (&call.method, action) {
         (&Method::GET, "stats") => json_of(&world.stats()),
         (&Method::GET, "requests") => json_of(&world.requests()),
-        (&Method::POST, "revoke") => done(world.revoke_access()),
+        (&Method::POST, "revoke") => {
+            world.revoke_access();
+            done()
+        }
         (&Method::POST, "clock") => with_body(call, |body: ClockRequest| {
             world.advance(Duration::from_secs(body.advance_seconds));
             Ok(())
@@ -43,12 +46,12 @@ pub(super) fn answer(world: &mut World, call: &Call) -> Option<Answer> {
 fn with_body<T: DeserializeOwned>(call: &Call, act: impl FnOnce(T) -> Result<(), String>) -> Answer {
     let read = serde_json::from_slice(&call.body).map_err(|error| error.to_string());
     match read.and_then(act) {
-        Ok(()) => done(()),
+        Ok(()) => done(),
         Err(reason) => refused(StatusCode::BAD_REQUEST, &reason),
     }
 }
 
-fn done((): ()) -> Answer {
+fn done() -> Answer {
     Answer::empty(StatusCode::NO_CONTENT)
 }
 

@@ -16,16 +16,11 @@ impl Echome {
     /// `all`, or one by its name; the envelope is the same.
     pub(super) fn describe(&mut self, kind: Kind, call: &Call, params: &Params) -> Result<Answer, Answer> {
         self.signed_in(call)?;
-        let count = kind.count(self.options.devices);
+        let machines = self.options.devices;
         let results: Vec<Value> = match params.get("name") {
-            "all" => (0..count).map(|index| kind.record(index)).collect(),
-            name => {
-                (0..count).filter(|&index| kind.name(index) == name).map(|index| kind.record(index)).collect()
-            }
+            "all" => (0..kind.count(machines)).map(|index| kind.record(index)).collect(),
+            name => vec![kind.record(kind.index(name, machines).ok_or_else(not_found)?)],
         };
-        if results.is_empty() && params.get("name") != "all" {
-            return Err(not_found());
-        }
         Ok(Answer::json(StatusCode::OK, &json!({ "success": true, "details": "", "results": results })))
     }
 

@@ -46,6 +46,13 @@ impl Kind {
         }
     }
 
+    /// The index that a name stands for on a server with that many machines.
+    pub(super) fn index(self, name: &str, machines: usize) -> Option<usize> {
+        let number = name.rsplit_once('-').and_then(|(_, number)| usize::from_str_radix(number, 16).ok());
+        let index = number.unwrap_or(0);
+        (index < self.count(machines) && self.name(index) == name).then_some(index)
+    }
+
     /// The whole record. Only the machine's fields are published; the others have what is needed to tell them apart.
     pub(super) fn record(self, index: usize) -> Value {
         let name = self.name(index);

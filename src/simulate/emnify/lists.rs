@@ -14,14 +14,12 @@ impl Emnify {
     pub(super) fn list(&mut self, kind: Kind, call: &Call) -> Result<Answer, Answer> {
         self.signed_in(call)?;
         let is_descending = is_descending(call)?;
-        let mut indexes = selected(kind, call, self.options.devices)?;
-        if is_descending {
-            indexes.reverse();
-        }
+        let rows = Rows::selected(kind, call, self.options.devices)?;
         let (default_size, max_size) = kind.page_sizes();
-        let page = Page::read(call, indexes.len(), default_size, max_size)?;
-        let rows = indexes[page.start()..page.end()].iter().map(|&index| kind.record(index));
-        Ok(page.answer(rows.collect(), if is_descending { "-id" } else { "id" }))
+        let page = Page::read(call, rows.count(), default_size, max_size)?;
+        let row = |place: usize| if is_descending { rows.count() - 1 - place } else { place };
+        let records = (page.start()..page.end()).map(|place| kind.record(rows.index(row(place))));
+        Ok(page.answer(records.collect(), if is_descending { "-id" } else { "id" }))
     }
 
     pub(super) fn show(&mut self, kind: Kind, call: &Call, params: &Params) -> Result<Answer, Answer> {
@@ -113,22 +111,65 @@ fn is_descending(call: &Call) -> Result<bool, Answer> {
     }
 }
 
-/// The rows that `q` asks for; the simulator knows the fields `id` and `status`.
-fn selected(kind: Kind, call: &Call, total: usize) -> Result<Vec<usize>, Answer> {
-    let mut indexes: Vec<usize> = (0..total).collect();
-    let query = call.query("q").unwrap_or_default();
-    for criterion in query.split(',').filter(|criterion| !criterion.is_empty()) {
-        let invalid = || {
-            let message = format!("Criterion '{criterion}' is not supported.");
-            error(StatusCode::UNPROCESSABLE_ENTITY, INVALID_QUERY, &message)
-        };
-        let (field, wanted) = criterion.split_once(':').ok_or_else(invalid)?;
-        let wanted: u64 = wanted.parse().map_err(|_| invalid())?;
-        match field {
-            "id" => indexes.retain(|&index| kind.id(index) == wanted),
-            "status" => indexes.retain(|&index| kind.status(index) as u64 == wanted),
-            _ => return Err(invalid()),
+/// The records that a list goes through, in the order of their ids.
+enum Rows {
+    /// All of this many; kept as a number, because a large fleet is listed in a thousand pages.
+    All(usize),
+    /// Those at these indexes.
+    Chosen(Vec<usize>),
+}
+
+impl Rows {
+    /// The rows that `q` asks for; the simulator knows the fields `id` and `status`.
+    fn selected(kind: Kind, call: &Call, total: usize) -> Result<Self, Answer> {
+        let query = call.query("q").unwrap_or_default();
+        let criteria = query.split(',').filter(|criterion| !criterion.is_empty());
+        criteria.map(read_criterion).try_fold(Self::All(total), |rows, criterion| {
+            let (field, wanted) = criterion?;
+            Ok(rows.retained(|index| match field {
+                Field::Id => kind.id(index) == wanted,
+                Field::Status => kind.status(index) as u64 == wanted,
+            }))
+        })
+    }
+
+    fn retained(self, is_wanted: impl Fn(usize) -> bool) -> Self {
+        Self::Chosen((0..self.count()).map(|row| self.index(row)).filter(|&index| is_wanted(index)).collect())
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::All(total) => *total,
+            Self::Chosen(indexes) => indexes.len(),
         }
     }
-    Ok(indexes)
+
+    fn index(&self, row: usize) -> usize {
+        match self {
+            Self::All(_) => row,
+            Self::Chosen(indexes) => indexes[row],
+        }
+    }
+}
+
+/// What one can filter by.
+#[derive(Clone, Copy)]
+enum Field {
+    Id,
+    Status,
+}
+
+/// Reads `field:number`.
+fn read_criterion(criterion: &str) -> Result<(Field, u64), Answer> {
+    let read = || {
+        let (field, wanted) = criterion.split_once(':')?;
+        let field = match field {
+            "id" => Field::Id,
+            "status" => Field::Status,
+            _ => return None,
+        };
+        Some((field, wanted.parse().ok()?))
+    };
+    let message = || format!("Criterion '{criterion}' is not supported.");
+    read().ok_or_else(|| error(StatusCode::UNPROCESSABLE_ENTITY, INVALID_QUERY, &message()))
 }

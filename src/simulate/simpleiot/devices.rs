@@ -12,6 +12,9 @@ use crate::simulate::fleet;
 
 pub(super) const MODELS: [&str; 2] = ["Probe-1", "Probe-2"];
 
+/// What is added to an index to make an id of it.
+const FIRST_ID: u64 = 0xf32a_0000_0000_0000;
+
 /// What `show_cert` adds to a device. It must never reach a log.
 const PRIVATE_KEY: &str =
     "-----BEGIN PRIVATE KEY-----\ndemo-private-key-Sv6nXr2Qj8\n-----END PRIVATE KEY-----\n";
@@ -23,19 +26,17 @@ impl Simpleiot {
         let project = project_name(call).and_then(|name| find(&name));
         let project = project.ok_or_else(|| application("Project not found"))?;
         let with_cert = has_value(call, "show_cert");
-        let mut devices = (0..self.options.devices).filter(|index| index % PROJECTS.len() == project);
+        let devices = (0..self.options.devices).filter(|index| index % PROJECTS.len() == project);
         let body = if let Some(model) = call.query("model") {
             let of_model = devices.filter(|&index| self::model(index) == model);
             of_model.map(|index| with(listed(index), with_cert, json!({ "model": model }))).collect()
         } else if has_value(call, "all") {
             devices.map(|index| with(listed(index), with_cert, json!({}))).collect()
         } else {
-            let (serial, id) = (call.query("serial"), call.query("device_id"));
-            let is_wanted = |index: &usize| {
-                serial.as_ref().is_some_and(|serial| *serial == self::serial(*index))
-                    || id.as_ref().is_some_and(|id| *id == self::id(*index))
-            };
-            let index = devices.find(is_wanted).ok_or_else(|| application("Device not found"))?;
+            let by_serial = call.query("serial").and_then(|serial| index_of_serial(&serial));
+            let index = by_serial.or_else(|| call.query("device_id").and_then(|id| index_of_id(&id)));
+            let is_here = |index: &usize| *index < self.options.devices && index % PROJECTS.len() == project;
+            let index = index.filter(is_here).ok_or_else(|| application("Device not found"))?;
             with(listed(index), with_cert, details(index))
         };
         Ok(Answer::json(StatusCode::OK, &body))
@@ -47,8 +48,18 @@ pub(super) fn serial(index: usize) -> String {
     format!("TP-{:04}", index + 1)
 }
 
+fn index_of_serial(serial: &str) -> Option<usize> {
+    let index = serial.strip_prefix("TP-")?.parse::<usize>().ok()?.checked_sub(1)?;
+    (self::serial(index) == serial).then_some(index)
+}
+
 fn id(index: usize) -> String {
-    format!("{:032x}", 0xf32a_0000_0000_0000_u64 + index as u64)
+    format!("{:032x}", FIRST_ID + index as u64)
+}
+
+fn index_of_id(id: &str) -> Option<usize> {
+    let index = u64::from_str_radix(id, 16).ok()?.checked_sub(FIRST_ID)?;
+    usize::try_from(index).ok().filter(|&index| self::id(index) == id)
 }
 
 fn model(index: usize) -> &'static str {

@@ -48,27 +48,29 @@ const ROUTES: &[Route<Soracom>] = &[
     Route::new("DELETE", "/v1/operators/{operator_id}/users/{user_name}/mfa", Soracom::end_mfa),
     Route::new("POST", "/v1/operators/{operator_id}/users/{user_name}/mfa/verify", Soracom::verify_mfa),
     Route::new("GET", "/v1/sims", |soracom, call, _| soracom.list(Kind::Sim, call)),
-    Route::new("GET", "/v1/sims/{id}", |soracom, call, params| soracom.show(Kind::Sim, call, params)),
-    Route::new("PUT", "/v1/sims/{id}/tags", |soracom, call, params| soracom.tag(Kind::Sim, call, params)),
-    Route::new("DELETE", "/v1/sims/{id}/tags/{tag_name}", |soracom, call, params| {
+    Route::new("GET", "/v1/sims/{sim_id}", |soracom, call, params| soracom.show(Kind::Sim, call, params)),
+    Route::new("PUT", "/v1/sims/{sim_id}/tags", |soracom, call, params| soracom.tag(Kind::Sim, call, params)),
+    Route::new("DELETE", "/v1/sims/{sim_id}/tags/{tag_name}", |soracom, call, params| {
         soracom.untag(Kind::Sim, call, params)
     }),
     Route::new("GET", "/v1/subscribers", |soracom, call, _| soracom.list(Kind::Subscriber, call)),
-    Route::new("GET", "/v1/subscribers/{id}", |soracom, call, params| {
+    Route::new("GET", "/v1/subscribers/{imsi}", |soracom, call, params| {
         soracom.show(Kind::Subscriber, call, params)
     }),
-    Route::new("PUT", "/v1/subscribers/{id}/tags", |soracom, call, params| {
+    Route::new("PUT", "/v1/subscribers/{imsi}/tags", |soracom, call, params| {
         soracom.tag(Kind::Subscriber, call, params)
     }),
-    Route::new("DELETE", "/v1/subscribers/{id}/tags/{tag_name}", |soracom, call, params| {
+    Route::new("DELETE", "/v1/subscribers/{imsi}/tags/{tag_name}", |soracom, call, params| {
         soracom.untag(Kind::Subscriber, call, params)
     }),
     Route::new("GET", "/v1/devices", |soracom, call, _| soracom.list(Kind::Device, call)),
-    Route::new("GET", "/v1/devices/{id}", |soracom, call, params| soracom.show(Kind::Device, call, params)),
-    Route::new("PUT", "/v1/devices/{id}/tags", |soracom, call, params| {
+    Route::new("GET", "/v1/devices/{device_id}", |soracom, call, params| {
+        soracom.show(Kind::Device, call, params)
+    }),
+    Route::new("PUT", "/v1/devices/{device_id}/tags", |soracom, call, params| {
         soracom.tag(Kind::Device, call, params)
     }),
-    Route::new("DELETE", "/v1/devices/{id}/tags/{tag_name}", |soracom, call, params| {
+    Route::new("DELETE", "/v1/devices/{device_id}/tags/{tag_name}", |soracom, call, params| {
         soracom.untag(Kind::Device, call, params)
     }),
     Route::new("GET", "/v1/gadgets", |soracom, call, _| soracom.list(Kind::Gadget, call)),

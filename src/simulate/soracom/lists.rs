@@ -105,8 +105,10 @@ impl Soracom {
 
     fn named_slot(&self, kind: Kind, params: &Params) -> Result<usize, Answer> {
         let id = match kind {
+            Kind::Sim => params.get("sim_id").to_owned(),
+            Kind::Subscriber => params.get("imsi").to_owned(),
+            Kind::Device => params.get("device_id").to_owned(),
             Kind::Gadget => format!("{}/{}", params.get("product_id"), params.get("serial_number")),
-            Kind::Sim | Kind::Subscriber | Kind::Device => params.get("id").to_owned(),
         };
         let slot = kind.slot(&id).filter(|&slot| self.slots.is_taken(slot));
         slot.ok_or_else(|| not_found("There is none of that id."))

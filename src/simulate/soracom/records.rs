@@ -198,7 +198,7 @@ mod tests {
         for kind in [Kind::Sim, Kind::Subscriber, Kind::Device, Kind::Gadget] {
             for slot in [0, 7, 123_456] {
                 assert_eq!(kind.slot(&kind.id(slot)), Some(slot));
-                assert_eq!(kind.slot(&format!("{}0", kind.id(slot))), None);
+                assert_eq!(kind.slot(&format!("0{}", kind.id(slot))), None);
             }
         }
     }

@@ -40,7 +40,7 @@ async fn stats_count_by_route_and_status_and_never_show_a_path_that_does_not_exi
     let expected = json!({
         "GET (no such path)": { "404": 1 },
         "GET /v1/sims": { "401": 2 },
-        "GET /v1/sims/{id}": { "401": 1 },
+        "GET /v1/sims/{sim_id}": { "401": 1 },
     });
     assert_eq!(stats["requests"], expected);
     assert_eq!(caller.simulator.stats().total_requests(), 4);
