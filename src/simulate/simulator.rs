@@ -1,9 +1,8 @@
 //! A running simulator, seen from the process that started it.
 
 use std::io;
-use std::time::Duration;
-
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::api::Api;
 use super::call::Origin;

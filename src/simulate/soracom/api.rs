@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::accounts::{self, Operator};
@@ -17,7 +18,6 @@ use crate::simulate::demo::DemoAccount;
 use crate::simulate::options::Options;
 use crate::simulate::route::{self, Match, Route};
 use crate::simulate::sessions::{SessionCounts, Sessions, TokenKind};
-use http::StatusCode;
 
 /// The simulated Soracom, one coverage.
 pub(in crate::simulate) struct Soracom {

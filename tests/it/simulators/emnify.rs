@@ -87,9 +87,9 @@ async fn the_account_is_locked_for_five_minutes_after_three_refusals_in_a_row() 
         (locked.json()["error_code"].as_i64(), locked.text_at("/error_token").as_str()),
         (Some(1105), "TooManyRequests")
     );
-    caller.wait(299);
+    caller.wait(290);
     assert_eq!(authenticate(&caller, &user(&caller, "plain")).await.status, 401);
-    caller.wait(1);
+    caller.wait(10);
     assert_eq!(authenticate(&caller, &user(&caller, "plain")).await.status, 200);
     let stats = caller.simulator.stats();
     assert_eq!((stats.logins, stats.refused_logins), (1, 5));
