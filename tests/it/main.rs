@@ -2,4 +2,5 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod layers;
+mod simulators;
 mod support;
