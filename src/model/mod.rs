@@ -1,1 +1,3 @@
 //! Shared words of every layer: no I/O, no clock.
+pub mod redaction;
+pub mod secret;
