@@ -77,16 +77,12 @@ impl Form {
         &self.bytes[self.len().saturating_sub(most)..]
     }
 
-    pub(super) fn first(&self) -> u8 {
-        self.bytes[0]
-    }
-
     pub(super) fn is_placeholder(&self) -> bool {
         self.kind == FormKind::Placeholder
     }
 
-    pub(super) fn has_space(&self) -> bool {
-        self.bytes.contains(&b' ')
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Whether `text` is this form; `is_joined` when lines were joined to get it.

@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use zeroize::Zeroizing;
 
 use super::forms::{Form, forms_of};
-use super::views::{View, Views};
+use super::views::{Alphabet, View, Views, complete, without_line_end};
 
 /// The automaton knows this many bytes of each form, the last ones, and what stands before them is compared: so a token
 /// of kilobytes, renewed every few minutes, costs no more than a password.
@@ -58,6 +58,7 @@ pub(super) struct OpenEnd {
 #[derive(Clone, Default)]
 pub(super) struct Matcher {
     segments: Vec<Arc<Segment>>,
+    alphabet: Alphabet,
 }
 
 impl Matcher {
@@ -65,6 +66,7 @@ impl Matcher {
         while let Some(smaller) = self.segments.pop_if(|segment| segment.secrets.len() <= learned.len()) {
             learned.splice(0..0, smaller.secrets.iter().cloned());
         }
+        self.alphabet.add(learned.iter().flat_map(|secret| &secret.forms));
         self.segments.push(Arc::new(Segment::new(learned)));
         self
     }
@@ -83,7 +85,7 @@ impl Matcher {
     }
 
     pub(super) fn views<'t>(&self, text: &'t [u8]) -> Views<'t> {
-        Views::of(text, self.segments.iter().any(|segment| segment.has_spaces))
+        Views::of(text, &self.alphabet)
     }
 
     /// What is to be replaced: in order, and no two of them overlapping.
@@ -112,21 +114,23 @@ impl Matcher {
     pub(super) fn open_end(&self, views: &Views<'_>, text_len: usize) -> OpenEnd {
         let mut open = OpenEnd { possible: text_len, probable: text_len };
         for (index, view) in views.iter() {
-            let Some(start) = self.open_start(view) else { continue };
+            // After a line break at the end, a secret may go on as if there were none.
+            let text = without_line_end(&view.text);
+            let Some(start) = self.open_start(text) else { continue };
             let in_text = views.in_text(index, start..view.text.len()).start;
             open.possible = open.possible.min(in_text);
-            if view.text.len() - start >= TELLING_BYTES {
+            if text.len() - start >= TELLING_BYTES {
                 open.probable = open.probable.min(in_text);
             }
         }
         open
     }
 
-    fn open_start(&self, view: &View<'_>) -> Option<usize> {
-        let complete = view.complete_len();
-        let text = &view.text[..complete];
-        let begun = self.segments.iter().filter_map(|segment| segment.open_start(text)).min();
-        begun.or((complete < view.text.len()).then_some(complete))
+    /// Where the longest end of `text` starts that may go on as a form, or as an escape in one.
+    fn open_start(&self, text: &[u8]) -> Option<usize> {
+        let complete = complete(text);
+        let begun = self.segments.iter().filter_map(|segment| segment.open_start(complete)).min();
+        begun.or((complete.len() < text.len()).then_some(complete.len()))
     }
 }
 
@@ -177,7 +181,6 @@ struct Segment {
     anchors: AhoCorasick,
     first_bytes: [bool; 256],
     longest: usize,
-    has_spaces: bool,
 }
 
 /// One form, by its place in `secrets`.
@@ -200,7 +203,7 @@ impl Segment {
         entries.dedup_by(|b, a| form(a) == form(b));
         let mut first_bytes = [false; 256];
         for entry in &entries {
-            let first = form(entry).first();
+            let first = form(entry).bytes()[0];
             first_bytes[usize::from(first.to_ascii_lowercase())] = true;
             first_bytes[usize::from(first.to_ascii_uppercase())] = true;
         }
@@ -211,8 +214,7 @@ impl Segment {
             .build(entries.iter().map(|entry| form(entry).ending(ANCHOR_BYTES)))
             .expect("an automaton holds 2^31 states, and a secret takes some hundred of them");
         let longest = entries.iter().map(|entry| form(entry).len()).max().unwrap_or(0);
-        let has_spaces = entries.iter().any(|entry| form(entry).has_space());
-        Self { anchors, first_bytes, longest, has_spaces, entries, secrets }
+        Self { anchors, first_bytes, longest, entries, secrets }
     }
 
     fn form(&self, entry: Entry) -> &Form {

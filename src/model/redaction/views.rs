@@ -2,6 +2,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::forms::Form;
+
 /// How many encodings around one another are undone.
 const DEPTH: u8 = 3;
 
@@ -196,6 +198,39 @@ fn push_char(code: u32, decoded: &mut Vec<u8>) -> Result<(), Unread> {
     Ok(())
 }
 
+/// The bytes that matter: those of the forms that are looked for, and those of which escapes are made.
+///
+/// An escape that stands for any other byte need not be undone, which saves most texts most of their views.
+#[derive(Clone)]
+pub(super) struct Alphabet([bool; 256]);
+
+/// The bytes of escapes and of base64.
+impl Default for Alphabet {
+    fn default() -> Self {
+        let is_in_escapes = |byte: u8| byte.is_ascii_alphanumeric() || b"%\\&#;\r\n+/-_".contains(&byte);
+        Self(std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(is_in_escapes)))
+    }
+}
+
+impl Alphabet {
+    /// Adds what `forms` are made of.
+    pub(super) fn add<'f>(&mut self, forms: impl IntoIterator<Item = &'f Form>) {
+        for byte in forms.into_iter().flat_map(Form::bytes) {
+            self.0[usize::from(byte.to_ascii_lowercase())] = true;
+            self.0[usize::from(byte.to_ascii_uppercase())] = true;
+        }
+    }
+
+    fn has_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| self.0[usize::from(*byte)])
+    }
+
+    /// Whether bytes that matter stand right before and after `range` of the text.
+    fn surrounds(&self, text: &[u8], range: Range<usize>) -> bool {
+        range.start > 0 && range.end < text.len() && self.has_all(&[text[range.start - 1], text[range.end]])
+    }
+}
+
 /// A stretch of a view that was written otherwise in the text the view was made from.
 struct Edit {
     decoded: Range<usize>,
@@ -213,19 +248,24 @@ pub(super) struct View<'t> {
 }
 
 impl View<'_> {
-    /// Undoes one encoding; `None` where there is nothing to undo.
-    fn decode(&self, index: usize, decoder: Decoder) -> Option<View<'static>> {
+    /// Undoes one encoding; `None` where there is nothing to undo that could uncover a secret.
+    fn decode(&self, index: usize, decoder: Decoder, alphabet: &Alphabet) -> Option<View<'static>> {
         let (mut decoded, mut edits, mut copied, mut at) = (Vec::new(), Vec::new(), 0, 0);
         while let Some(distance) = self.text[at..].iter().position(|byte| decoder.begins_escape(*byte)) {
             let escape = at + distance;
+            at = escape + 1;
             decoded.extend_from_slice(&self.text[copied..escape]);
             copied = escape;
-            at = escape + 1;
             let start = decoded.len();
-            if let Ok(length) = decoder.read(&self.text[escape..], &mut decoded) {
-                copied = escape + length;
-                at = copied;
-                edits.push(Edit { decoded: start..decoded.len(), encoded: escape..copied });
+            let read = decoder.read(&self.text[escape..], &mut decoded);
+            let Some(end) = read.ok().map(|length| escape + length) else { continue };
+            let stands_within = !decoder.joins_lines() || alphabet.surrounds(&self.text, escape..end);
+            if stands_within && alphabet.has_all(&decoded[start..]) {
+                (copied, at) = (end, end);
+                edits.push(Edit { decoded: start..decoded.len(), encoded: escape..end });
+            } else {
+                decoded.truncate(start);
+                at = end;
             }
         }
         if edits.is_empty() {
@@ -254,15 +294,26 @@ impl View<'_> {
     fn last_edit_until(&self, offset: usize) -> Option<&Edit> {
         self.edits[..self.edits.partition_point(|edit| edit.decoded.start <= offset)].last()
     }
+}
 
-    /// The length of the text without the escapes that its end cuts off. One that is cut may be part of another, as
-    /// the `%4` of `%6%4` may become the `B` of `%6B`: so what is left is looked at again.
-    pub(super) fn complete_len(&self) -> usize {
-        let mut complete = self.text.len();
-        while let Some(start) = cut_escape(&self.text[..complete]) {
-            complete = start;
-        }
-        complete
+/// The text without the escapes that its end cuts off.
+///
+/// An escape that is cut may be part of another, as the `%4` of `%6%4` may become the `B` of `%6B`: so what is left is
+/// looked at again.
+pub(super) fn complete(text: &[u8]) -> &[u8] {
+    let mut complete = text;
+    while let Some(start) = cut_escape(complete) {
+        complete = &complete[..start];
+    }
+    complete
+}
+
+/// The text without the line break at its end.
+pub(super) fn without_line_end(text: &[u8]) -> &[u8] {
+    let indented = text.trim_ascii_end();
+    match text[indented.len()..].iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+        Some(line_end) => &text[..indented.len() + line_end],
+        None => text,
     }
 }
 
@@ -281,19 +332,16 @@ fn cut_escape(text: &[u8]) -> Option<usize> {
 pub(super) struct Views<'t>(Vec<View<'t>>);
 
 impl<'t> Views<'t> {
-    /// Undoes what can be undone in `text`; wrapped phrases only where `with_phrases`, for most secrets have no spaces.
-    pub(super) fn of(text: &'t [u8], with_phrases: bool) -> Self {
+    /// Undoes what can be undone in `text` and matters.
+    pub(super) fn of(text: &'t [u8], alphabet: &Alphabet) -> Self {
         let raw =
             View { text: Cow::Borrowed(text), is_joined: false, depth: 0, parent: 0, edits: Vec::new() };
         let mut views = vec![raw];
         let mut index = 0;
         while index < views.len() && views[index].depth < DEPTH {
             for decoder in Decoder::ALL {
-                if matches!(decoder, Decoder::WordBreak) && !with_phrases {
-                    continue;
-                }
                 // Two encodings undone in either order mostly give the same text, which need not be searched twice.
-                let view = views[index].decode(index, decoder);
+                let view = views[index].decode(index, decoder, alphabet);
                 views.extend(view.filter(|view| views.iter().all(|known| known.text != view.text)));
             }
             index += 1;
@@ -319,8 +367,10 @@ impl<'t> Views<'t> {
 mod tests {
     use super::*;
 
+    const EVERY_BYTE: Alphabet = Alphabet([true; 256]);
+
     fn decoded(text: &str) -> Vec<String> {
-        let views = Views::of(text.as_bytes(), true);
+        let views = Views::of(text.as_bytes(), &EVERY_BYTE);
         views.iter().map(|(_, view)| String::from_utf8_lossy(&view.text).into_owned()).collect()
     }
 
@@ -359,7 +409,7 @@ mod tests {
     #[test]
     fn ranges_lead_back_to_whole_escapes() {
         let text = "<%2541b>\r\n  cd";
-        let views = Views::of(text.as_bytes(), false);
+        let views = Views::of(text.as_bytes(), &EVERY_BYTE);
         let (index, view) = views.iter().find(|(_, view)| *view.text == *b"<Ab>cd").unwrap();
         assert!(view.is_joined);
         for (range, source) in [
@@ -371,6 +421,29 @@ mod tests {
             (4..6, "cd"),
         ] {
             assert_eq!(&text[views.in_text(index, range.clone())], source, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_other_bytes_are_left_alone() {
+        let alphabet = Alphabet::default();
+        for (text, expected) in [
+            ("%20&lt;\\u007b%7d", None),
+            ("}\n{", None),
+            ("\nab\n", None),
+            ("%41%20", Some("A%20")),
+            ("}\na\nb", Some("}\nab")),
+        ] {
+            let views = Views::of(text.as_bytes(), &alphabet);
+            assert_eq!(views.0.get(1).map(|view| &*view.text), expected.map(str::as_bytes), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_end_is_one_break_and_its_indentation() {
+        for (text, rest) in [("a\n", "a"), ("a \r\n  ", "a "), ("a", "a"), ("a ", "a "), ("", ""), ("\n", "")]
+        {
+            assert_eq!(without_line_end(text.as_bytes()), rest.as_bytes(), "{text:?}");
         }
     }
 
@@ -394,8 +467,7 @@ mod tests {
             ("ab&#x", 2),
             ("ab&#39;", 7),
         ] {
-            let views = Views::of(text.as_bytes(), false);
-            assert_eq!(views.0[0].complete_len(), complete, "{text}");
+            assert_eq!(super::complete(text.as_bytes()).len(), complete, "{text}");
         }
     }
 }

@@ -45,18 +45,14 @@ pub fn find_planted(text: &[u8], secret: &str) -> Option<String> {
     let mut seen = HashSet::new();
     let mut queue = vec![(latin1(text), Vec::new())];
     while let Some((text, path)) = queue.pop() {
-        let is_split = path
-            .iter()
-            .rposition(|name| *name == UNWRAP)
-            .is_some_and(|split| !path[split..].iter().any(is_digits));
-        if wanted.iter().any(|wanted| wanted.is_in(&text, is_split)) {
+        if is_any_in(&wanted, &text, &path) {
             return Some(if path.is_empty() { "raw".to_owned() } else { path.join(" > ") });
         }
-        let escapes = ESCAPES.iter().filter(|_| path.len() < DEPTH);
-        // What digits hide is undone twice at most: a text read at every offset grows.
-        let hidden = path.iter().filter(|name| is_digits(name)).count();
-        let digits = DIGITS.iter().filter(|_| path.len() < DEPTH && hidden < 2);
-        for reading in escapes.chain(digits) {
+        if path.len() == DEPTH {
+            continue;
+        }
+        let text = if path.last().is_some_and(is_digits) { readable(&text) } else { text };
+        for reading in ESCAPES.iter().chain(&DIGITS) {
             if let Some(read) = (reading.read)(&text)
                 && seen.insert(read.clone())
             {
@@ -65,6 +61,28 @@ pub fn find_planted(text: &[u8], secret: &str) -> Option<String> {
         }
     }
     None
+}
+
+fn is_any_in(wanted: &[Wanted], text: &str, path: &[&str]) -> bool {
+    let split = path.iter().rposition(|name| *name == UNWRAP);
+    let is_split = split.is_some_and(|split| !path[split..].iter().any(is_digits));
+    let lower = text.to_ascii_lowercase();
+    wanted.iter().any(|wanted| wanted.is_in(text, &lower, is_split))
+}
+
+/// The stretches that a person could read: what digits at a wrong offset give is mostly none.
+fn readable(text: &str) -> String {
+    let bytes: Vec<u8> = text.chars().filter_map(|character| u8::try_from(character).ok()).collect();
+    let is_stretch = |stretch: &&str| stretch.len() >= 4;
+    let mut stretches =
+        bytes.utf8_chunks().flat_map(|chunk| chunk.valid().split(is_control)).filter(is_stretch);
+    stretches.next().map_or_else(String::new, |first| {
+        stretches.fold(latin1(first.as_bytes()), |all, stretch| all + "\0" + &latin1(stretch.as_bytes()))
+    })
+}
+
+fn is_control(character: char) -> bool {
+    character.is_control() && !matches!(character, '\t' | '\n' | '\r')
 }
 
 /// Whether this is the name of a reading of digits.
@@ -76,6 +94,7 @@ fn is_digits(name: &&str) -> bool {
 struct Wanted {
     exact: String,
     lower: String,
+    squeezed: String,
     is_long: bool,
 }
 
@@ -90,6 +109,7 @@ impl Wanted {
                 let spellings = [Some(latin1(part.as_bytes())), is_narrow.then(|| part.to_owned())];
                 spellings.into_iter().flatten().map(|exact| Self {
                     lower: exact.to_ascii_lowercase(),
+                    squeezed: exact.to_ascii_lowercase().split_whitespace().collect(),
                     is_long: part.chars().count() >= 8,
                     exact,
                 })
@@ -97,12 +117,12 @@ impl Wanted {
             .collect()
     }
 
-    fn is_in(&self, text: &str, is_split: bool) -> bool {
-        if self.is_long {
-            let squeezed: String = self.lower.split_whitespace().collect();
-            text.to_ascii_lowercase().contains(if is_split { &squeezed } else { &self.lower })
-        } else {
-            !is_split && text.contains(&self.exact)
+    fn is_in(&self, text: &str, lower: &str, is_split: bool) -> bool {
+        match (self.is_long, is_split) {
+            (true, true) => lower.contains(&self.squeezed),
+            (true, false) => lower.contains(&self.lower),
+            (false, true) => false,
+            (false, false) => text.contains(&self.exact),
         }
     }
 }
