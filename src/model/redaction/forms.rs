@@ -29,8 +29,8 @@ pub(super) struct Form {
 enum FormKind {
     /// The secret, or what stands for it character by character.
     Text,
-    /// The characters of base64 that depend on the secret alone. A neighbour exists where the first or last byte of the
-    /// secret shares a character with other bytes.
+    /// The characters of base64 that depend on the secret alone. A neighbour exists where the first or last
+    /// byte of the secret shares a character with other bytes.
     Base64 { neighbour_before: bool, neighbour_after: bool },
     /// The placeholder of the secret, which must survive a second redaction.
     Placeholder,
@@ -51,7 +51,8 @@ impl Form {
         Self::new(placeholder.into(), FormKind::Placeholder, false, false)
     }
 
-    /// The secret as it stands in the base64 of a longer value, `offset` (0 to 2) bytes after a group of three began.
+    /// The secret as it stands in the base64 of a longer value, `offset` (0 to 2) bytes after a group of
+    /// three began.
     fn base64(engine: &impl Engine, secret: &[u8], offset: usize, is_long: bool) -> Self {
         let group = [&[0; 2][..offset], secret].concat();
         let (first_bit, end_bit) = (8 * offset, 8 * group.len());
@@ -139,7 +140,8 @@ pub(super) fn forms_of(secret: &str, placeholder: &str) -> Vec<Form> {
     forms
 }
 
-/// The secret as a whole, then each line of it that is long enough, without the white space that a copy may lose.
+/// The secret as a whole, then each line of it that is long enough, without the white space that a copy may
+/// lose.
 fn parts(secret: &str) -> Vec<&str> {
     let lines = secret.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST);
     let mut parts = vec![secret];
@@ -172,8 +174,9 @@ fn texts(part: &str, is_long: bool) -> Vec<Vec<u8>> {
     texts.into_iter().map(String::into_bytes).chain(latin1(part)).collect()
 }
 
-/// The part as it may stand inside base64 or hex: itself, or escaped by what was encoded, such as the form-encoded
-/// client secret in the Basic credentials of RFC 6749, section 2.3.1, or a value in the JSON of a JWT.
+/// The part as it may stand inside base64 or hex: itself, or escaped by what was encoded, such as the
+/// form-encoded client secret in the Basic credentials of RFC 6749, section 2.3.1, or a value in the JSON of
+/// a JWT.
 fn payloads(part: &str) -> Vec<Vec<u8>> {
     let form_encoded: String = form_urlencoded::byte_serialize(part.as_bytes()).collect();
     let json = serde_json::Value::from(part).to_string();

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::forms::{Form, forms_of};
 use super::views::{Alphabet, View, Views, complete, without_line_end};
 
-/// The automaton knows this many bytes of each form, the last ones, and what stands before them is compared: so a token
-/// of kilobytes, renewed every few minutes, costs no more than a password.
+/// The automaton knows this many bytes of each form, the last ones, and what stands before them is compared:
+/// so a token of kilobytes, renewed every few minutes, costs no more than a password.
 const ANCHOR_BYTES: usize = 32;
 
 /// At the end of a line, this much of the beginning of a secret is no longer taken for chance.
@@ -53,8 +53,8 @@ pub(super) struct OpenEnd {
 
 /// All secrets known at one time.
 ///
-/// They are kept in segments of doubling size, so that a run over a thousand accounts, which learns one token after the
-/// other, builds each of them into an automaton a few times and not a thousand times.
+/// They are kept in segments of doubling size, so that a run over a thousand accounts, which learns one token
+/// after the other, builds each of them into an automaton a few times and not a thousand times.
 #[derive(Clone, Default)]
 pub(super) struct Matcher {
     segments: Vec<Arc<Segment>>,
@@ -62,6 +62,7 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
+    /// This matcher with more secrets.
     pub(super) fn with(mut self, mut learned: Vec<Arc<KnownSecret>>) -> Self {
         while let Some(smaller) = self.segments.pop_if(|segment| segment.secrets.len() <= learned.len()) {
             learned.splice(0..0, smaller.secrets.iter().cloned());
@@ -113,6 +114,9 @@ impl Matcher {
     /// How far the end of the text is still open.
     pub(super) fn open_end(&self, views: &Views<'_>, text_len: usize) -> OpenEnd {
         let mut open = OpenEnd { possible: text_len, probable: text_len };
+        if self.segments.is_empty() {
+            return open;
+        }
         for (index, view) in views.iter() {
             // After a line break at the end, a secret may go on as if there were none.
             let text = without_line_end(&view.text);
@@ -168,6 +172,7 @@ fn merge(mut spans: Vec<Span<'_>>) -> Vec<Span<'_>> {
     merged
 }
 
+/// Whether one of the ranges, sorted by start and apart from one another, encloses `range`.
 fn is_within_any(sorted: &[Range<usize>], range: &Range<usize>) -> bool {
     let before = sorted.partition_point(|outer| outer.start <= range.start);
     sorted[..before].last().is_some_and(|outer| range.end <= outer.end)

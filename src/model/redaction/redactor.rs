@@ -11,11 +11,13 @@ use super::matcher::{KnownSecret, Matcher};
 
 /// Knows the secrets of a run and replaces them in text, in whatever encoding they stand there.
 ///
-/// Clones share what they know, and a secret may be learned at any time, from any thread. What is learned is found in
-/// all text redacted afterwards: so a token is learned before anything of the answer that brought it is shown.
+/// Clones share what they know, and a secret may be learned at any time, from any thread. What is learned is
+/// found in all text redacted afterwards: so a token is learned before anything of the answer that brought it
+/// is shown.
 ///
-/// A text without secrets comes back as it is. A secret is replaced as a whole; of secrets that overlap, the longest
-/// gives the name. From 8 characters on, a secret is found in another case and across line breaks too.
+/// A text without secrets comes back as it is. A secret is replaced as a whole; of secrets that overlap, the
+/// longest gives the name. From 8 characters on, a secret is found in another case and across line breaks
+/// too.
 ///
 /// ```
 /// use runner::model::redaction::Redactor;
@@ -37,13 +39,13 @@ struct State {
 }
 
 /// What became of a secret that a [`Redactor`] was given.
-#[must_use = "a secret that is too short is not found in text: it must be redacted where it is known to stand"]
+#[must_use = "a secret that is too short is not found in text: redact it where it is known to stand"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learned {
     /// It is found in every text from now on.
     Searched,
-    /// It has fewer than 4 characters. To look for it would shred every text, so it is **not** found: warn, and write
-    /// its [`placeholder`] wherever it is known to stand.
+    /// It has fewer than 4 characters, white space around it not counted. To look for it would shred every
+    /// text, so it is **not** found: warn, and write its [`placeholder`] wherever it is known to stand.
     TooShort,
     /// It is empty or only white space, and nothing is to be hidden.
     Blank,
@@ -57,11 +59,10 @@ pub fn placeholder(name: &str) -> String {
 impl Redactor {
     /// Learns a secret; of several names for one value the first one stays.
     pub fn learn(&self, name: &str, secret: &str) -> Learned {
-        if secret.trim().is_empty() {
-            return Learned::Blank;
-        }
-        if secret.chars().count() < SHORTEST {
-            return Learned::TooShort;
+        match secret.trim().chars().count() {
+            0 => return Learned::Blank,
+            1..SHORTEST => return Learned::TooShort,
+            _ => {}
         }
         // A thread that panicked must not stop the others from hiding secrets: the lock is taken even so.
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -83,8 +84,9 @@ impl Redactor {
 
     /// The value with each text, number and key redacted by itself.
     ///
-    /// A number that holds a secret becomes a text. Keys that turn out equal are numbered, so that none is lost. What is
-    /// written from the result is to be redacted as text again, for a secret may be spread over several leaves.
+    /// A number that holds a secret becomes a text. Keys that turn out equal are numbered, so that none is
+    /// lost. What is written from the result is to be redacted as text again, for a secret may be spread over
+    /// several leaves.
     pub fn redact_json(&self, value: &Value) -> Value {
         redact_value(&self.matcher(), value)
     }
@@ -278,6 +280,7 @@ mod tests {
         assert_eq!(redactor.learn("x", ""), Learned::Blank);
         assert_eq!(redactor.learn("x", " \n  "), Learned::Blank);
         assert_eq!(redactor.learn("x", "äöü"), Learned::TooShort);
+        assert_eq!(redactor.learn("x", "äöü\n"), Learned::TooShort);
         assert_eq!(redactor.redact("  \n  äöü"), "  \n  äöü");
     }
 
@@ -307,7 +310,8 @@ mod tests {
         let redactor = redactor(&[("first", "first-secret")]);
         assert_redacts(&redactor, &[("first-secret later-secret", "‹first› later-secret")]);
         let clone = redactor.clone();
-        std::thread::spawn(move || clone.learn("later", "later-secret")).join().unwrap();
+        let learned = std::thread::spawn(move || clone.learn("later", "later-secret")).join().unwrap();
+        assert_eq!(learned, Learned::Searched);
         assert_redacts(&redactor, &[("first-secret later-secret", "‹first› ‹later›")]);
     }
 

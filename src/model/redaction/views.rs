@@ -19,7 +19,8 @@ const ENTITIES: [(&[u8], char); 5] =
 enum Decoder {
     /// `%2F`, and `%u00e9` of older JavaScript.
     Percent,
-    /// The escapes of JSON, YAML, shells and Rust's `Debug`: `\"`, `\n`, `\x41`, `\101`, `\u00e9`, `\u{e9}`, `\U000000e9`.
+    /// The escapes of JSON, YAML, shells and Rust's `Debug`: `\"`, `\n`, `\x41`, `\101`, `\u00e9`, `\u{e9}`,
+    /// `\U000000e9`.
     Backslash,
     /// `&quot;`, `&#39;`, `&#x27;`.
     Entity,
@@ -45,7 +46,8 @@ impl Decoder {
         matches!(self, Self::LineBreak | Self::WordBreak)
     }
 
-    /// Reads the escape at the start of `text`, appends what it stands for to `decoded`, and returns its length.
+    /// Reads the escape at the start of `text`, appends what it stands for to `decoded`, and returns its
+    /// length.
     fn read(self, text: &[u8], decoded: &mut Vec<u8>) -> Result<usize, Unread> {
         match self {
             Self::Percent => read_percent(text, decoded),
@@ -298,8 +300,8 @@ impl View<'_> {
 
 /// The text without the escapes that its end cuts off.
 ///
-/// An escape that is cut may be part of another, as the `%4` of `%6%4` may become the `B` of `%6B`: so what is left is
-/// looked at again.
+/// An escape that is cut may be part of another, as the `%4` of `%6%4` may become the `B` of `%6B`: so what
+/// is left is looked at again.
 pub(super) fn complete(text: &[u8]) -> &[u8] {
     let mut complete = text;
     while let Some(start) = cut_escape(complete) {
@@ -340,7 +342,8 @@ impl<'t> Views<'t> {
         let mut index = 0;
         while index < views.len() && views[index].depth < DEPTH {
             for decoder in Decoder::ALL {
-                // Two encodings undone in either order mostly give the same text, which need not be searched twice.
+                // Two encodings undone in either order mostly give the same text, which need not be searched
+                // twice.
                 let view = views[index].decode(index, decoder, alphabet);
                 views.extend(view.filter(|view| views.iter().all(|known| known.text != view.text)));
             }

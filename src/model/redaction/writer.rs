@@ -3,7 +3,7 @@ use std::io::{self, Write};
 
 use zeroize::Zeroizing;
 
-use super::matcher::replace;
+use super::matcher::{Span, replace};
 use super::redactor::Redactor;
 
 /// Text without a line end is collected up to this many bytes.
@@ -11,13 +11,15 @@ const LONGEST_LINE_BYTES: usize = 64 * 1024;
 
 /// Passes text on without secrets, also those that reach it in pieces.
 ///
-/// Text goes on to the sink at each line end, at [`Write::flush`], and every 64 KB. Then an end of it that may be the
-/// beginning of a secret, in any encoding, stays here until what follows decides. After a line end, where the rest could
-/// only be a secret wrapped into lines, fewer than four characters are taken for chance and let go, or every other log
-/// line would come too late; if they were the beginning of a secret after all, the rest of it is still replaced.
+/// Text goes on to the sink at each line end, at [`Write::flush`], and every 64 KB. Then an end of it that
+/// may be the beginning of a secret, in any encoding, stays here until what follows decides. After a line
+/// end, where the rest could only be a secret wrapped into lines, fewer than four characters are taken for
+/// chance and let go, or every other log line would come too late; if they were the beginning of a secret
+/// after all, the rest of it is still replaced.
 ///
-/// [`RedactingWriter::finish`] writes out what is left, and so does dropping it, without a word about errors. A text must
-/// be cut short after it was redacted, not before: half a secret with nothing after it is no secret that is known.
+/// [`RedactingWriter::finish`] writes out what is left, and so does dropping it, without a word about errors.
+/// A text must be cut short after it was redacted, not before: half a secret with nothing after it is no
+/// secret that is known.
 pub struct RedactingWriter<W: Write> {
     redactor: Redactor,
     /// `None` only once it was given back.
@@ -46,29 +48,32 @@ impl<W: Write> RedactingWriter<W> {
 
     /// Passes on what is decided of the text before `limit`, and forgets it unless it is part of what is not.
     fn pass_on(&mut self, limit: usize, follows: Follows) -> io::Result<()> {
-        let Some(sink) = &mut self.sink else { return Ok(()) };
+        let Some(sink) = self.sink.as_mut().filter(|_| self.passed_on < self.text.len()) else {
+            return Ok(());
+        };
         let matcher = self.redactor.matcher();
         let views = matcher.views(&self.text);
         let spans = matcher.spans(&views);
         let open = matcher.open_end(&views, self.text.len());
-        // A secret across a boundary stays in one piece, or its second half would not be recognised.
-        let whole = |boundary: usize| {
-            let across = spans.iter().find(|span| span.range.start < boundary && boundary < span.range.end);
-            across.map_or(boundary, |span| span.range.start)
-        };
         let decided = match follows {
             Follows::Nothing => self.text.len(),
             Follows::Text if self.text.last().is_some_and(is_line_end) => open.probable,
             Follows::Text => open.possible,
         };
-        let write_to = whole(decided.min(limit)).max(self.passed_on);
-        let keep_from = whole(open.possible.min(write_to));
+        let write_to = before_span(&spans, decided.min(limit)).max(self.passed_on);
+        let keep_from = before_span(&spans, open.possible.min(write_to));
         let redacted = replace(&self.text, self.passed_on..write_to, &spans);
         drop(views);
         self.text.drain(..keep_from);
         self.passed_on = write_to - keep_from;
         sink.write_all(&redacted)
     }
+}
+
+/// The boundary, or the start of the secret across it, whose second half would not be recognised by itself.
+fn before_span(spans: &[Span<'_>], boundary: usize) -> usize {
+    let across = spans.iter().find(|span| span.range.start < boundary && boundary < span.range.end);
+    across.map_or(boundary, |span| span.range.start)
 }
 
 /// What comes after the text that was collected.
@@ -109,7 +114,8 @@ fn is_line_end(byte: &u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Writes the chunks one by one, a `⏎` in place of a chunk being a flush, and returns what the sink held after each.
+    /// Writes the chunks one by one, a `⏎` in place of a chunk being a flush, and returns what the sink held
+    /// after each.
     fn written(secrets: &[&str], chunks: &[&str]) -> Vec<String> {
         let redactor = Redactor::default();
         for secret in secrets {
@@ -204,6 +210,17 @@ mod tests {
         let _ = redactor.learn("x", "hunter22");
         write!(RedactingWriter::new(redactor, &mut sink), "hunter22 hunter").unwrap();
         assert_eq!(String::from_utf8(sink).unwrap(), "‹x› hunter");
+    }
+
+    #[test]
+    fn a_secret_may_be_learned_between_two_writes() {
+        let redactor = Redactor::default();
+        let mut writer = RedactingWriter::new(redactor.clone(), Vec::new());
+        writer.write_all(b"hunter22 100%\nhunt").unwrap();
+        assert_eq!(writer.sink.as_deref(), Some(&b"hunter22 100%\n"[..]));
+        let _ = redactor.learn("x", "hunter22");
+        writer.write_all(b"er22\n").unwrap();
+        assert_eq!(writer.finish().unwrap(), "hunter22 100%\n‹x›\n".as_bytes());
     }
 
     #[test]

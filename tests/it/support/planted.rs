@@ -1,4 +1,5 @@
-//! Looks for a planted secret in what a program wrote, by itself: it shares no code with the redaction it judges.
+//! Looks for a planted secret in what a program wrote, by itself: it shares no code with the redaction it
+//! judges.
 use std::collections::HashSet;
 
 /// How many encodings around one another are undone.
@@ -12,7 +13,8 @@ struct Reading {
     read: fn(&str) -> Option<String>,
 }
 
-/// The readings of escapes, which leave most of a text as it is. Text is one `char` for each byte: see [`latin1`].
+/// The readings of escapes, which leave most of a text as it is. Text is one `char` for each byte: see
+/// [`latin1`].
 const ESCAPES: [Reading; 9] = [
     Reading { name: "percent-encoded", read: percent },
     Reading { name: "form-encoded", read: form },
@@ -35,11 +37,11 @@ const DIGITS: [Reading; 6] = [
     Reading { name: "base64, 3 digits skipped", read: |text| base64(text, 3) },
 ];
 
-/// How `secret` (or, of a secret of several lines, a line of at least 4 characters) stands in `text`: `raw`, or the
-/// encodings around it, the outermost first. `None` if it is nowhere.
+/// How `secret` (or, of a secret of several lines, a line of at least 4 characters) stands in `text`: `raw`,
+/// or the encodings around it, the outermost first. `None` if it is nowhere.
 ///
-/// Other case counts from 8 characters on, and so does a split by white space. Secrets below 4 characters are not looked
-/// for.
+/// Other case counts from 8 characters on, and so does a split by white space. Secrets below 4 characters are
+/// not looked for.
 pub fn find_planted(text: &[u8], secret: &str) -> Option<String> {
     let wanted = Wanted::of(secret);
     let mut seen = HashSet::new();
