@@ -197,6 +197,14 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_replaced_once_wherever_its_text_is_divided() {
+        let states = written(&["abcdefghijkl"], &["abc\n", "def\nghijkl", ".\n"]);
+        assert_eq!(states[1..3], ["abc\n", "abc\n‹x›.\n"]);
+        assert_eq!(written(&["abcdefab"], &["abcdefab", "⏎", "!\n"])[1..3], ["", "‹x›!\n"]);
+        assert_eq!(written(&["hunter22"], &["aHVudGVyMj", "⏎", "I=\n"])[1..3], ["", "‹x›=\n"]);
+    }
+
+    #[test]
     fn a_secret_that_begins_a_longer_one_waits_for_it() {
         let states = written(&["abcdefgh", "abcdefghij"], &["abcdefgh", "⏎", "ij\n"]);
         assert_eq!(states[1..3], ["", "‹x›\n"]);
