@@ -4,4 +4,6 @@
 mod check_cases;
 mod layers;
 mod schema;
+mod redaction;
+mod simulators;
 mod support;
