@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Checks one file.
-fn check_file(path: &Path, surroundings: &dyn Surroundings) -> (SourceMap, Vec<Diagnostic>) {
+pub fn check_file(path: &Path, surroundings: &dyn Surroundings) -> (SourceMap, Vec<Diagnostic>) {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let name = path.display().to_string();

@@ -3,7 +3,8 @@
 
 mod check_cases;
 mod layers;
-mod schema;
 mod redaction;
+mod schema;
 mod simulators;
 mod support;
+mod sweep;
