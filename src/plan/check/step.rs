@@ -144,7 +144,10 @@ impl<'p> Planner<'p> {
 
     /// The name of the item, which must not hide another.
     fn loop_name<'v>(&self, step: &'v Step, outer: Option<&'v LoopName<'v>>) -> Option<LoopName<'v>> {
-        step.for_each.as_ref()?;
+        // A list that cannot be read is reported there; what loops over it has its item all the same.
+        if step.for_each.is_none() && !self.context.has_key(step.span, "for_each") {
+            return None;
+        }
         let (name, span) = match &step.item_name {
             Some(written) => (written.value.as_str(), written.span),
             None => ("item", self.context.key(step.span, "for_each")),
@@ -296,7 +299,7 @@ impl<'p> Planner<'p> {
             return;
         };
         if known.is_secret {
-            literal_secret::look_at_tree(self.context, "password", tree);
+            literal_secret::report_literals(self.context, name, tree);
         }
         let methods = &provider.planned.methods;
         let method = match &step.method {
