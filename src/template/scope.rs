@@ -17,6 +17,18 @@ pub enum Data {
     Secret(String, Json),
     /// Named values, some of which may be secret. A name that is not there reads as null.
     Map(Vec<(String, Data)>),
+    /// Plain JSON that several scopes share.
+    Shared(SharedJson),
+}
+
+/// Plain JSON, converted once and then bound in any number of scopes without being copied: the rows of a long list.
+#[derive(Clone)]
+pub struct SharedJson(Value);
+
+impl From<Json> for SharedJson {
+    fn from(json: Json) -> Self {
+        Self(from_json(json))
+    }
 }
 
 impl From<Json> for Data {
@@ -97,6 +109,7 @@ impl Reads {
     fn value(&self, data: Data) -> Value {
         match data {
             Data::Json(json) => from_json(json),
+            Data::Shared(SharedJson(value)) => value,
             Data::Secret(..) | Data::Map(_) => Value::from_object(Guarded {
                 entries: match data {
                     Data::Map(entries) => entries,
