@@ -2,4 +2,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod layers;
+mod redaction;
+mod simulators;
 mod support;
