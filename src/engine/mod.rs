@@ -2,4 +2,8 @@
 //!
 //! Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
 
-mod retry;
+
+mod pages;
+mod rows;
+mod save;
+mod scope;

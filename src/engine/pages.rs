@@ -198,3 +198,114 @@ fn fingerprint(rows: &[Json]) -> u64 {
     rows.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::lower::{FromNode, Lower};
+    use crate::document::{ReaderPlace, parse};
+    use crate::source::{Diagnostics, SourceMap};
+    use serde_json::json;
+
+    fn paginate(yaml: &str) -> Paginate {
+        let mut sources = SourceMap::default();
+        let file = sources.add("t.yaml", yaml);
+        let mut mistakes = Diagnostics::default();
+        let node = parse(&sources, file, &mut mistakes).unwrap();
+        Paginate::from_node(&node, &mut Lower::new(&mut mistakes)).unwrap()
+    }
+
+    /// Feeds pages: how many rows of which value, and the body that the readers read. Returns the positions that were
+    /// asked for, and how it ended.
+    fn walk(yaml: &str, pages: &[(&[i32], Json)]) -> (Vec<String>, Result<(), String>) {
+        let keys = paginate(yaml);
+        let mut pager = Pager::new(&keys);
+        let mut asked = vec![pager.first_position().unwrap_or_default()];
+        for (rows, body) in pages {
+            let read = |reader: &Reader| match &reader.place {
+                ReaderPlace::Path(path) => path.read(body),
+                _ => None,
+            };
+            let rows: Vec<Json> = rows.iter().map(|row| json!(row)).collect();
+            match pager.take(&rows, &read) {
+                Ok(Some(position)) => asked.push(position),
+                Ok(None) => return (asked, Ok(())),
+                Err(problem) => return (asked, Err(problem.to_string())),
+            }
+        }
+        (asked, Err("another page is wanted".to_owned()))
+    }
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    const BY_PAGE: &str = "{ by: page, param: page, pages: $.pages, total: $.total }";
+    const BY_CURSOR: &str = "{ by: cursor, param: after, next: $.next }";
+
+    #[test]
+    fn pages_are_fetched_up_to_the_declared_number() {
+        let body = json!({"pages": 3, "total": "4"});
+        // An empty page in the middle is not the end.
+        let pages = [(&[1, 2][..], body.clone()), (&[], body.clone()), (&[3, 4], body)];
+        assert_eq!(walk(BY_PAGE, &pages), (texts(&["1", "2", "3"]), Ok(())));
+        let none = [(&[][..], json!({"pages": 0, "total": 0}))];
+        assert_eq!(walk(BY_PAGE, &none), (texts(&["1"]), Ok(())));
+    }
+
+    #[test]
+    fn start_and_step_make_the_numbers() {
+        let keys = "{ by: page, param: p, start: 0, step: 50 }";
+        let pages = [(&[1][..], json!({})), (&[2], json!({})), (&[], json!({}))];
+        assert_eq!(walk(keys, &pages), (texts(&["0", "50", "100"]), Ok(())));
+    }
+
+    #[test]
+    fn a_total_alone_ends_the_list() {
+        let keys = "{ by: page, param: page, total: $.total }";
+        let pages = [(&[1, 2][..], json!({"total": 3})), (&[3], json!({"total": 3}))];
+        assert_eq!(walk(keys, &pages), (texts(&["1", "2"]), Ok(())));
+    }
+
+    #[test]
+    fn cursors_lead_on_until_there_is_none() {
+        let pages = [
+            (&[1][..], json!({"next": "a"})),
+            (&[], json!({"next": 7})),
+            (&[2], json!({"next": null})),
+        ];
+        assert_eq!(walk(BY_CURSOR, &pages), (texts(&["", "a", "7"]), Ok(())));
+        assert_eq!(walk(BY_CURSOR, &[(&[1][..], json!({"next": ""}))]).1, Ok(()));
+        assert_eq!(walk(BY_CURSOR, &[(&[1][..], json!({}))]).1, Ok(()));
+    }
+
+    #[test]
+    fn a_list_that_is_not_complete_is_a_problem() {
+        let says = |yaml, pages: &[(&[i32], Json)]| walk(yaml, pages).1.unwrap_err();
+        let count = |pages, total| json!({"pages": pages, "total": total});
+        assert_eq!(
+            says(BY_PAGE, &[(&[1], count(2, 2)), (&[1], count(2, 2))]),
+            "page 2 repeats the rows of page 1"
+        );
+        assert_eq!(
+            says(BY_PAGE, &[(&[1], count(1, 2))]),
+            "1 rows came, but the provider says that there are 2"
+        );
+        assert_eq!(
+            says(BY_PAGE, &[(&[1], json!({"total": 1}))]),
+            "page 1 does not say how many pages there are, which `pages` reads"
+        );
+        assert_eq!(
+            says(BY_PAGE, &[(&[1], json!({"pages": 1, "total": "many"}))]),
+            "page 1 does not say how many rows there are, which `total` reads"
+        );
+        let looped = [(&[1][..], json!({"next": "a"})), (&[2], json!({"next": "b"})), (&[3], json!({"next": "a"}))];
+        assert_eq!(says(BY_CURSOR, &looped), "page 3 names a next page that was fetched before");
+        assert_eq!(
+            says(BY_CURSOR, &[(&[1], json!({"next": ["a"]}))]),
+            "page 1 names the next one by something that is neither text nor number"
+        );
+        let capped = "{ by: cursor, param: after, next: $.next, max_pages: 1 }";
+        assert_eq!(says(capped, &[(&[1], json!({"next": "a"}))]), "there are more than 1 pages (`max_pages`)");
+    }
+}
