@@ -2,8 +2,9 @@
 //!
 //! Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
 
-
+mod limits;
 mod pages;
+mod references;
 mod rows;
 mod save;
 mod scope;
