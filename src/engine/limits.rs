@@ -12,39 +12,58 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Why work ended before it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruption {
-    /// A signal, or the deadline of the run.
+    /// The run was cancelled from outside.
     Cancelled(Reason),
-    /// The step's `within`, or the time of a cleanup block, has passed.
-    OutOfTime {
-        /// The time that it had.
-        allowed: Duration,
-    },
+    /// Its time has passed.
+    OutOfTime(TimeLimit),
+}
+
+/// A time that work may take, and who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// The playbook's `deadline`.
+    Deadline(Duration),
+    /// The step's `within`.
+    Within(Duration),
+    /// What each piece of cleanup may take.
+    Cleanup(Duration),
+}
+
+impl TimeLimit {
+    /// How long the work may take.
+    pub fn duration(self) -> Duration {
+        match self {
+            Self::Deadline(time) | Self::Within(time) | Self::Cleanup(time) => time,
+        }
+    }
 }
 
 /// The bounds of a piece of work. An inner piece never has wider ones than the piece around it.
 #[derive(Clone, Copy)]
 pub struct Limits {
-    /// The time on the monotonic clock at which it must end, and how long it was given.
-    end: Option<(Duration, Duration)>,
+    /// The time on the monotonic clock at which it must end, and by which limit.
+    end: Option<(Duration, TimeLimit)>,
     /// Whether it stops when the run is cancelled. Cleanup does not.
     heeds_cancellation: bool,
 }
 
 impl Limits {
-    /// Those of the steps: only cancellation, which the run's deadline leads to as well.
-    pub fn of_run() -> Self {
-        Self { end: None, heeds_cancellation: true }
+    /// Those of the steps.
+    pub fn of_run(clock: &dyn Clock, deadline: Option<Duration>) -> Self {
+        let endless = Self { end: None, heeds_cancellation: true };
+        endless.within(clock, deadline.map(TimeLimit::Deadline))
     }
 
     /// Those of a piece of cleanup, which has time of its own.
     pub fn of_cleanup(clock: &dyn Clock, time: Duration) -> Self {
-        Self { end: None, heeds_cancellation: false }.within(clock, Some(time))
+        let endless = Self { end: None, heeds_cancellation: false };
+        endless.within(clock, Some(TimeLimit::Cleanup(time)))
     }
 
-    /// The limits of a piece of work inside this one that may take so long at most.
+    /// The limits of a piece of work inside this one that has a limit of its own.
     #[must_use]
-    pub fn within(self, clock: &dyn Clock, time: Option<Duration>) -> Self {
-        let own = time.map(|time| (clock.elapsed().saturating_add(time), time));
+    pub fn within(self, clock: &dyn Clock, limit: Option<TimeLimit>) -> Self {
+        let own = limit.map(|limit| (clock.elapsed().saturating_add(limit.duration()), limit));
         let end = match (self.end, own) {
             (Some(outer), Some(own)) => Some(if own.0 < outer.0 { own } else { outer }),
             (outer, own) => outer.or(own),
@@ -64,9 +83,7 @@ impl Limits {
     pub fn check(&self, world: &World) -> Result<(), Interruption> {
         match (self.end, world.cancellation.reason()) {
             (_, Some(reason)) if self.heeds_cancellation => Err(Interruption::Cancelled(reason)),
-            (Some((end, allowed)), _) if world.clock.elapsed() >= end => {
-                Err(Interruption::OutOfTime { allowed })
-            }
+            (Some((end, limit)), _) if world.clock.elapsed() >= end => Err(Interruption::OutOfTime(limit)),
             _ => Ok(()),
         }
     }
@@ -82,15 +99,14 @@ impl Limits {
         }
     }
 
-    /// Sleeps, unless the run is cancelled meanwhile.
+    /// Waits for what is not in flight: up to the end, or until the run is cancelled.
     ///
     /// # Errors
-    /// An [`Interruption`], when the sleep ended early.
-    pub async fn sleep(&self, world: &World, time: Duration) -> Result<(), Interruption> {
+    /// An [`Interruption`], when it took longer.
+    pub async fn wait<T>(&self, world: &World, work: impl Future<Output = T>) -> Result<T, Interruption> {
         self.check(world)?;
-        let interruption = pin!(self.interruption(world, Duration::ZERO));
-        match select(world.clock.sleep(time), interruption).await {
-            Either::Left(_) => self.check(world),
+        match select(pin!(work), pin!(self.interruption(world, Duration::ZERO))).await {
+            Either::Left((done, _)) => self.check(world).map(|()| done),
             Either::Right((interruption, _)) => Err(interruption),
         }
     }
@@ -105,11 +121,9 @@ impl Limits {
             Interruption::Cancelled(reason)
         };
         let out_of_time = async {
-            let (Some(remaining), Some((_, allowed))) = (self.remaining(&*world.clock), self.end) else {
-                return std::future::pending().await;
-            };
-            world.clock.sleep(remaining).await;
-            Interruption::OutOfTime { allowed }
+            let Some((end, limit)) = self.end else { return std::future::pending().await };
+            world.clock.sleep(end.saturating_sub(world.clock.elapsed())).await;
+            Interruption::OutOfTime(limit)
         };
         match select(pin!(cancelled), pin!(out_of_time)).await {
             Either::Left((interruption, _)) | Either::Right((interruption, _)) => interruption,
@@ -127,39 +141,39 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn an_inner_limit_is_never_wider() {
-        let fake = FakeWorld::default();
-        let outer = Limits::of_run().within(&*fake.clock, Some(seconds(10)));
-        let inner = outer.within(&*fake.clock, Some(seconds(60)));
-        assert_eq!(inner.remaining(&*fake.clock), Some(seconds(10)));
-        assert_eq!(outer.within(&*fake.clock, Some(seconds(3))).remaining(&*fake.clock), Some(seconds(3)));
-        assert_eq!(Limits::of_run().remaining(&*fake.clock), None);
+    #[test]
+    fn an_inner_limit_is_never_wider() {
+        let clock = FakeWorld::default().clock;
+        let outer = Limits::of_run(&*clock, Some(seconds(10)));
+        let inner = |time| outer.within(&*clock, Some(TimeLimit::Within(seconds(time)))).remaining(&*clock);
+        assert_eq!(inner(60), Some(seconds(10)));
+        assert_eq!(inner(3), Some(seconds(3)));
+        assert_eq!(Limits::of_run(&*clock, None).remaining(&*clock), None);
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_takes_too_long_is_given_up() {
         let fake = FakeWorld::default();
         let world = fake.world();
-        let limits = Limits::of_run().within(&*fake.clock, Some(seconds(10)));
+        let limits = Limits::of_run(&*fake.clock, Some(seconds(10)));
         assert_eq!(limits.finish(&world, async { 1 }).await, Ok(1));
-        let out_of_time = Interruption::OutOfTime { allowed: seconds(10) };
+        let out_of_time = Interruption::OutOfTime(TimeLimit::Deadline(seconds(10)));
         assert_eq!(limits.finish(&world, pending::<()>()).await, Err(out_of_time));
-        assert_eq!(fake.clock.elapsed(), seconds(10));
+        assert_eq!(world.clock.elapsed(), seconds(10));
         assert_eq!(limits.check(&world), Err(out_of_time));
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_signal_leaves_five_seconds_to_what_is_in_flight_and_none_to_sleep() {
+    async fn a_signal_leaves_five_seconds_to_what_is_in_flight_and_none_to_what_waits() {
         let fake = FakeWorld::default();
         let world = fake.world();
         world.cancellation.cancel(Reason::Signal(15));
         let cancelled = Interruption::Cancelled(Reason::Signal(15));
-        let limits = Limits::of_run();
+        let limits = Limits::of_run(&*fake.clock, None);
         assert_eq!(limits.finish(&world, pending::<()>()).await, Err(cancelled));
-        assert_eq!(fake.clock.elapsed(), seconds(5));
-        assert_eq!(limits.sleep(&world, seconds(60)).await, Err(cancelled));
-        assert_eq!(fake.clock.elapsed(), seconds(5));
-        assert_eq!(Limits::of_cleanup(&*fake.clock, seconds(10)).sleep(&world, seconds(1)).await, Ok(()));
+        assert_eq!(world.clock.elapsed(), seconds(5));
+        assert_eq!(limits.wait(&world, pending::<()>()).await, Err(cancelled));
+        assert_eq!(world.clock.elapsed(), seconds(5));
+        assert_eq!(Limits::of_cleanup(&*fake.clock, seconds(10)).wait(&world, async {}).await, Ok(()));
     }
 }
