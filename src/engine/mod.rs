@@ -1,5 +1,3 @@
 //! Executes a checked plan: the one loop over its steps, with retries, pages, outputs, files and cleanup.
 //!
 //! Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
-
-mod retry;
