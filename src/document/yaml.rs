@@ -447,7 +447,7 @@ mod tests {
         assert_eq!(kind("true"), ScalarKind::Bool(true));
         assert_eq!(kind("~"), ScalarKind::Null);
         assert_eq!(kind("0x1F"), ScalarKind::Number(31.into()));
-        for digits in ["8988303000000000129123", "-5", "1.50", "1e3"] {
+        for digits in ["8988303000000000129123", "-5", "1.50", "1e+3"] {
             let ScalarKind::Number(number) = kind(digits) else { panic!("{digits} is no number") };
             assert_eq!(number.to_string(), digits);
         }
@@ -460,7 +460,7 @@ mod tests {
         assert_eq!(sources.place(item.get("b").unwrap().span), "t.yaml:2:8");
         let list = item.get("c").unwrap().get("d").unwrap();
         assert_eq!(sources.snippet(list.span), "[1, 2]");
-        assert_eq!(sources.place(list.as_list().unwrap()[1].span), "t.yaml:3:16");
+        assert_eq!(sources.place(list.as_list().unwrap()[1].span), "t.yaml:3:17");
     }
 
     #[test]

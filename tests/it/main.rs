@@ -2,5 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod layers;
+mod redaction;
+mod simulators;
 mod support;
 mod transport;
