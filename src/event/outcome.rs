@@ -1,8 +1,10 @@
 //! The report of a run: a fold of its events.
 
 use super::{
-    Event, EventKind, EventSink, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepStatus,
+    Event, EventKind, EventSink, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult,
+    StepStatus, Verdict,
 };
+use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -29,6 +31,8 @@ pub struct RunReport {
     pub took_ms: f64,
     /// The exit code; 0 when all is well.
     pub exit_code: i32,
+    /// What ended or marred the run, in the order of appearance; empty when all is well.
+    pub causes: Vec<Cause>,
     /// Whether running it again does nothing twice.
     pub safe_to_rerun: bool,
     /// Requests that were sent, those of sessions included.
@@ -65,7 +69,7 @@ pub enum EntryKind {
 pub struct EntryReport {
     /// What it is.
     pub kind: EntryKind,
-    /// Its id or what it did: `authenticate emnify`.
+    /// Its id or what it did: `authenticate emnify`. For a login or logout that no step asked for, the provider.
     pub label: Redacted,
     /// The name that its author gave it, where the label is something else.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -104,6 +108,9 @@ pub struct EntryReport {
     /// The session that it opened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub session: Option<SessionNote>,
+    /// How the session that it closed has ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session_end: Option<SessionEnd>,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<Failure>,
@@ -128,7 +135,141 @@ impl EntryReport {
             retries: 0,
             took_ms: milliseconds(took),
             session: None,
+            session_end: None,
             failure: None,
+        }
+    }
+}
+
+/// Makes a [`RunReport`] of events.
+///
+/// ```
+/// use runner::event::{EventSink, ReportFold};
+///
+/// let fold = ReportFold::default();
+/// assert_eq!(fold.report().version, 1);
+/// assert!(fold.report().entries.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct ReportFold {
+    report: RunReport,
+    is_cleanup: bool,
+    session_requests: Requests,
+}
+
+impl Default for ReportFold {
+    fn default() -> Self {
+        let report = RunReport { version: 1, ..RunReport::default() };
+        Self { report, is_cleanup: false, session_requests: Requests::default() }
+    }
+}
+
+/// Requests for sessions that no entry has taken up yet.
+#[derive(Debug, Default)]
+struct Requests {
+    sent: u32,
+    retries: u32,
+}
+
+impl ReportFold {
+    /// The report so far.
+    pub fn report(&self) -> &RunReport {
+        &self.report
+    }
+
+    /// The report, when all events are in it.
+    pub fn into_report(self) -> RunReport {
+        self.report
+    }
+
+    /// Whether the cleanup has begun.
+    pub fn is_cleanup(&self) -> bool {
+        self.is_cleanup
+    }
+
+    fn attempt(&mut self, purpose: Purpose, attempt: u32, was_sent: bool) {
+        let sent = u32::from(was_sent);
+        let retries = u32::from(was_sent && attempt > 1);
+        self.report.requests += sent;
+        self.report.retries += retries;
+        if purpose != Purpose::Step {
+            self.session_requests.sent += sent;
+            self.session_requests.retries += retries;
+        }
+    }
+
+    /// An entry with the requests for sessions that were made since the last one.
+    fn entry(&mut self, kind: EntryKind, label: Redacted, took: Duration) -> EntryReport {
+        let Requests { sent, retries } = std::mem::take(&mut self.session_requests);
+        EntryReport { requests: sent, retries, ..EntryReport::new(kind, label, took) }
+    }
+
+    fn session_opened(&mut self, session: &SessionNote, took: Duration) {
+        let entry = self.entry(EntryKind::Login, session.provider.clone(), took);
+        self.report.entries.push(EntryReport { session: Some(session.clone()), ..entry });
+    }
+
+    fn session_closed(&mut self, provider: &Redacted, end: &SessionEnd, took: Duration) {
+        let entry = self.entry(EntryKind::Logout, provider.clone(), took);
+        let status = match end {
+            SessionEnd::Failed { .. } => StepStatus::Failed,
+            _ => StepStatus::Done,
+        };
+        self.report.entries.push(EntryReport { status, session_end: Some(end.clone()), ..entry });
+    }
+
+    fn step_finished(&mut self, step: &StepNote, result: &StepResult) {
+        let kind = if step.is_cleanup { EntryKind::Cleanup } else { EntryKind::Step };
+        let entry = self.entry(kind, step.label.clone(), result.took);
+        self.report.entries.push(EntryReport {
+            name: step.name.clone(),
+            item: step.item,
+            depth: step.depth,
+            status: result.status,
+            detail: result.detail.clone(),
+            rows: result.rows,
+            pages: result.pages,
+            items: result.items.map(|(all, _)| all),
+            failed_items: result.items.map(|(_, failed)| failed),
+            file: result.file.clone(),
+            requests: entry.requests + result.requests,
+            retries: entry.retries + result.retries,
+            failure: result.failure.clone(),
+            ..entry
+        });
+    }
+
+    fn run_finished(&mut self, verdict: &Verdict, elapsed: Duration) {
+        self.report.took_ms = milliseconds(elapsed);
+        self.report.exit_code = verdict.exit_code();
+        self.report.causes = verdict.causes.clone();
+        self.report.safe_to_rerun = verdict.is_safe_to_rerun;
+        self.report.failures = verdict.failures.clone();
+    }
+}
+
+impl EventSink for ReportFold {
+    fn receive(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::RunStarted { run, playbook, file, is_simulated } => {
+                self.report.run = run.clone();
+                self.report.playbook = playbook.clone();
+                self.report.file = file.clone();
+                self.report.simulated = *is_simulated;
+                self.report.started_at = Some(event.at);
+            }
+            EventKind::Warning { text } => self.report.warnings.push(text.clone()),
+            EventKind::AttemptFinished { purpose, attempt, was_sent, .. } => {
+                self.attempt(*purpose, *attempt, *was_sent);
+            }
+            EventKind::SessionOpened { session, took } => self.session_opened(session, *took),
+            EventKind::SessionClosed { provider, end, took } => self.session_closed(provider, end, *took),
+            EventKind::StepFinished { step, result } => self.step_finished(step, result),
+            EventKind::CleanupStarted { .. } => self.is_cleanup = true,
+            EventKind::RunFinished { verdict } => self.run_finished(verdict, event.elapsed),
+            EventKind::StepStarted { .. }
+            | EventKind::StepProgress { .. }
+            | EventKind::SessionRefreshed { .. } => {}
         }
     }
 }
