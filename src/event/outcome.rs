@@ -278,3 +278,124 @@ impl EventSink for ReportFold {
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::redaction::Redactor;
+
+    fn clean(text: &str) -> Redacted {
+        Redactor::default().clean(text)
+    }
+
+    fn fold(kinds: impl IntoIterator<Item = EventKind>) -> RunReport {
+        let mut fold = ReportFold::default();
+        for kind in kinds {
+            let at = "2026-11-22T14:02:00Z".parse().unwrap();
+            fold.receive(&Event { at, elapsed: Duration::from_micros(1_234_567), kind });
+        }
+        fold.into_report()
+    }
+
+    fn attempt(purpose: Purpose, attempt: u32, was_sent: bool) -> EventKind {
+        EventKind::AttemptFinished {
+            purpose,
+            method: clean("GET"),
+            address: clean("https://api.example.com/"),
+            attempt,
+            was_sent,
+            status: None,
+            problem: None,
+            took: Duration::ZERO,
+            retry_after: None,
+        }
+    }
+
+    fn finished(is_cleanup: bool, requests: u32, retries: u32) -> EventKind {
+        let label = clean("list");
+        let step = StepNote { key: 0, depth: 1, label, name: None, item: Some(2), is_cleanup };
+        let result = StepResult {
+            status: StepStatus::Done,
+            detail: None,
+            rows: Some(3),
+            pages: None,
+            items: Some((5, 1)),
+            file: None,
+            requests,
+            retries,
+            took: Duration::from_micros(1500),
+            failure: None,
+        };
+        EventKind::StepFinished { step, result: Box::new(result) }
+    }
+
+    fn session() -> SessionNote {
+        let provider = clean("emnify");
+        SessionNote { provider, account: None, method: None, valid_until: None, valid_for_ms: None }
+    }
+
+    #[test]
+    fn requests_are_counted_once_sent_and_told_where_they_belong() {
+        let report = fold([
+            attempt(Purpose::Login, 1, false),
+            attempt(Purpose::Login, 2, true),
+            EventKind::SessionOpened { session: session(), took: Duration::ZERO },
+            attempt(Purpose::Step, 1, true),
+            attempt(Purpose::Refresh, 1, true),
+            attempt(Purpose::Step, 2, true),
+            finished(false, 2, 1),
+        ]);
+        assert_eq!((report.requests, report.retries), (4, 2));
+        let counts: Vec<_> = report.entries.iter().map(|entry| (entry.requests, entry.retries)).collect();
+        assert_eq!(counts, [(1, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn entries_keep_what_the_events_say() {
+        let report = fold([
+            finished(false, 0, 0),
+            finished(true, 0, 0),
+            EventKind::SessionClosed {
+                provider: clean("emnify"),
+                end: SessionEnd::Failed { reason: clean("refused"), valid_until: None },
+                took: Duration::ZERO,
+            },
+        ]);
+        let kinds: Vec<_> = report.entries.iter().map(|entry| (entry.kind, entry.status)).collect();
+        let expected = [
+            (EntryKind::Step, StepStatus::Done),
+            (EntryKind::Cleanup, StepStatus::Done),
+            (EntryKind::Logout, StepStatus::Failed),
+        ];
+        assert_eq!(kinds, expected);
+        let step = &report.entries[0];
+        assert_eq!((step.item, step.items, step.failed_items), (Some(2), Some(5), Some(1)));
+        assert_eq!((step.rows, step.depth, step.took_ms), (Some(3), 1, 1.5));
+    }
+
+    #[test]
+    fn the_end_gives_the_exit_code_and_the_time() {
+        let failure = Failure {
+            cause: Cause::Deadline,
+            headline: clean("the deadline of 5 min has passed"),
+            request: None,
+            place: None,
+            notes: Vec::new(),
+            advice: None,
+        };
+        let causes = vec![Cause::Cleanup, Cause::Deadline];
+        let verdict = Verdict { causes, is_safe_to_rerun: true, failures: vec![failure.clone()] };
+        let report = fold([EventKind::RunFinished { verdict }]);
+        assert_eq!((report.exit_code, report.safe_to_rerun, report.took_ms), (9, true, 1234.567));
+        assert_eq!(report.failures, [failure]);
+    }
+
+    #[test]
+    fn a_report_reads_back_as_it_was_written() {
+        let report = fold([finished(false, 2, 1), EventKind::Warning { text: clean("plain http") }]);
+        let text = serde_json::to_string(&report).unwrap();
+        let back: RunReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        assert!(text.contains(r#""version":1"#) && text.contains(r#""warnings":["plain http"]"#), "{text}");
+    }
+}
