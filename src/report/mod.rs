@@ -6,6 +6,7 @@
 mod activity;
 mod entry;
 mod live;
+mod log;
 mod look;
 mod progress;
 mod terminal;
@@ -15,6 +16,7 @@ mod words;
 pub mod json;
 
 pub use live::LiveReport;
+pub use log::EventLog;
 pub use look::Look;
 pub use progress::Progress;
 pub use terminal::Terminal;
