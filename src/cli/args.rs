@@ -137,7 +137,9 @@ impl std::str::FromStr for ReportTarget {
         match text.split_once('=') {
             Some(("json", "-")) => Ok(Self::Stdout),
             Some(("json", file)) if !file.is_empty() => Ok(Self::File(file.into())),
-            Some((form @ ("junit" | "html" | "har"), _)) => Err(format!("`{form}` is not supported yet; `json` is")),
+            Some((form @ ("junit" | "html" | "har"), _)) => {
+                Err(format!("`{form}` is not supported yet; `json` is"))
+            }
             _ => Err("expected `json=FILE`, or `json=-` for standard output".to_owned()),
         }
     }

@@ -6,7 +6,8 @@ use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::{io, panic, process};
 
-const WHERE_TO_REPORT: &str = "please report it with this text and the command line; it holds no secrets that runner knew";
+const WHERE_TO_REPORT: &str =
+    "please report it with this text and the command line; it holds no secrets that runner knew";
 
 /// From now on a panic ends the process with the exit code of a bug and a text without secrets.
 pub(super) fn end_process_on_panic(redactor: &Redactor) {
@@ -21,7 +22,8 @@ pub(super) fn end_process_on_panic(redactor: &Redactor) {
 
 fn text(panic: &PanicHookInfo<'_>) -> String {
     let what = panic.payload_as_str().unwrap_or("no reason given");
-    let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+    let place =
+        panic.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION");
     format!("\nerror: a bug in runner {version}{place}: {what}\n  what now: {WHERE_TO_REPORT}\n")
 }

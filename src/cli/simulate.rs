@@ -53,7 +53,8 @@ fn introduce(simulator: &Simulator, out: &mut dyn Write) -> io::Result<()> {
         write!(out, " --auth-base-url {name}={address}")?;
     }
     writeln!(out, " PLAYBOOK")?;
-    let settings: Vec<&DemoValue> = simulator.demo().iter().filter(|value| value.variable.is_none()).collect();
+    let settings: Vec<&DemoValue> =
+        simulator.demo().iter().filter(|value| value.variable.is_none()).collect();
     if !settings.is_empty() {
         writeln!(out, "\nand in the playbook, under `providers: {{ {name}: {{ settings:`\n")?;
         for setting in settings {

@@ -55,7 +55,9 @@ mod tests {
 
     #[test]
     fn the_first_variable_of_the_locale_decides() {
-        let said = |all: &str, ctype: &str, lang: &str| is_utf8([all, ctype, lang].map(|text| Some(text.to_owned())));
+        let said = |all: &str, ctype: &str, lang: &str| {
+            is_utf8([all, ctype, lang].map(|text| Some(text.to_owned())))
+        };
         assert!(said("", "", "en_US.UTF-8"));
         assert!(said("", "C.utf8", "C"));
         assert!(!said("C", "C.utf8", "en_US.UTF-8"));

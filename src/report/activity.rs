@@ -1,7 +1,7 @@
 //! What a run is doing now, in the words of the moving line.
 
-use super::words::{counted, duration, grouped};
 use crate::event::{Event, EventKind};
+use crate::model::words::{counted, duration, grouped};
 use std::time::Duration;
 
 /// A rate is told only of what has gone on for so long: before, it is noise.

@@ -1,7 +1,7 @@
 //! What one entry of the report says, in a few words.
 
-use super::words::{counted, duration, moment};
 use crate::event::{EntryKind, EntryReport, FileNote, SessionEnd, SessionNote, StepStatus};
+use crate::model::words::{counted, duration, moment};
 use jiff::Timestamp;
 use std::time::Duration;
 

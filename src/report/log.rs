@@ -41,7 +41,9 @@ impl EventSink for EventLog {
             EventKind::SessionOpened { session, took } => {
                 info!(provider = %session.provider, took_ms = milliseconds(*took), "session opened");
             }
-            EventKind::SessionRefreshed { session } => info!(provider = %session.provider, "session refreshed"),
+            EventKind::SessionRefreshed { session } => {
+                info!(provider = %session.provider, "session refreshed")
+            }
             EventKind::SessionClosed { provider, end, took } => {
                 info!(%provider, ?end, took_ms = milliseconds(*took), "session closed");
             }

@@ -11,7 +11,6 @@ mod look;
 mod progress;
 mod terminal;
 mod visible;
-mod words;
 
 pub mod json;
 

@@ -2,9 +2,9 @@
 
 use super::entry;
 use super::look::{BAD, BOLD, DIM, GOOD, Look, ODD, columns, painted, wrapped};
-use super::words::{counted, total};
 use crate::event::{EntryKind, EntryReport, Failure, RunReport, StepStatus};
 use crate::model::exit::Cause;
+use crate::model::words::{counted, total};
 use anstyle::Style;
 use jiff::Timestamp;
 use std::io::Write;

@@ -17,7 +17,8 @@ fn shipped_files() -> Vec<std::path::PathBuf> {
 
 fn read(path: &Path) -> Option<Node> {
     let mut sources = SourceMap::default();
-    let file = sources.add(path.display().to_string(), fs::read_to_string(path).expect("the file is readable"));
+    let file =
+        sources.add(path.display().to_string(), fs::read_to_string(path).expect("the file is readable"));
     parse(&sources, file, &mut Diagnostics::default())
 }
 
