@@ -1,1 +1,3 @@
-//! Executes a plan: the one loop over steps, attempts, rows, cleanup. Emits events.
+//! Executes a checked plan: the one loop over its steps, with retries, pages, outputs, files and cleanup.
+//!
+//! Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.

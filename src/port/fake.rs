@@ -1,4 +1,14 @@
-//! A world made by hand: a clock that moves when told, chance without chance.
+//! A world made by hand: a clock that moves when told, chance without chance, a person with prepared answers.
+
+mod prompt;
+mod store;
+mod surroundings;
+mod world;
+
+pub use prompt::FakePrompt;
+pub use store::FakeStore;
+pub use surroundings::FakeSurroundings;
+pub use world::FakeWorld;
 
 use super::{Clock, Random};
 use futures_util::future::{FutureExt, LocalBoxFuture};
