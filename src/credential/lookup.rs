@@ -140,7 +140,7 @@ impl Search<'_> {
 
     /// The text that a template of a source yields.
     fn text(&self, kind: &str, template: &Template) -> Result<String, Tried> {
-        let source = || format!("{kind} {}", template.source());
+        let source = || format!("{kind} {}", template.source()).trim_end().to_owned();
         let evaluated =
             template.evaluate(&self.chain.scope).map_err(|error| tried(&source(), error.reason))?;
         match json_to_text(&evaluated.value) {
