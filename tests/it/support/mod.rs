@@ -3,6 +3,7 @@
 //! Nothing in here sleeps: whoever waits, waits for a text, an end of file or an exit, and for a limited
 //! time.
 
+pub mod cases;
 pub mod keyring;
 pub mod planted;
 pub mod prism;
