@@ -145,7 +145,7 @@ impl Search<'_> {
     fn text(&self, kind: &str, template: &Template) -> Result<String, Tried> {
         let source = || format!("{kind} {}", template.source()).trim_end().to_owned();
         let evaluated =
-            template.evaluate(&self.chain.scope).map_err(|error| tried(&source(), error.reason))?;
+            template.evaluate(self.chain.scope).map_err(|error| tried(&source(), error.reason))?;
         match json_to_text(&evaluated.value) {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(tried(&source(), "yields nothing")),
