@@ -25,4 +25,4 @@ pub use reader::{JsonPath, Reader, ReaderPlace};
 pub use request::*;
 pub use scalar::*;
 pub use step::*;
-pub use yaml::{Content, Entry, Node, Scalar, parse};
+pub use yaml::{Content, Entry, Node, Scalar, ScalarKind, parse};
