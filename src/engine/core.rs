@@ -94,7 +94,8 @@ impl Engine<'_> {
 
     async fn fetch_secret(&self, secret: &PlannedSecret, stage: &Stage) -> Result<Data, StepError> {
         let what = format!("the question for `{}`", secret.name);
-        let found = stage.limits.wait(self.world, secrets::fetch(self.world, self.events, secret, &self.names)).await;
+        let fetching = secrets::fetch(self.world, self.events, secret, &self.plan.folder, &self.names);
+        let found = stage.limits.wait(self.world, fetching).await;
         let found = found.map_err(|interruption| self.interrupted(interruption, &what))?;
         found.map_err(|trouble| self.error(*trouble))
     }

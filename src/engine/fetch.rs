@@ -186,9 +186,7 @@ impl Engine<'_> {
             return false;
         };
         let is_expected = call.request.is_status_written && call.request.status.contains(answer.status);
-        !is_expected
-            && ending != Ending::Throttled
-            && self.sessions.is_expired(provider, generation, answer)
+        !is_expected && ending != Ending::Throttled && self.sessions.is_expired(provider, generation, answer)
     }
 
     /// Renews the session once; a session that is refused again ends the step.
@@ -204,7 +202,8 @@ impl Engine<'_> {
         self.exchange.report(attempt.record, None);
         let (Some(provider), Some(generation)) = (call.request.provider, generation) else { return Ok(()) };
         if tries.is_renewed {
-            let headline = format!("{}, with a session that it has just given", call.subject.answered(status));
+            let headline =
+                format!("{}, with a session that it has just given", call.subject.answered(status));
             let advice = "check whether this account may do this; signing in itself works";
             return Err(self.error(Trouble::new(Cause::SignIn, headline).request(line).advice(advice)));
         }
@@ -218,25 +217,15 @@ impl Engine<'_> {
     }
 
     /// What follows an attempt; `None` when it is not to be repeated, whatever time and attempts are left.
-    fn what_next(
-        &self,
-        call: &Call<'_>,
-        attempt: &Attempt,
-        ending: Ending,
-        tries: &Tries,
-    ) -> Option<Next> {
+    fn what_next(&self, call: &Call<'_>, attempt: &Attempt, ending: Ending, tries: &Tries) -> Option<Next> {
         if !ending.may_be_repeated(call.request.effect, needs_body(call.request)) {
             return None;
         }
         let spent = self.world.clock.elapsed().saturating_sub(tries.started);
         let own = REQUEST_TIME.max(call.request.timeout).saturating_sub(spent);
         let remaining = call.limits.remaining(&*self.world.clock).map_or(own, |limit| limit.min(own));
-        let bounds = Bounds {
-            attempt: tries.attempt,
-            attempts: tries.last,
-            remaining,
-            server_wish: attempt.wish,
-        };
+        let bounds =
+            Bounds { attempt: tries.attempt, attempts: tries.last, remaining, server_wish: attempt.wish };
         Some(next(bounds, self.world.random.fraction()))
     }
 
@@ -324,9 +313,9 @@ impl Engine<'_> {
             (Cause::Unavailable, _) if self.course.is_safe_to_rerun() => {
                 Some("run it again later; nothing is half done".to_owned())
             }
-            (Cause::Unavailable, _) => {
-                Some("run it again later, but mind that earlier steps of this run would be done again".to_owned())
-            }
+            (Cause::Unavailable, _) => Some(
+                "run it again later, but mind that earlier steps of this run would be done again".to_owned(),
+            ),
             _ => None,
         }
     }
@@ -342,9 +331,12 @@ impl Engine<'_> {
         let trouble = Trouble::interruption(interruption, &what);
         let is_interruption = interruption.ends_run();
         let trouble = match is_unknown {
-            true => Trouble { cause: Cause::Unknown, ..trouble }.note("nobody knows whether it was done").advice(
-                format!("look at {} whether it was done before you run this again", call.subject.provider),
-            ),
+            true => Trouble { cause: Cause::Unknown, ..trouble }
+                .note("nobody knows whether it was done")
+                .advice(format!(
+                    "look at {} whether it was done before you run this again",
+                    call.subject.provider
+                )),
             false => trouble.advice("run it again"),
         };
         StepError { is_unknown, is_interruption, ..self.error(trouble) }

@@ -78,7 +78,9 @@ impl<'a> Found<'a> {
 
     fn request(&mut self, request: &'a PlannedRequest) {
         let call = request.operation.iter();
-        call.flat_map(|call| &call.params).filter_map(|param| param.value.as_ref()).for_each(|tree| self.tree(tree));
+        call.flat_map(|call| &call.params)
+            .filter_map(|param| param.value.as_ref())
+            .for_each(|tree| self.tree(tree));
         if request.scope == TemplateScope::Playbook {
             self.what_is_sent(request);
         }

@@ -168,12 +168,7 @@ impl<'a> Engine<'a> {
         Ok(Data::Map(params))
     }
 
-    fn missing_param(
-        &self,
-        call: &PlannedCall,
-        name: &str,
-        value: Option<&Tree>,
-    ) -> StepError {
+    fn missing_param(&self, call: &PlannedCall, name: &str, value: Option<&Tree>) -> StepError {
         let headline = format!("`{}` needs `{name}`, and what is given yields nothing", call.name);
         let trouble = Trouble::new(Cause::Step, headline);
         self.error(match value {
@@ -186,11 +181,7 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// As [`render`].
-    pub fn render(
-        &self,
-        request: &PlannedRequest,
-        scopes: &Scopes,
-    ) -> Result<Rendered, RenderError> {
+    pub fn render(&self, request: &PlannedRequest, scopes: &Scopes) -> Result<Rendered, RenderError> {
         let nowhere = Url::parse("https://invalid.").expect("an address");
         let base = request.provider.map_or(&nowhere, |provider| self.sessions.account(provider).base_url());
         let parts = Parts {
@@ -295,7 +286,8 @@ impl<'a> Engine<'a> {
         if is_set {
             return Ok(());
         }
-        let headline = format!("the body of `{}` has no place for the page: it is no JSON map", call.subject.what);
+        let headline =
+            format!("the body of `{}` has no place for the page: it is no JSON map", call.subject.what);
         Err(self.error(Trouble::new(Cause::Step, headline).at(keys.param.span)))
     }
 
@@ -335,7 +327,8 @@ impl<'a> Engine<'a> {
         }
         if is_foreign_page(call.request, answer) {
             let headline = format!("{} with an HTML page", call.subject.answered(answer.status));
-            let advice = "something in front of the provider may have answered: a proxy, the sign-in of a network";
+            let advice =
+                "something in front of the provider may have answered: a proxy, the sign-in of a network";
             return fail(Trouble::new(Cause::Step, headline).advice(advice));
         }
         let provider = call.request.provider.map(|provider| self.plan.provider(provider));
@@ -372,9 +365,8 @@ impl<'a> Engine<'a> {
         }
         let body = settled.answer.as_ref().map_or(&Json::Null, |answer| &answer.body);
         let rows = rows::extract(&call.request.rows, body);
-        rows.map(Some).map_err(|problem| {
-            self.error(call.subject.no_rows(&problem).request(&settled.request_line))
-        })
+        rows.map(Some)
+            .map_err(|problem| self.error(call.subject.no_rows(&problem).request(&settled.request_line)))
     }
 
     fn save(
@@ -454,8 +446,7 @@ impl<'a> Engine<'a> {
         let outputs = self.outputs(call, &last, scopes)?;
         scopes.operation.set("outputs", Data::Map(outputs.clone()));
         let status = Some(last.status);
-        let record =
-            StepRecord { has_succeeded: true, is_skipped: false, status, outputs, rows, row_count };
+        let record = StepRecord { has_succeeded: true, is_skipped: false, status, outputs, rows, row_count };
         // Cleanup needs what was made even if the answer turns out not to be what the step wants.
         stage.frame.record(step, StepRecord { has_succeeded: false, ..record.clone() });
         self.ask_conditions(call, &last, row_count, scopes)?;
@@ -466,16 +457,16 @@ impl<'a> Engine<'a> {
         let Some(answer) = last.answer.as_ref() else { return Ok(Outputs::new()) };
         let planned = &call.request.outputs;
         let redactor = self.events.redactor();
-        outputs::collect(planned, &call.step_name, answer, &mut scopes.playbook, redactor).map_err(|problem| {
-            match problem {
+        outputs::collect(planned, &call.step_name, answer, &mut scopes.playbook, redactor).map_err(
+            |problem| match problem {
                 OutputProblem::Evaluation(error) => self.evaluation_error(&error),
                 OutputProblem::Missing { span, .. } => {
                     let headline = format!("{}, but {problem}", call.subject.answered(answer.status));
                     let trouble = Trouble::new(Cause::Step, headline).at(span).request(&last.request_line);
                     self.error(trouble.advice("give it a `default` if it may be missing"))
                 }
-            }
-        })
+            },
+        )
     }
 
     fn ask_conditions(
@@ -488,7 +479,8 @@ impl<'a> Engine<'a> {
         let unmet = expect::unmet(scopes.pair(&call.request.that));
         let Some(condition) = unmet.map_err(|error| self.evaluation_error(&error))? else { return Ok(()) };
         let expression = condition.expression();
-        let headline = format!("the answer to `{}` does not satisfy `{}`", call.subject.what, expression.code());
+        let headline =
+            format!("the answer to `{}` does not satisfy `{}`", call.subject.what, expression.code());
         let mut trouble =
             Trouble::new(Cause::Step, headline).at(expression.span()).request(&last.request_line);
         let reads = |name| expression.references().iter().any(|reference| reference.path() == name);

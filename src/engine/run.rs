@@ -1,7 +1,7 @@
 //! A whole run: from the first secret to the last logout.
 
 use super::cleanup::Cleanup;
-use super::core::{Engine, moment};
+use super::core::Engine;
 use super::course::Course;
 use super::failure::{Trouble, interruption_words};
 use super::limits::{Interruption, Limits};
@@ -156,7 +156,7 @@ async fn look_up_secrets(
         if !read.contains(&secret.name) {
             continue;
         }
-        match secrets::fetch(world, events, secret, names).await {
+        match secrets::fetch(world, events, secret, &plan.folder, names).await {
             Ok(data) => found.push((secret.name.clone(), data)),
             Err(trouble) => failures.push(trouble.into_failure(events, sources, None)),
         }

@@ -69,7 +69,8 @@ impl Engine<'_> {
             }
             Some(SessionEnd::Failed { reason, valid_until }) => {
                 let name = &self.plan.provider(provider).name;
-                let trouble = Trouble::new(Cause::Cleanup, format!("{name} did not close the session: {reason}"));
+                let trouble =
+                    Trouble::new(Cause::Cleanup, format!("{name} did not close the session: {reason}"));
                 Err(self.error(match valid_until {
                     Some(until) => trouble.advice(format!(
                         "the session may stay open until {}",
@@ -103,7 +104,8 @@ impl Engine<'_> {
         let (key, origins) = self.place_in_store(target);
         let store = &self.world.store;
         let kept = stage.limits.finish(self.world, store.set(&key, &text.into(), &origins)).await;
-        let kept = kept.map_err(|interruption| self.interrupted(interruption, "the keeping of the secret"))?;
+        let kept =
+            kept.map_err(|interruption| self.interrupted(interruption, "the keeping of the secret"))?;
         kept.map_err(|error| {
             let headline = format!("`{target}` could not be kept: {error}");
             self.error(Trouble::new(Cause::Machine, headline))

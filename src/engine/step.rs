@@ -5,7 +5,7 @@ use super::error::StepError;
 use super::failure::{Trouble, interruption_words};
 use super::limits::{Interruption, TimeLimit};
 use super::outputs::{self, Outputs};
-use super::references::{own_expressions, steps_built_upon};
+use super::references::steps_built_upon;
 use super::rows;
 use super::save::{SavedFile, partial_name};
 use super::scope::StepRecord;
@@ -169,15 +169,15 @@ impl<'a> Engine<'a> {
         'a: 's,
     {
         match &step.kind {
-            StepKind::Request(request) => self.single_request(step, request, stage, tally, file).boxed_local(),
+            StepKind::Request(request) => {
+                self.single_request(step, request, stage, tally, file).boxed_local()
+            }
             StepKind::Group(group) => self.group(step, group, stage).boxed_local(),
             StepKind::Authenticate { provider, method, with, .. } => {
                 self.authenticate(step, *provider, method.as_deref(), with, stage, tally).boxed_local()
             }
             StepKind::Logout { provider, .. } => self.log_out(*provider, stage, tally).boxed_local(),
-            StepKind::Store { target, value } => {
-                self.store(step, target, value, stage, tally).boxed_local()
-            }
+            StepKind::Store { target, value } => self.store(step, target, value, stage, tally).boxed_local(),
         }
     }
 
@@ -284,12 +284,7 @@ impl<'a> Engine<'a> {
         record.ok_or(flow)
     }
 
-    async fn items(
-        &self,
-        step: &PlannedStep,
-        over: &Tree,
-        stage: &Stage,
-    ) -> Result<Vec<Data>, StepError> {
+    async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {
         let expressions: Vec<_> =
             over.templates().into_iter().flat_map(|template| template.expressions()).collect();
         let scope = self.scope(stage, &moment(self.world), &expressions).await?;
