@@ -2,7 +2,8 @@ use crate::document::Source;
 use crate::model::secret::SecretText;
 use crate::port::{StoreKey, VariableOrigin};
 use crate::template::Scope;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// A value that is looked for, with the sources that may have it.
@@ -16,7 +17,10 @@ pub struct Chain<'a> {
     pub sources: &'a [Source],
     /// What templates in the sources see: `inputs` and `profile`, or `settings`.
     pub scope: &'a Scope,
-    /// Why `env` sources are passed over, when a profile was named: the note for the user. `None`: they are asked.
+    /// The folder that relative paths of files count from: the playbook's.
+    pub folder: &'a Path,
+    /// Why `env` sources are passed over, when a profile was named: `passed over, for the profile acme was named`.
+    /// `None`: they are asked.
     pub env_passed_over: Option<String>,
     /// Where the store keeps it; `None` = the store cannot hold it (settings).
     pub stored_as: Option<StoreKey>,
@@ -35,6 +39,18 @@ pub struct Found {
     pub found_in: FoundIn,
     /// What the user should know about it: a trailing newline that was cut, sources that were passed over.
     pub notes: Vec<String>,
+}
+
+/// What a dry run says about a value: it asks nobody.
+#[derive(Debug, Clone)]
+pub enum Preview {
+    /// A source has it.
+    Found(Found),
+    /// The person at the terminal would be asked; someone is there.
+    WouldAsk {
+        /// What the user should know: sources that were passed over.
+        notes: Vec<String>,
+    },
 }
 
 /// Where a value was found. `Display` is what people read: `env EMNIFY_PASSWORD, .env line 3`.
@@ -71,6 +87,24 @@ pub enum FoundIn {
     Step,
 }
 
+impl fmt::Display for FoundIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env { name, origin: VariableOrigin::Process } => write!(f, "env {name}"),
+            Self::Env { name, origin: VariableOrigin::File { path, line } } => {
+                write!(f, "env {name}, {} line {line}", path.display())
+            }
+            Self::Stored { store, key } => write!(f, "{store}, {key}"),
+            Self::File { path, value: None } => write!(f, "file {}", path.display()),
+            Self::File { path, value: Some(value) } => write!(f, "file {}, {value}", path.display()),
+            Self::Prompt => f.write_str("the terminal"),
+            Self::Totp(name) => write!(f, "totp {name}"),
+            Self::Value => f.write_str("the playbook"),
+            Self::Step => f.write_str("the step"),
+        }
+    }
+}
+
 /// A source that did not answer, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
@@ -88,4 +122,25 @@ pub struct Missing {
     pub name: String,
     /// Every source, in the order in which they were tried.
     pub tried: Vec<Tried>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_read_as_people_say_them() {
+        let origin = VariableOrigin::File { path: ".env".into(), line: 3 };
+        let key = StoreKey::credential("emnify", "default", "password");
+        for (place, text) in [
+            (FoundIn::Env { name: "A".into(), origin: VariableOrigin::Process }, "env A"),
+            (FoundIn::Env { name: "A".into(), origin }, "env A, .env line 3"),
+            (FoundIn::Stored { store: "keychain".into(), key }, "keychain, runner/emnify default/password"),
+            (FoundIn::File { path: "~/a".into(), value: None }, "file ~/a"),
+            (FoundIn::File { path: "~/a.json".into(), value: Some("$.x".into()) }, "file ~/a.json, $.x"),
+            (FoundIn::Totp("mfa_secret".into()), "totp mfa_secret"),
+        ] {
+            assert_eq!(place.to_string(), text);
+        }
+    }
 }

@@ -82,6 +82,12 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     }
 }
 
+/// Reports that what should be the map of `owner` is something else.
+pub fn not_a_map(node: &Node, owner: &str, lower: &mut Lower<'_>) {
+    let message = format!("{owner} is a map, not {}", node.describe());
+    lower.report(Diagnostic::new(Code::WrongType, node.span, message));
+}
+
 /// Reports a key that must be there and is not.
 pub fn missing_key(map: &Node, owner: &str, key: &str, lower: &mut Lower<'_>) {
     let span = map.as_map().and_then(|entries| entries.first()).map_or(map.span, |entry| entry.key.span);
@@ -114,6 +120,18 @@ impl<T: FromNode> FromNode for Vec<T> {
         };
         Some(items.iter().filter_map(|item| T::from_node(item, lower)).collect())
     }
+}
+
+/// For a map's JSON Schema, as `oneOf`: exactly one of these keys is written.
+pub(super) fn exactly_one<'a>(keys: impl IntoIterator<Item = &'a str>) -> serde_json::Value {
+    keys.into_iter().map(|key| serde_json::json!({ "required": [key] })).collect()
+}
+
+/// For a map's JSON Schema, as `not`: no two of these keys stand together.
+pub(super) fn any_two(keys: &[&str]) -> serde_json::Value {
+    let behind = |index: usize| keys[index + 1..].iter();
+    let pairs = keys.iter().enumerate().flat_map(|(index, one)| behind(index).map(move |other| [one, other]));
+    serde_json::json!({ "anyOf": pairs.map(|pair| serde_json::json!({ "required": pair })).collect::<Vec<_>>() })
 }
 
 /// Declares a map of the language: see the module's page.
@@ -190,7 +208,7 @@ macro_rules! keys {
                 lower: &mut $crate::document::lower::Lower<'_>,
             ) -> Option<Self> {
                 if node.as_map().is_none() {
-                    lower.wrong_type(node, concat!("the map of ", $owner));
+                    $crate::document::lower::not_a_map(node, $owner, lower);
                     return None;
                 }
                 let keys = <Self as $crate::document::lower::KeySet>::keys();

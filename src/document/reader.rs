@@ -1,7 +1,7 @@
 //! What is read from an answer: a JSONPath into its body, a header, a cookie, a link.
 
 use super::literal::Literal;
-use super::lower::{FromNode, Lower, keys};
+use super::lower::{FromNode, Lower, exactly_one, keys};
 use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Span, Spanned, Text};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -167,6 +167,7 @@ pub enum ReaderPlace {
 
 keys! {
     /// Reads one value from an answer.
+    #[schemars(extend("oneOf" = exactly_one(PLACES)))]
     pub struct ReaderKeys is "a reader" {
         optional {
             /// A JSONPath (RFC 9535) into the body.
@@ -184,6 +185,9 @@ keys! {
         }
     }
 }
+
+/// The keys that say from where: exactly one of them is written.
+const PLACES: [&str; 4] = ["path", "header", "cookie", "link"];
 
 impl FromNode for Reader {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
@@ -203,8 +207,7 @@ impl FromNode for Reader {
             keys.cookie.map(ReaderPlace::Cookie),
             keys.link.map(ReaderPlace::Link),
         ];
-        let written =
-            ["path", "header", "cookie", "link"].iter().filter(|key| node.get(key).is_some()).count();
+        let written = PLACES.iter().filter(|key| node.get(key).is_some()).count();
         let mut places = places.into_iter().flatten();
         match (written, places.next()) {
             (1, place) => {

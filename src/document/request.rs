@@ -2,7 +2,7 @@
 
 use super::expression::{OneOrMany, Tree};
 use super::literal::Literal;
-use super::lower::{FromNode, KeySet, Lower, keys};
+use super::lower::{FromNode, KeySet, Lower, any_two, keys};
 use super::named::Named;
 use super::reader::{JsonPath, Reader};
 use super::scalar::{StatusSet, words};
@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 keys! {
     /// A request: one verb with its path, and what goes along.
+    #[schemars(extend("not" = any_two(&BODIES)))]
     pub struct RequestKeys is "a request" {
         optional {
             /// GET this path.
@@ -50,6 +51,9 @@ keys! {
 
 /// The verbs a request can have, as the keys are written.
 pub const VERBS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
+
+/// The keys of a body: one of them at most.
+pub const BODIES: [&str; 5] = ["json", "form", "multipart", "text", "file"];
 
 impl RequestKeys {
     /// The verbs that are written, each with its path.

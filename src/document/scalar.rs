@@ -26,7 +26,13 @@ pub(super) use schema;
 impl FromNode for String {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_scalar() {
-            Some(scalar) if scalar.kind != ScalarKind::Null => Some(scalar.text.value.clone()),
+            Some(scalar) if scalar.kind == ScalarKind::Text => Some(scalar.text.value.clone()),
+            Some(scalar) if scalar.kind != ScalarKind::Null => {
+                let message = format!("text is needed here, not {}", node.describe());
+                let diagnostic = Diagnostic::new(Code::WrongType, node.span, message);
+                lower.report(diagnostic.label(format!("write `\"{}\"`", scalar.text.value)));
+                None
+            }
             _ => {
                 lower.wrong_type(node, "text");
                 None

@@ -1,7 +1,7 @@
 //! A step as written. Which keys exclude each other is asked by `plan`.
 
 use super::expression::Tree;
-use super::lower::{FromNode, Lower, keys};
+use super::lower::{FromNode, Lower, exactly_one, keys};
 use super::named::Named;
 use super::reader::JsonPath;
 use super::request::{Effect, Expect, NoAuth, Output, Paginate, RequestKeys, Retry, Save};
@@ -24,6 +24,7 @@ words! {
 
 keys! {
     /// One entry of the work. It has exactly one kind: a verb, `call`, `steps`, `authenticate`, `logout` or `store`.
+    #[schemars(extend("oneOf" = exactly_one(STEP_KINDS)))]
     pub struct Step is "a step" {
         optional {
             /// The name under which other steps and reports know it.
@@ -141,9 +142,7 @@ impl JsonSchema for Steps {
         schemars::json_schema!({
             "type": "array",
             "minItems": 1,
-            "items": {
-                "allOf": [step, { "oneOf": STEP_KINDS.map(|kind| serde_json::json!({ "required": [kind] })) }]
-            }
+            "items": step
         })
     }
 }

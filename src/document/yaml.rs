@@ -2,7 +2,7 @@
 
 use crate::source::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span, Spanned, Text};
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
-use serde_json::Number;
+use serde_json::{Number, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -109,6 +109,22 @@ impl Node {
         match &self.content {
             Content::List(items) => Some(items),
             _ => None,
+        }
+    }
+
+    /// The JSON that it stands for.
+    pub fn to_json(&self) -> Value {
+        match &self.content {
+            Content::Scalar(scalar) => match &scalar.kind {
+                ScalarKind::Null => Value::Null,
+                ScalarKind::Bool(flag) => Value::Bool(*flag),
+                ScalarKind::Number(number) => Value::Number(number.clone()),
+                ScalarKind::Text => Value::String(scalar.text.value.clone()),
+            },
+            Content::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
+            Content::Map(entries) => {
+                entries.iter().map(|entry| (entry.key.value.clone(), entry.value.to_json())).collect()
+            }
         }
     }
 

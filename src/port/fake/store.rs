@@ -1,0 +1,80 @@
+use crate::model::secret::SecretText;
+use crate::port::{SecretStore, StoreError, StoreKey};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// A store in memory that people call `keychain`, or one that fails whatever is asked.
+#[derive(Default)]
+pub struct FakeStore {
+    failure: Option<StoreError>,
+    entries: RefCell<BTreeMap<StoreKey, (SecretText, Vec<String>)>>,
+}
+
+impl FakeStore {
+    /// A store that answers every question with this.
+    pub fn failing(failure: StoreError) -> Self {
+        Self { failure: Some(failure), entries: RefCell::default() }
+    }
+
+    /// The store with one more secret, kept for these origins.
+    #[must_use]
+    pub fn with(self, key: StoreKey, secret: &str, origins: &[&str]) -> Self {
+        let origins = origins.iter().map(|&origin| origin.to_owned()).collect();
+        self.entries.borrow_mut().insert(key, (secret.into(), origins));
+        self
+    }
+
+    /// The secret under a key and the origins that it was kept for.
+    pub fn entry(&self, key: &StoreKey) -> Option<(String, Vec<String>)> {
+        let entries = self.entries.borrow();
+        entries.get(key).map(|(secret, origins)| (secret.expose().clone(), origins.clone()))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl SecretStore for FakeStore {
+    fn name(&self) -> &str {
+        "keychain"
+    }
+
+    fn get<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        origins: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<Option<SecretText>, StoreError>> {
+        async move {
+            self.check()?;
+            let entries = self.entries.borrow();
+            let Some((secret, kept_for)) = entries.get(key) else { return Ok(None) };
+            StoreError::check_origins(kept_for, origins)?;
+            Ok(Some(secret.clone()))
+        }
+        .boxed_local()
+    }
+
+    fn set<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        secret: &'a SecretText,
+        origins: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            self.check()?;
+            self.entries.borrow_mut().insert(key.clone(), (secret.clone(), origins.to_owned()));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn delete<'a>(&'a self, key: &'a StoreKey) -> LocalBoxFuture<'a, Result<bool, StoreError>> {
+        async move {
+            self.check()?;
+            Ok(self.entries.borrow_mut().remove(key).is_some())
+        }
+        .boxed_local()
+    }
+}
