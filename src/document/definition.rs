@@ -2,11 +2,11 @@
 
 use super::expression::{OneOrMany, Tree};
 use super::literal::Literal;
-use super::lower::{FromNode, Lower, keys};
+use super::lower::{FromNode, Lower, exactly_one, keys, refuse_several};
 use super::named::Named;
 use super::playbook::Version;
 use super::reader::{JsonPath, Reader};
-use super::request::{Effect, Expect, NoAuth, Paginate, RequestKeys, Retry, ValueKeys, ValueType};
+use super::request::{Effect, Expect, NoAuth, Paginate, RequestKeys, Retry, VERBS, ValueKeys, ValueType};
 use super::scalar::{Ident, Rate, Time, words};
 use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
@@ -161,6 +161,8 @@ pub enum SourceKind {
 
 keys! {
     /// A source that needs to be told where to look.
+    #[schemars(extend("oneOf" = exactly_one(SOURCE_KINDS)))]
+    #[schemars(extend("dependentRequired" = serde_json::json!({ "path": ["file"] })))]
     pub struct SourceKeys is "a source" {
         optional {
             /// The name of an environment variable.
@@ -208,7 +210,8 @@ fn source_of_word(node: &Node, lower: &mut Lower<'_>) -> Option<SourceKind> {
         }
         Some(word @ ("keychain" | "command" | "vault")) => {
             let message = format!("`{word}` is not supported yet");
-            lower.report(Diagnostic::new(Code::NotSupportedYet, node.span, message));
+            let diagnostic = Diagnostic::new(Code::NotSupportedYet, node.span, message);
+            lower.report(diagnostic.label("use `env`, `file` or `stored`"));
             None
         }
         Some(word) => {
@@ -229,13 +232,12 @@ fn source_of_map(node: &Node, lower: &mut Lower<'_>) -> Option<SourceKind> {
     let keys = SourceKeys::from_node(node, lower)?;
     let written: Vec<&str> = SOURCE_KINDS.into_iter().filter(|kind| node.get(kind).is_some()).collect();
     if written.len() > 1 {
-        let message = format!("a source is one of {}, not several", written.join(" and "));
-        lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
+        refuse_several(node, "a source", &written, lower);
         return None;
     }
-    if node.get("path").is_some() && written != ["file"] {
+    if let Some(key) = node.key("path").filter(|_| written != ["file"]) {
         let message = "`path` goes with `file`";
-        lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
+        lower.report(Diagnostic::new(Code::ConflictingKeys, key.span, message));
         return None;
     }
     if written.is_empty() && node.as_map().is_some_and(<[_]>::is_empty) {
@@ -257,8 +259,7 @@ impl JsonSchema for Source {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let keys = generator.subschema_for::<SourceKeys>();
-        let one = SOURCE_KINDS.map(|kind| serde_json::json!({ "required": [kind] }));
-        json_schema!({ "anyOf": [{ "enum": ["stored", "prompt"] }, { "allOf": [keys, { "oneOf": one }] }] })
+        json_schema!({ "anyOf": [{ "enum": ["stored", "prompt"] }, keys] })
     }
 }
 
@@ -335,7 +336,7 @@ keys! {
 
 words! {
     /// What a sign-in request does about the session.
-    pub enum AuthSession is "`auth` of a sign-in request" {
+    pub enum AuthSession is "word for `auth`" {
         /// It carries the session as `send` says.
         Session = "session",
     }
@@ -343,6 +344,7 @@ words! {
 
 keys! {
     /// A request under `auth`.
+    #[schemars(extend("oneOf" = exactly_one(VERBS)))]
     pub struct AuthRequest is "a sign-in request" {
         optional {
             /// `session`: the request carries the session as `send` says.
@@ -373,6 +375,7 @@ keys! {
 
 keys! {
     /// A question that an answer to the login may ask: it is answered with a request, or refused in words.
+    #[schemars(extend("oneOf" = exactly_one(VERBS.into_iter().chain(["refuse"]))))]
     pub struct Challenge is "a challenge" {
         required {
             /// Holds for an answer that asks this question.
@@ -424,6 +427,7 @@ pub enum Expiry {
 
 keys! {
     /// How long a session lives.
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
     pub struct ExpiryKeys is "an entry of `expires`" {
         optional {
             /// Until the `exp` claim of this session value, a JWT.
@@ -463,8 +467,11 @@ impl JsonSchema for Expiry {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let keys = generator.subschema_for::<ExpiryKeys>();
-        json_schema!({ "allOf": [keys], "minProperties": 1, "maxProperties": 1 })
+        generator.subschema_for::<ExpiryKeys>()
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 }
 
@@ -512,6 +519,7 @@ keys! {
 
 keys! {
     /// A request that playbooks can `call`.
+    #[schemars(extend("oneOf" = exactly_one(VERBS)))]
     pub struct Operation is "an operation" {
         optional {
             /// What it does, in a line.

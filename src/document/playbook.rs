@@ -7,7 +7,7 @@ use super::named::Named;
 use super::request::{Retry, ValueKeys};
 use super::scalar::{Time, schema};
 use super::step::Steps;
-use super::yaml::Node;
+use super::yaml::{Node, ScalarKind};
 use crate::source::{Code, Diagnostic, Spanned};
 use crate::template::Template;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -19,7 +19,7 @@ pub struct Version;
 
 impl FromNode for Version {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
-        if node.as_scalar().is_some_and(|scalar| scalar.text.value == "1") {
+        if node.as_scalar().is_some_and(|scalar| scalar.kind == ScalarKind::Number(1.into())) {
             return Some(Self);
         }
         let message = "this program knows version 1 of the grammar";

@@ -2,7 +2,7 @@
 
 use super::expression::{OneOrMany, Tree};
 use super::literal::Literal;
-use super::lower::{FromNode, KeySet, Lower, keys};
+use super::lower::{FromNode, KeySet, Lower, any_two, keys};
 use super::named::Named;
 use super::reader::{JsonPath, Reader};
 use super::scalar::{StatusSet, words};
@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 keys! {
     /// A request: one verb with its path, and what goes along.
+    #[schemars(extend("not" = any_two(&BODIES)))]
     pub struct RequestKeys is "a request" {
         optional {
             /// GET this path.
@@ -50,6 +51,9 @@ keys! {
 
 /// The verbs a request can have, as the keys are written.
 pub const VERBS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
+
+/// The keys of a body: one of them at most.
+pub const BODIES: [&str; 5] = ["json", "form", "multipart", "text", "file"];
 
 impl RequestKeys {
     /// The verbs that are written, each with its path.
@@ -141,7 +145,7 @@ words! {
 
 words! {
     /// What a request does about the session: the only choice is to go without.
-    pub enum NoAuth is "`auth` of a request" {
+    pub enum NoAuth is "word for `auth`" {
         /// No session is sent and none is opened.
         None = "none",
     }
@@ -156,8 +160,8 @@ words! {
         Cursor = "cursor",
     }
     later {
-        "offset": "pages by offset",
-        "link": "pages by `Link` header",
+        "offset": "paging by offset is not built yet",
+        "link": "paging by the `Link` header is not built yet",
     }
 }
 
@@ -253,7 +257,7 @@ words! {
         Json = "json",
     }
     later {
-        "csv": "CSV files",
+        "csv": "CSV files are not built yet",
     }
 }
 
@@ -288,9 +292,13 @@ keys! {
 
 impl FromNode for Save {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
-        if node.as_map().is_none() {
+        if node.as_text().is_some() {
             let file = Template::from_node(node, lower)?;
             return Some(Self { file, format: None, fields: Named::default(), span: node.span });
+        }
+        if node.as_map().is_none() {
+            lower.wrong_type(node, "a file such as `devices.ndjson`");
+            return None;
         }
         let keys = SaveKeys::from_node(node, lower)?;
         Some(Self { file: keys.file, format: keys.format, fields: keys.fields, span: node.span })
@@ -303,9 +311,8 @@ impl JsonSchema for Save {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let file = generator.subschema_for::<Template>();
         let keys = generator.subschema_for::<SaveKeys>();
-        json_schema!({ "anyOf": [file, keys] })
+        json_schema!({ "anyOf": [{ "type": "string" }, keys] })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A step as written. Which keys exclude each other is asked by `plan`.
 
 use super::expression::Tree;
-use super::lower::{FromNode, Lower, keys};
+use super::lower::{FromNode, Lower, exactly_one, keys};
 use super::named::Named;
 use super::reader::JsonPath;
 use super::request::{Effect, Expect, NoAuth, Output, Paginate, RequestKeys, Retry, Save};
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 words! {
     /// What happens when a step, or an item of its loop, fails.
-    pub enum OnError is "`on_error`" {
+    pub enum OnError is "word for `on_error`" {
         /// The run ends there.
         Stop = "stop",
         /// The run goes on and has failed all the same.
@@ -24,6 +24,7 @@ words! {
 
 keys! {
     /// One entry of the work. It has exactly one kind: a verb, `call`, `steps`, `authenticate`, `logout` or `store`.
+    #[schemars(extend("oneOf" = exactly_one(STEP_KINDS)))]
     pub struct Step is "a step" {
         optional {
             /// The name under which other steps and reports know it.
@@ -141,9 +142,7 @@ impl JsonSchema for Steps {
         schemars::json_schema!({
             "type": "array",
             "minItems": 1,
-            "items": {
-                "allOf": [step, { "oneOf": STEP_KINDS.map(|kind| serde_json::json!({ "required": [kind] })) }]
-            }
+            "items": step
         })
     }
 }
@@ -156,7 +155,8 @@ impl FromNode for ForEach {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         if node.get("from").is_some() {
             let message = "a loop over a file is not supported yet";
-            lower.report(Diagnostic::new(Code::NotSupportedYet, node.span, message));
+            let diagnostic = Diagnostic::new(Code::NotSupportedYet, node.span, message);
+            lower.report(diagnostic.label("write the items as a list, or read them from an answer"));
             return None;
         }
         let tree = Tree::from_node(node, lower)?;
@@ -165,7 +165,7 @@ impl FromNode for ForEach {
         if is_list || (is_template && node.as_scalar().is_some()) {
             return Some(Self(tree));
         }
-        lower.wrong_type(node, "a list, or one `${{ }}` that yields a list,");
+        lower.wrong_type(node, "a list or one `${{ }}` that yields a list");
         None
     }
 }

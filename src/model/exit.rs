@@ -26,7 +26,10 @@ pub enum Cause {
     /// A bug in runner.
     Bug,
     /// A signal ended the run.
-    Signal(i32),
+    Signal(
+        /// The signal's number.
+        i32,
+    ),
 }
 
 /// The causes from the heaviest to the lightest: when several hold, the first names the exit code.

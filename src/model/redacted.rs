@@ -8,6 +8,7 @@ use std::fmt;
 /// A text that has passed the [`Redactor`]. Events hold no other, so that no reporter can forget it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline, description = "Text without secrets.")]
 pub struct Redacted(String);
 
 impl Redacted {

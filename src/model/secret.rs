@@ -6,9 +6,9 @@ use zeroize::Zeroize;
 
 /// A value that no log line, report or error can show by accident.
 ///
-/// It has no `Display` and no `Serialize`, its `Debug` is always `[secret]`, two of them are compared in a time that
-/// does not tell where they differ, and its memory is zeroed on drop. [`Secret::expose`] is the only way to read it, so
-/// that a search for `expose()` finds every place where a secret is used.
+/// It has no `Display` and no `Serialize`, its `Debug` is always `[secret]`, two of them are compared in a
+/// time that does not tell where they differ, and its memory is zeroed on drop. [`Secret::expose`] is the
+/// only way to read it, so that a search for `expose()` finds every place where a secret is used.
 ///
 /// ```
 /// use runner::model::secret::SecretText;

@@ -1,10 +1,12 @@
 //! A world made by hand: a clock that moves when told, chance without chance, a person with prepared answers.
 
+mod files;
 mod prompt;
 mod store;
 mod surroundings;
 mod world;
 
+pub use files::FakeFiles;
 pub use prompt::FakePrompt;
 pub use store::FakeStore;
 pub use surroundings::FakeSurroundings;
@@ -44,8 +46,8 @@ impl Clock for FakeClock {
     }
 
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
-        self.advance(duration);
-        async {}.boxed_local()
+        // The jump waits for the first poll: a sleep that loses a race against what is ready never began.
+        async move { self.advance(duration) }.boxed_local()
     }
 }
 

@@ -49,6 +49,15 @@ impl SourceFile {
         Position { line, column }
     }
 
+    /// The whole lines that a range of bytes touches, without the line break at their end.
+    pub fn lines(&self, range: Range<usize>) -> Range<usize> {
+        let line_of = |offset: usize| self.line_starts.partition_point(|start| *start <= offset) - 1;
+        let last = line_of(range.end.saturating_sub(1).max(range.start));
+        let next = self.line_starts.get(last + 1).copied();
+        let end = next.map_or(self.text.len(), |start| start - 1);
+        self.line_starts[line_of(range.start)]..end
+    }
+
     /// Marks a range that must never be quoted, since a secret was written there.
     pub fn hide(&self, range: Range<usize>) {
         self.hidden.lock().expect("no panic while locked").push(range);
@@ -117,6 +126,17 @@ mod tests {
         assert_eq!(map.file(id).position(0), Position { line: 1, column: 1 });
         assert_eq!(map.file(id).position(2), Position { line: 1, column: 2 });
         assert_eq!(map.place(Span::new(id, 11..12)), "a.yaml:2:5");
+    }
+
+    #[test]
+    fn lines_are_whole() {
+        let mut map = SourceMap::default();
+        let id = map.add("a.yaml", "a: 1\nb: 2\n\nc");
+        for (range, lines) in
+            [(0..1, 0..4), (4..5, 0..4), (3..6, 0..9), (5..10, 5..9), (10..10, 10..10), (12..12, 11..12)]
+        {
+            assert_eq!(map.file(id).lines(range.clone()), lines, "{range:?}");
+        }
     }
 
     #[test]

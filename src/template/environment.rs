@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::{Span as TimeSpan, Timestamp, civil};
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
@@ -146,6 +147,9 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment
         .add_filter("b64encode", |value: &Value| on_text(value, |bytes| BASE64_STANDARD.encode(bytes)));
     environment.add_filter("b64decode", b64decode);
+    environment.add_filter("urlencode", |value: &Value| {
+        on_text(value, |bytes| percent_encoding::percent_encode(bytes, UNRESERVED_ONLY).to_string())
+    });
     environment.add_filter("fromjson", fromjson);
     environment.add_filter("plus", plus);
     environment.add_test("startingwith", |value: &Value, start: &str| {
@@ -156,6 +160,10 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     });
     environment
 });
+
+/// All but the unreserved characters of RFC 3986, section 2.3, is encoded: `/` too, unlike in Jinja, since the result is
+/// a value of a query, form or path segment.
+const UNRESERVED_ONLY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn is_nothing(value: &Value) -> bool {
     value.is_none() || value.is_undefined()
@@ -288,6 +296,7 @@ mod tests {
             ),
             ("'a' | sha256 | b64encode", "ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs="),
             ("'aGk=' | b64decode", "hi"),
+            ("'a/b c~ü' | urlencode", "a%2Fb%20c~%C3%BC"),
             ("'2026-11-22' | plus(days=90)", "2027-02-20"),
             ("'2026-11-22T23:30:00Z' | plus(hours=1, minutes=-15)", "2026-11-23T00:15:00Z"),
             ("('{\"a\": [1]}' | fromjson).a[0]", "1"),

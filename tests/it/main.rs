@@ -1,5 +1,11 @@
 //! The one integration test binary: each theme is a file, what they share lies in `support`.
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
+mod check_cases;
 mod layers;
+mod redaction;
+mod schema;
+mod simulators;
 mod support;
+mod sweep;
+mod transport;

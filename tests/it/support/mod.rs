@@ -3,11 +3,13 @@
 //! Nothing in here sleeps: whoever waits, waits for a text, an end of file or an exit, and for a limited
 //! time.
 
+pub mod cases;
 pub mod keyring;
 pub mod planted;
 pub mod prism;
 pub mod process;
 pub mod pty;
+pub mod raw_server;
 pub mod runner;
 pub mod stream;
 

@@ -1,0 +1,414 @@
+//! Diagnostics as people read them, each with the line at fault and the place marked in it, and as JSON.
+
+use crate::source::{Diagnostic, FileId, Label, Severity, SourceMap, Span};
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+/// Writes each diagnostic with its source line, and a line that counts them. Writes nothing when there are none.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_human(
+    diagnostics: &[Diagnostic],
+    sources: &SourceMap,
+    is_coloured: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let renderer = if is_coloured { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii);
+    let mut quotes = Quotes::new(sources);
+    for diagnostic in diagnostics {
+        writeln!(out, "{}\n", renderer.render(&[quotes.group(diagnostic)]))?;
+    }
+    match summary(diagnostics) {
+        Some(summary) => writeln!(out, "{summary}"),
+        None => Ok(()),
+    }
+}
+
+/// `2 errors and 1 warning in 1 file; nothing was sent`. `None` when there are no diagnostics.
+fn summary(diagnostics: &[Diagnostic]) -> Option<String> {
+    let count = |severity| diagnostics.iter().filter(|item| item.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let files: BTreeSet<FileId> = diagnostics.iter().map(|item| item.primary.span.file).collect();
+    let counts: Vec<String> = [(errors, "error"), (warnings, "warning")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| plural(count, noun))
+        .collect();
+    let verdict = if errors > 0 { "; nothing was sent" } else { "" };
+    (!counts.is_empty())
+        .then(|| format!("{} in {}{verdict}", counts.join(" and "), plural(files.len(), "file")))
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The texts of the files as they may be quoted, each made once.
+struct Quotes<'s> {
+    sources: &'s SourceMap,
+    texts: BTreeMap<FileId, String>,
+}
+
+impl<'s> Quotes<'s> {
+    fn new(sources: &'s SourceMap) -> Self {
+        Self { sources, texts: BTreeMap::new() }
+    }
+
+    /// A diagnostic with the lines that it speaks of, those of its own file first.
+    fn group(&mut self, diagnostic: &Diagnostic) -> Group<'static> {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(visible(&diagnostic.message)).id(diagnostic.code.as_str());
+        let mut group = Group::with_title(title);
+        for file in files_of(diagnostic) {
+            let annotations = annotations_in(diagnostic, file);
+            group = match self.text(file).is_empty() {
+                true => group.element(Origin::path(visible(self.sources.file(file).name()))),
+                false => group.element(self.snippet(file, &annotations)),
+            };
+        }
+        match &diagnostic.help {
+            Some(help) => group.element(Level::HELP.message(visible(help))),
+            None => group,
+        }
+    }
+
+    /// The lines of a file that hold the annotated places. Only these are handed on: files may be large.
+    fn snippet(
+        &mut self,
+        file: FileId,
+        annotations: &[(AnnotationKind, &Label)],
+    ) -> Snippet<'static, Annotation<'static>> {
+        let source = self.sources.file(file);
+        let spans: Vec<_> = annotations.iter().map(|(_, label)| self.first_line(label.span)).collect();
+        let start = spans.iter().map(|span| span.start).min().unwrap_or_default();
+        let end = spans.iter().map(|span| span.end).max().unwrap_or_default();
+        let lines = source.lines(start..end);
+        let text = &self.text(file)[lines.clone()];
+        let place = |offset: usize| visible_lines(&text[..offset - lines.start]).len();
+        let marks = annotations.iter().zip(&spans).map(|((kind, label), span)| {
+            kind.span(place(span.start)..place(span.end)).label(visible(&label.text))
+        });
+        Snippet::source(visible_lines(text))
+            .path(visible(source.name()))
+            .line_start(source.position(lines.start).line)
+            .annotations(marks.collect::<Vec<_>>())
+    }
+
+    /// The part of a span in its first line: where a whole block is at fault, its beginning says which one.
+    fn first_line(&self, span: Span) -> std::ops::Range<usize> {
+        let source = self.sources.file(span.file);
+        let range = span.range();
+        let line_end = source.lines(range.start..range.start).end.max(range.start);
+        let end = range.end.min(line_end);
+        let written = source.text()[range.start..end].trim_end();
+        range.start..range.start + written.len()
+    }
+
+    fn text(&mut self, file: FileId) -> &str {
+        self.texts.entry(file).or_insert_with(|| self.sources.file(file).quotable_text())
+    }
+}
+
+/// The files that a diagnostic speaks of: that of the mistake, then the others.
+fn files_of(diagnostic: &Diagnostic) -> Vec<FileId> {
+    let mut files = vec![diagnostic.primary.span.file];
+    for label in &diagnostic.secondary {
+        if !files.contains(&label.span.file) {
+            files.push(label.span.file);
+        }
+    }
+    files
+}
+
+fn annotations_in(diagnostic: &Diagnostic, file: FileId) -> Vec<(AnnotationKind, &Label)> {
+    let primary = (AnnotationKind::Primary, &diagnostic.primary);
+    let secondary = diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label));
+    std::iter::once(primary).chain(secondary).filter(|(_, label)| label.span.file == file).collect()
+}
+
+/// A text on one line in which every character that a terminal would obey is shown by a sign of its own.
+fn visible(text: &str) -> String {
+    text.chars().map(sign).collect()
+}
+
+/// As [`visible`], with line breaks and tabs left to the renderer. Characters keep their number, so that columns fit.
+fn visible_lines(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { c } else { sign(c) }).collect()
+}
+
+/// Control characters have pictures of their own (Unicode block 2400); what turns the direction of text or has no
+/// width (Unicode Standard Annex 9) is shown as something unknown.
+fn sign(c: char) -> char {
+    match c {
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    }
+}
+
+/// A diagnostic as `--format json` writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct JsonDiagnostic {
+    /// The stable name of the kind of mistake, in kebab-case.
+    pub code: &'static str,
+    /// `error` or `warning`.
+    pub severity: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// The token at fault.
+    #[serde(flatten)]
+    pub place: JsonPlace,
+    /// The words beside the mark: what was probably meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Other places that belong to the mistake.
+    pub related: Vec<JsonRelated>,
+}
+
+/// Another place that belongs to a mistake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct JsonRelated {
+    /// Where.
+    #[serde(flatten)]
+    pub place: JsonPlace,
+    /// What is there.
+    pub label: String,
+}
+
+/// A range in a file. Lines and columns begin with 1, columns count characters, the end is the place behind the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct JsonPlace {
+    /// The file as it was named on the command line.
+    pub file: String,
+    /// The line of the first character.
+    pub line: usize,
+    /// The column of the first character.
+    pub column: usize,
+    /// The line of the end.
+    pub end_line: usize,
+    /// The column of the end.
+    pub end_column: usize,
+    /// The first line of the range, with secrets hidden.
+    pub source: String,
+}
+
+/// The diagnostics as plain data for programs, in the same order.
+pub fn to_json(diagnostics: &[Diagnostic], sources: &SourceMap) -> Vec<JsonDiagnostic> {
+    let mut quotes = Quotes::new(sources);
+    diagnostics.iter().map(|diagnostic| quotes.json(diagnostic)).collect()
+}
+
+/// Writes the diagnostics as one JSON array of [`JsonDiagnostic`], indented.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_json(diagnostics: &[Diagnostic], sources: &SourceMap, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &to_json(diagnostics, sources))?;
+    writeln!(out)
+}
+
+impl Quotes<'_> {
+    fn json(&mut self, diagnostic: &Diagnostic) -> JsonDiagnostic {
+        let related =
+            |label: &Label| JsonRelated { place: self.place(label.span), label: visible(&label.text) };
+        let related = diagnostic.secondary.iter().map(related).collect();
+        JsonDiagnostic {
+            code: diagnostic.code.as_str(),
+            severity: match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            message: visible(&diagnostic.message),
+            place: self.place(diagnostic.primary.span),
+            label: Some(&diagnostic.primary.text).filter(|text| !text.is_empty()).map(|text| visible(text)),
+            help: diagnostic.help.as_deref().map(visible),
+            related,
+        }
+    }
+
+    fn place(&mut self, span: Span) -> JsonPlace {
+        let source = self.sources.file(span.file);
+        let (start, end) = (source.position(span.start as usize), source.position(span.end as usize));
+        let line = source.lines(span.start as usize..span.start as usize);
+        JsonPlace {
+            file: visible(source.name()),
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+            source: visible(self.text(span.file)[line].trim_end_matches('\r')),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Code;
+
+    const PLAYBOOK: &str = "steps:\n  - get: /sims\n    retires: 3\n    pass: geheim\n";
+
+    fn span_of(sources: &SourceMap, file: FileId, part: &str) -> Span {
+        let start = sources.file(file).text().find(part).unwrap();
+        Span::new(file, start..start + part.len())
+    }
+
+    fn human(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
+        let mut out = Vec::new();
+        write_human(diagnostics, sources, false, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_look() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("p.yaml", PLAYBOOK);
+        let retires = span_of(&sources, file, "retires");
+        let diagnostic = Diagnostic::new(Code::UnknownKey, retires, "a step has no key `retires`")
+            .label("did you mean `retry`?")
+            .help("it takes `{ attempts: 3 }`");
+        insta::assert_snapshot!(human(&[diagnostic], &sources), @r"
+        error[unknown-key]: a step has no key `retires`
+         --> p.yaml:3:5
+          |
+        3 |     retires: 3
+          |     ^^^^^^^ did you mean `retry`?
+          |
+          = help: it takes `{ attempts: 3 }`
+
+        1 error in 1 file; nothing was sent
+        ");
+    }
+
+    #[test]
+    fn places_of_two_files_and_whole_blocks() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("p.yaml", PLAYBOOK);
+        let other = sources.add("d.yaml", "provider: x\n");
+        let step = span_of(&sources, file, "get: /sims\n    retires: 3\n");
+        let diagnostic = Diagnostic::new(Code::ConflictingKeys, step, "whole step")
+            .label("this one")
+            .also(span_of(&sources, file, "steps"), "in here")
+            .also(span_of(&sources, other, "x"), "declared here");
+        insta::assert_snapshot!(human(&[diagnostic], &sources), @r"
+        error[conflicting-keys]: whole step
+         --> p.yaml:2:5
+          |
+        1 | steps:
+          | ----- in here
+        2 |   - get: /sims
+          |     ^^^^^^^^^^ this one
+          |
+         ::: d.yaml:1:11
+          |
+        1 | provider: x
+          |           - declared here
+
+        1 error in 1 file; nothing was sent
+        ");
+    }
+
+    #[test]
+    fn hidden_text_and_characters_that_terminals_obey() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("p\u{1b}.yaml", "a: \u{9b}31m\u{202e} geheim \u{1b}[0m x\n");
+        let secret = span_of(&sources, file, "geheim");
+        sources.file(file).hide(secret.range());
+        let diagnostic =
+            Diagnostic::new(Code::InvalidValue, span_of(&sources, file, "x"), "odd \u{1b}\n name");
+        let text = human(&[diagnostic.clone()], &sources);
+        assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']) && !text.contains("geheim"), "{text}");
+        insta::assert_snapshot!(text, @r"
+        error[invalid-value]: odd ␛␊ name
+         --> p␛.yaml:1:22
+          |
+        1 | a: �31m� ****** ␛[0m x
+          |                      ^
+
+        1 error in 1 file; nothing was sent
+        ");
+        let json = serde_json::to_string(&to_json(&[diagnostic], &sources)).unwrap();
+        assert!(!json.contains("u001b") && !json.contains("geheim"), "{json}");
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_has_no_lines() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("gone.yaml", "");
+        let diagnostic = Diagnostic::new(Code::UnreadableFile, Span::new(file, 0..0), "no such file");
+        insta::assert_snapshot!(human(&[diagnostic], &sources), @r"
+        error[unreadable-file]: no such file
+        --> gone.yaml
+
+        1 error in 1 file; nothing was sent
+        ");
+    }
+
+    #[test]
+    fn warnings_alone_do_not_say_that_nothing_was_sent() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("p.yaml", PLAYBOOK);
+        let warning = Diagnostic::new(Code::Suspicious, span_of(&sources, file, "pass"), "odd");
+        assert_eq!(summary(&[warning.clone()]).unwrap(), "1 warning in 1 file");
+        let error = Diagnostic::new(Code::Syntax, span_of(&sources, file, "pass"), "odd");
+        let all = [error.clone(), warning, error];
+        assert_eq!(summary(&all).unwrap(), "2 errors and 1 warning in 1 file; nothing was sent");
+        assert_eq!(summary(&[]), None);
+    }
+
+    #[test]
+    fn json_has_places_as_people_count_them() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("p.yaml", PLAYBOOK);
+        let diagnostic = Diagnostic::new(Code::UnknownKey, span_of(&sources, file, "retires"), "no such key")
+            .also(span_of(&sources, file, "steps"), "in here");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&to_json(&[diagnostic], &sources)).unwrap(), @r#"
+        [
+          {
+            "code": "unknown-key",
+            "severity": "error",
+            "message": "no such key",
+            "file": "p.yaml",
+            "line": 3,
+            "column": 5,
+            "end_line": 3,
+            "end_column": 12,
+            "source": "    retires: 3",
+            "related": [
+              {
+                "file": "p.yaml",
+                "line": 1,
+                "column": 1,
+                "end_line": 1,
+                "end_column": 6,
+                "source": "steps:",
+                "label": "in here"
+              }
+            ]
+          }
+        ]
+        "#);
+    }
+}
