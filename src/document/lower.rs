@@ -104,12 +104,8 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     let message = format!("{owner} has no key `{}`", key.value);
     let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, message);
     let usable = || keys.iter().filter(|known| known.missing_work.is_none()).map(|known| known.name);
-<<<<<<< HEAD
-    match nearest(&key.value, usable()) {
-=======
     let our_word = || our_word(&key.value).filter(|word| usable().any(|name| name == *word));
     match nearest(&key.value, usable()).or_else(our_word) {
->>>>>>> main
         Some(name) => diagnostic.label(match example(name) {
             Some(example) => format!("did you mean `{name}`? It takes `{example}`"),
             None => format!("did you mean `{name}`?"),
@@ -125,10 +121,7 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
 /// What a key takes, where its name does not tell the form.
 fn example(key: &str) -> Option<&'static str> {
     Some(match key {
-<<<<<<< HEAD
-=======
         "get" | "head" | "post" | "put" | "patch" | "delete" => "/path",
->>>>>>> main
         "retry" => "{ attempts: 3 }",
         "timeout" | "within" | "deadline" => "30s",
         "expect" => "{ status: 2xx }",
@@ -138,8 +131,6 @@ fn example(key: &str) -> Option<&'static str> {
         "store" => "provider.credential",
         "on_error" => "stop, or continue",
         "rows" => "$.path",
-<<<<<<< HEAD
-=======
         "save" => "devices.ndjson",
         "query" | "headers" | "cookies" | "form" | "with" => "{ name: value }",
         "paginate" => "{ by: page, param: page }",
@@ -152,17 +143,10 @@ fn example(key: &str) -> Option<&'static str> {
         "hints" => "{ 404: what to do }",
         "rate_limit" => "{ rate: 10/1s }",
         "expires" => "[{ after: 1h }]",
->>>>>>> main
         _ => return None,
     })
 }
 
-<<<<<<< HEAD
-/// Reports a key that must be there and is not.
-pub fn missing_key(map: &Node, owner: &str, key: &str, lower: &mut Lower<'_>) {
-    let span = map.as_map().and_then(|entries| entries.first()).map_or(map.span, |entry| entry.key.span);
-    lower.report(Diagnostic::new(Code::MissingKey, span, format!("{owner} needs the key `{key}`")));
-=======
 /// What other tools call a key. Only names that are not near to ours: those are found without help.
 fn our_word(key: &str) -> Option<&'static str> {
     Some(match key {
@@ -221,7 +205,6 @@ pub fn missing_key(map: &Node, owner: &str, key: &str, keys: &[Key], lower: &mut
         None => Diagnostic::new(Code::MissingKey, map.span, message),
     };
     lower.report(with_example(diagnostic, key));
->>>>>>> main
 }
 
 impl<T: FromNode> FromNode for Option<T> {
