@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Checks one file.
-fn check_file(path: &Path, surroundings: &dyn Surroundings) -> (SourceMap, Vec<Diagnostic>) {
+pub fn check_file(path: &Path, surroundings: &dyn Surroundings) -> (SourceMap, Vec<Diagnostic>) {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let name = path.display().to_string();
@@ -18,7 +18,7 @@ fn check_file(path: &Path, surroundings: &dyn Surroundings) -> (SourceMap, Vec<D
             let file = sources.add(name, text);
             if let Some(node) = parse(&sources, file, &mut diagnostics) {
                 let mut lower = Lower::new(&mut diagnostics);
-                if node.get("provider").is_some() {
+                if node.get("provider").is_some() && node.get("steps").is_none() {
                     Definition::from_node(&node, &mut lower);
                 } else {
                     Playbook::from_node(&node, &mut lower);

@@ -1,6 +1,6 @@
 use super::lower::{FromNode, Lower};
 use super::yaml::Node;
-use crate::source::Spanned;
+use crate::source::{Code, Diagnostic, Spanned};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 pub struct Named<T> {
     entries: Vec<(Spanned<String>, T)>,
     broken: Vec<String>,
+    /// The map itself was no map: nobody knows what it declares.
+    is_unreadable: bool,
 }
 
 impl<T> Default for Named<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), broken: Vec::new() }
+        Self { entries: Vec::new(), broken: Vec::new(), is_unreadable: false }
     }
 }
 
@@ -24,9 +26,10 @@ impl<T> Named<T> {
         self.entries.iter().find(|(key, _)| key.value == name).map(|(_, value)| value)
     }
 
-    /// True when the name is declared, even if its value could not be read and was reported.
+    /// True when the name is declared, even if its value could not be read and was reported. Of a map that could not be
+    /// read at all, every name may be.
     pub fn declares(&self, name: &str) -> bool {
-        self.get(name).is_some() || self.broken.iter().any(|broken| broken == name)
+        self.is_unreadable || self.get(name).is_some() || self.broken.iter().any(|broken| broken == name)
     }
 
     /// Names and values in the order of the file.
@@ -58,15 +61,24 @@ impl<T> Named<T> {
     }
 }
 
+/// Data never becomes a name.
+pub(super) fn refuse_template_key(key: &Spanned<String>, lower: &mut Lower<'_>) {
+    if key.value.contains("${{") {
+        let message = "a key is never a template";
+        lower.report(Diagnostic::new(Code::TemplateForm, key.span, message));
+    }
+}
+
 impl<T: FromNode> FromNode for Named<T> {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let Some(map) = node.as_map() else {
             lower.wrong_type(node, "a map of names");
-            return None;
+            return Some(Self { is_unreadable: true, ..Self::default() });
         };
         let mut named = Self::default();
         for entry in map {
-            match T::from_node(&entry.value, lower) {
+            refuse_template_key(&entry.key, lower);
+            match lower.at_key(entry.key.value.clone(), |lower| T::from_node(&entry.value, lower)) {
                 Some(value) => named.entries.push((entry.key.clone(), value)),
                 None => named.broken.push(entry.key.value.clone()),
             }

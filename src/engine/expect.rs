@@ -52,7 +52,8 @@ mod tests {
         });
         assert_eq!(violations(&schema, &json!({"id": 1, "name": "x"})), Ok(vec![]));
         let found = violations(&schema, &json!({"name": 5})).unwrap();
-        let texts: Vec<_> = found.iter().map(|found| (found.place.as_str(), found.keyword.as_str())).collect();
+        let texts: Vec<_> =
+            found.iter().map(|found| (found.place.as_str(), found.keyword.as_str())).collect();
         assert_eq!(texts, [("/name", "type"), ("", "required")]);
         assert!(violations(&json!({"type": "nonsense"}), &json!(1)).is_err());
     }

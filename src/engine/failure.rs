@@ -67,8 +67,8 @@ impl Trouble {
     #[must_use]
     pub fn said(mut self, provider: &str, said: &Said, hints: &[(String, String)], status: u16) -> Self {
         self.notes.extend(quote(provider, said));
-        let hints = hints.iter().map(|(key, text)| (key.as_str(), text.as_str()));
-        self.notes.extend(hint(hints, said.code.as_deref(), status).map(|hint| format!("hint: {hint}")));
+        let hints: Vec<_> = hints.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
+        self.notes.extend(hint(&hints, said.code.as_deref(), status).map(|hint| format!("hint: {hint}")));
         self
     }
 
@@ -197,10 +197,14 @@ impl Subject {
 fn refusal_advice(status: u16) -> Option<&'static str> {
     match status {
         300..=399 => Some("a redirect is no success: send the request where the provider wants it"),
-        400 | 422 => Some("compare what is sent with what the provider wants; `--dry-run` shows each request"),
+        400 | 422 => {
+            Some("compare what is sent with what the provider wants; `--dry-run` shows each request")
+        }
         401 => Some("check whether this request needs a session, and whether its credentials are right"),
         403 => Some("use an account that may do this, or give this one the right to"),
-        404 | 410 => Some("check the address and the ids in it; `expect: { status: [2xx, 404] }` if this is fine"),
+        404 | 410 => {
+            Some("check the address and the ids in it; `expect: { status: [2xx, 404] }` if this is fine")
+        }
         409 => Some("see what is there already; `expect: { status: [2xx, 409] }` if this is fine"),
         _ => None,
     }
@@ -221,8 +225,7 @@ mod tests {
 
     #[test]
     fn a_subject_names_provider_operation_and_page() {
-        let subject =
-            |page| Subject { provider: "emnify".into(), what: "list_devices".into(), page };
+        let subject = |page| Subject { provider: "emnify".into(), what: "list_devices".into(), page };
         assert_eq!(
             subject(Some(2)).answered(503),
             "emnify answered 503 Service Unavailable to page 2 of `list_devices`"

@@ -49,7 +49,8 @@ impl Selection {
 
 fn position(plan: &Plan, name: &str) -> Result<usize, UnknownStep> {
     let by_id = plan.steps.iter().position(|step| step.id.as_deref() == Some(name));
-    let by_label = || plan.steps.iter().position(|step| step.label() == name || step.name.as_deref() == Some(name));
+    let by_label =
+        || plan.steps.iter().position(|step| step.label() == name || step.name.as_deref() == Some(name));
     by_id.or_else(by_label).ok_or_else(|| {
         let labels: Vec<String> = plan.steps.iter().map(PlannedStep::label).collect();
         let nearest = nearest(name, labels.iter().map(String::as_str)).map(str::to_owned);

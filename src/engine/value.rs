@@ -22,11 +22,19 @@ impl Value {
     ///
     /// # Errors
     /// As [`Template::evaluate`].
-    pub fn of_template(template: &Template, scope: &Scope, redactor: &Redactor) -> Result<Self, EvaluationError> {
+    pub fn of_template(
+        template: &Template,
+        scope: &Scope,
+        redactor: &Redactor,
+    ) -> Result<Self, EvaluationError> {
         let evaluated = template.evaluate(scope)?;
         evaluated.teach(redactor);
         let Evaluated { value, secrets, unknown, .. } = evaluated;
-        Ok(Self { json: value, secrets: secrets.into_iter().collect(), unknown: unknown.into_iter().collect() })
+        Ok(Self {
+            json: value,
+            secrets: secrets.into_iter().collect(),
+            unknown: unknown.into_iter().collect(),
+        })
     }
 
     /// Evaluates all templates of a tree. A template that yields null leaves its key out of a map.

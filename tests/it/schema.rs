@@ -1,9 +1,10 @@
 //! The JSON Schemas: as committed, complete in their descriptions, and of one mind with the check.
 
-use crate::support::cases::yaml_files;
+use crate::support::cases::{CaseSurroundings, yaml_files};
 use runner::cli::schema::{SchemaKind, schema, write_schema};
+use runner::cli::validate::check_file;
 use runner::document::{Node, parse};
-use runner::source::{Diagnostics, SourceMap};
+use runner::source::{Code, Diagnostics, SourceMap};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -100,4 +101,33 @@ fn every_shipped_file_is_accepted() {
         let complaints = validators.complaints(&read(&path).expect("the file is YAML"));
         assert!(complaints.is_empty(), "{}:\n{}", path.display(), complaints.join("\n"));
     }
+}
+
+/// Mistakes that a schema can see: keys, types and words. It does not know the other file, the declared type of a
+/// parameter, what a name in a text refers to.
+const SEEN_BY_SCHEMAS: [Code; 5] =
+    [Code::UnknownKey, Code::MissingKey, Code::WrongType, Code::UnknownWord, Code::NotSupportedYet];
+
+#[test]
+fn every_case_whose_mistake_is_a_key_a_type_or_a_word_is_refused() {
+    let validators = Validators::new();
+    let mut refused = 0;
+    let mut accepted = Vec::new();
+    for case in yaml_files("tests/cases/check") {
+        let surroundings = CaseSurroundings::of(&fs::read_to_string(&case).expect("a case is readable"));
+        let Some(node) = read(&case) else { continue };
+        let (sources, diagnostics) = check_file(&case, &surroundings);
+        let is_own = |file| sources.file(file).name() == case.to_string_lossy();
+        let own: Vec<_> = diagnostics
+            .iter()
+            .filter(|item| SEEN_BY_SCHEMAS.contains(&item.code) && is_own(item.primary.span.file))
+            .collect();
+        match (own.is_empty(), validators.complaints(&node).is_empty()) {
+            (true, _) => {}
+            (false, false) => refused += 1,
+            (false, true) => accepted.push(format!("{}: {own:?}", case.display())),
+        }
+    }
+    assert!(accepted.is_empty(), "the schemas accept\n{}", accepted.join("\n"));
+    assert!(refused >= 30, "only {refused} cases have such a mistake");
 }
