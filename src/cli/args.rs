@@ -37,11 +37,18 @@ pub struct Cli {
 /// How much is logged to standard error, and how.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct LogArgs {
-    /// Log each request to standard error; twice: also what libraries say; three times: everything
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    /// Log each request to standard error; `-vv` also what libraries say, `-vvv` everything
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub verbose: u8,
     /// Form of the log
-    #[arg(long, global = true, value_name = "FORM", default_value = "text", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        default_value = "text",
+        hide_default_value = true,
+        display_order = 901
+    )]
     pub log_format: LogFormat,
 }
 
@@ -101,9 +108,9 @@ pub struct ApplyArgs {
     /// Address for signing in, where that is another one; can be repeated
     #[arg(long, value_name = "PROVIDER=URL", value_parser = pair)]
     pub auth_base_url: Vec<(String, String)>,
-    /// Run this step only (its id or name)
-    #[arg(long, value_name = "STEP", conflicts_with = "from")]
-    pub only: Option<String>,
+    /// Run this step only (its id or name); can be repeated
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
     /// Skip the steps before this one (its id or name)
     #[arg(long, value_name = "STEP")]
     pub from: Option<String>,

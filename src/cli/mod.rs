@@ -4,6 +4,7 @@ mod args;
 mod bug;
 mod later;
 mod log;
+mod refusal;
 mod simulate;
 mod streams;
 
@@ -11,11 +12,10 @@ pub mod diagnostics;
 pub mod schema;
 pub mod validate;
 
-use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::simulate::Provider;
-use args::{Cli, Command, SimulateArgs};
+use args::{Cli, Command};
 use clap::Parser;
+use refusal::Refusal;
 use std::io::{self, Write};
 
 /// Runs the command that the process was started with, and returns the exit code.
@@ -30,24 +30,22 @@ pub fn run() -> i32 {
 
 fn begin(cli: Cli, redactor: &Redactor) -> i32 {
     log::start(cli.log, redactor).expect("the process has no other log");
-    match dispatch(cli.command, redactor) {
-        Ok(exit_code) => exit_code,
-        // `runner show soracom | head`: who has seen enough has got what was asked for.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-        Err(error) => {
-            fail(redactor, &error.to_string());
-            Cause::Machine.exit_code()
+    dispatch(cli.command, redactor).unwrap_or_else(|refusal| {
+        for reason in &refusal.reasons {
+            fail(redactor, reason);
         }
-    }
+        refusal.cause.exit_code()
+    })
 }
 
-fn dispatch(command: Command, redactor: &Redactor) -> io::Result<i32> {
+fn dispatch(command: Command, redactor: &Redactor) -> Result<i32, Refusal> {
     let out = &mut streams::stdout(redactor);
     match command {
-        Command::Schema(args) => schema::write_schema(args.kind, out).map(|()| 0),
-        Command::Simulate(args) => simulate(&args, redactor),
-        _ => todo!(),
+        Command::Schema(args) => schema::write_schema(args.kind, out)?,
+        Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),
+        _ => return Err(Refusal::usage("not wired yet")),
     }
+    Ok(0)
 }
 
 /// Says what is wrong with the command line, or what was asked for: help, version.
@@ -60,26 +58,10 @@ fn refuse(error: &clap::Error) -> i32 {
     error.exit_code()
 }
 
-/// Says in one line why nothing was done.
+/// Says why nothing was done.
 fn fail(redactor: &Redactor, why: &str) {
     // Where nobody listens, the exit code says it all.
     let _ = writeln!(streams::stderr(redactor), "error: {why}");
-}
-
-fn simulate(args: &SimulateArgs, redactor: &Redactor) -> io::Result<i32> {
-    let providers: Result<Vec<Provider>, _> = args.providers.iter().map(|name| name.parse()).collect();
-    let providers = match providers {
-        Ok(providers) => providers,
-        Err(unknown) => {
-            fail(redactor, &unknown.to_string());
-            return Ok(Cause::Invalid.exit_code());
-        }
-    };
-    runtime()?.block_on(async {
-        let _simulators = simulate::start(&providers, args, &mut streams::stdout(redactor)).await?;
-        tokio::signal::ctrl_c().await?;
-        Ok(0)
-    })
 }
 
 /// What drives a run: one thread is enough for waiting, and spares every lock.

@@ -100,7 +100,8 @@ impl<'a> Pager<'a> {
     }
 
     fn number(&self, pages_before: u32) -> u64 {
-        let value = |key: &Option<crate::source::Spanned<u32>>| key.as_ref().map_or(1, |key| u64::from(key.value));
+        let value =
+            |key: &Option<crate::source::Spanned<u32>>| key.as_ref().map_or(1, |key| u64::from(key.value));
         value(&self.keys.start) + u64::from(pages_before) * value(&self.keys.step)
     }
 
@@ -180,8 +181,9 @@ impl<'a> Pager<'a> {
     fn next_cursor(&mut self, read: &dyn Fn(&Reader) -> Option<Json>) -> Result<Option<String>, PageProblem> {
         let cursor = match self.keys.next.as_ref().and_then(read) {
             None | Some(Json::Null) => return Ok(None),
-            Some(value) => crate::template::json_to_text(&value)
-                .ok_or(PageProblem::OddCursor { page: self.page })?,
+            Some(value) => {
+                crate::template::json_to_text(&value).ok_or(PageProblem::OddCursor { page: self.page })?
+            }
         };
         if cursor.is_empty() {
             return Ok(None);
@@ -269,11 +271,8 @@ mod tests {
 
     #[test]
     fn cursors_lead_on_until_there_is_none() {
-        let pages = [
-            (&[1][..], json!({"next": "a"})),
-            (&[], json!({"next": 7})),
-            (&[2], json!({"next": null})),
-        ];
+        let pages =
+            [(&[1][..], json!({"next": "a"})), (&[], json!({"next": 7})), (&[2], json!({"next": null}))];
         assert_eq!(walk(BY_CURSOR, &pages), (texts(&["", "a", "7"]), Ok(())));
         assert_eq!(walk(BY_CURSOR, &[(&[1][..], json!({"next": ""}))]).1, Ok(()));
         assert_eq!(walk(BY_CURSOR, &[(&[1][..], json!({}))]).1, Ok(()));
@@ -299,13 +298,17 @@ mod tests {
             says(BY_PAGE, &[(&[1], json!({"pages": 1, "total": "many"}))]),
             "page 1 does not say how many rows there are, which `total` reads"
         );
-        let looped = [(&[1][..], json!({"next": "a"})), (&[2], json!({"next": "b"})), (&[3], json!({"next": "a"}))];
+        let looped =
+            [(&[1][..], json!({"next": "a"})), (&[2], json!({"next": "b"})), (&[3], json!({"next": "a"}))];
         assert_eq!(says(BY_CURSOR, &looped), "page 3 names a next page that was fetched before");
         assert_eq!(
             says(BY_CURSOR, &[(&[1], json!({"next": ["a"]}))]),
             "page 1 names the next one by something that is neither text nor number"
         );
         let capped = "{ by: cursor, param: after, next: $.next, max_pages: 1 }";
-        assert_eq!(says(capped, &[(&[1], json!({"next": "a"}))]), "there are more than 1 pages (`max_pages`)");
+        assert_eq!(
+            says(capped, &[(&[1], json!({"next": "a"}))]),
+            "there are more than 1 pages (`max_pages`)"
+        );
     }
 }

@@ -1,9 +1,7 @@
 //! What the templates of a step read: which secrets it uses, which steps it builds upon, which providers it signs in to.
 
 use crate::document::{Field, Named, Output, Part, Tree};
-use crate::plan::{
-    PlannedBody, PlannedRequest, PlannedStep, ProviderIndex, Scoped, StepKind, TemplateScope,
-};
+use crate::plan::{PlannedBody, PlannedRequest, PlannedStep, ProviderIndex, Scoped, StepKind, TemplateScope};
 use crate::template::{Expression, Template};
 use std::collections::BTreeSet;
 
@@ -115,7 +113,9 @@ impl<'a> Found<'a> {
 
     fn request(&mut self, request: &'a PlannedRequest) {
         let call = request.operation.iter();
-        call.flat_map(|call| &call.params).filter_map(|param| param.value.as_ref()).for_each(|tree| self.tree(tree));
+        call.flat_map(|call| &call.params)
+            .filter_map(|param| param.value.as_ref())
+            .for_each(|tree| self.tree(tree));
         if request.scope == TemplateScope::Playbook {
             self.what_is_sent(request);
         }
