@@ -18,6 +18,13 @@ pub enum Interruption {
     OutOfTime(TimeLimit),
 }
 
+impl Interruption {
+    /// True when it is the run that ends, not a single step.
+    pub fn ends_run(self) -> bool {
+        matches!(self, Self::Cancelled(_) | Self::OutOfTime(TimeLimit::Deadline(_)))
+    }
+}
+
 /// A time that work may take, and who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeLimit {

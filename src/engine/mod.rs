@@ -1,10 +1,30 @@
 //! Executes a checked plan: the one loop over its steps, with retries, pages, outputs, files and cleanup.
 //!
-//! Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
+//! [`run`] does it all. Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
 
+mod cleanup;
+mod core;
+mod course;
+mod error;
+mod expect;
+mod failure;
+mod fetch;
 mod limits;
+mod outputs;
 mod pages;
 mod references;
+mod request;
 mod rows;
+mod run;
 mod save;
 mod scope;
+mod secrets;
+mod selection;
+mod sessions;
+mod stage;
+mod step;
+mod tally;
+mod value;
+
+pub use run::{RunOptions, run};
+pub use selection::{Selection, UnknownStep};

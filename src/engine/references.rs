@@ -1,7 +1,7 @@
 //! What the templates of a step read: which secrets it uses, which steps it builds upon, which providers it signs in to.
 
 use crate::document::{Field, Named, Output, Part, Tree};
-use crate::plan::{PlannedBody, PlannedRequest, PlannedStep, ProviderIndex, Scoped, StepKind, TemplateScope};
+use crate::plan::{PlannedBody, PlannedRequest, PlannedStep, Scoped, StepKind, TemplateScope};
 use crate::template::{Expression, Template};
 use std::collections::BTreeSet;
 
@@ -23,12 +23,12 @@ pub fn own_expressions(step: &PlannedStep) -> Vec<&Expression> {
 }
 
 /// The steps inside a step and those of its cleanup.
-fn inner_steps(step: &PlannedStep) -> impl Iterator<Item = &PlannedStep> {
+fn inner_steps(step: &PlannedStep) -> Vec<&PlannedStep> {
     let group = match &step.kind {
         StepKind::Group(group) => group.steps.as_slice(),
         _ => &[],
     };
-    group.iter().chain(&step.cleanup)
+    group.iter().chain(&step.cleanup).collect()
 }
 
 /// The second name behind `root` in each expression: `password` in `secrets.password`.
@@ -51,49 +51,14 @@ pub fn steps_built_upon(step: &PlannedStep) -> BTreeSet<&str> {
         .collect()
 }
 
-/// What a set of steps needs before the first of them starts.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// The secrets of the playbook that they read.
-    pub secrets: BTreeSet<String>,
-    /// The providers that they talk to.
-    pub providers: BTreeSet<ProviderIndex>,
-    /// The providers that they sign in to with credentials that are looked up.
-    pub sessions: BTreeSet<ProviderIndex>,
-}
-
-impl Needs {
-    /// What these steps need, with the steps inside them and their cleanup.
-    pub fn of<'a>(steps: impl IntoIterator<Item = &'a PlannedStep>) -> Self {
-        let mut needs = Self::default();
-        steps.into_iter().for_each(|step| needs.add(step));
-        needs
+/// The secrets of the playbook that these steps read, those inside them and of their cleanup included.
+pub fn secrets_read<'a>(steps: impl IntoIterator<Item = &'a PlannedStep>) -> BTreeSet<String> {
+    let mut secrets = BTreeSet::new();
+    for step in steps {
+        secrets.extend(names_below("secrets", &own_expressions(step)).into_iter().map(str::to_owned));
+        secrets.extend(secrets_read(inner_steps(step)));
     }
-
-    fn add(&mut self, step: &PlannedStep) {
-        let secrets = names_below("secrets", &own_expressions(step));
-        self.secrets.extend(secrets.into_iter().map(str::to_owned));
-        match &step.kind {
-            StepKind::Request(request) => {
-                self.providers.extend(request.provider);
-                self.sessions.extend(request.provider.filter(|_| request.needs_session));
-            }
-            StepKind::Authenticate { provider, with, .. } => {
-                self.providers.insert(*provider);
-                if with.is_empty() {
-                    self.sessions.insert(*provider);
-                }
-            }
-            StepKind::Logout { provider, .. } => {
-                self.providers.insert(*provider);
-            }
-            StepKind::Store { target: crate::plan::StoreTarget::Credential { provider, .. }, .. } => {
-                self.providers.insert(*provider);
-            }
-            StepKind::Group(_) | StepKind::Store { .. } => {}
-        }
-        inner_steps(step).for_each(|inner| self.add(inner));
-    }
+    secrets
 }
 
 struct Found<'a>(Vec<&'a Expression>);

@@ -27,11 +27,11 @@ pub enum RowsProblem {
 ///
 /// # Errors
 /// A [`RowsProblem`]: a short or missing list is never taken for an empty one.
-pub fn extract(rows: &Rows, body: Json) -> Result<Vec<Json>, RowsProblem> {
+pub fn extract(rows: &Rows, body: &Json) -> Result<Vec<Json>, RowsProblem> {
     let path = || rows.path.as_ref().map_or("$", |path| path.as_str()).to_owned();
     let found = match &rows.path {
-        Some(path) => path.read(&body),
-        None => Some(body),
+        Some(path) => path.read(body),
+        None => Some(body.clone()),
     };
     match found {
         Some(Json::Array(rows)) => Ok(rows),
@@ -70,14 +70,14 @@ mod tests {
 
     #[test]
     fn rows_are_the_body_or_the_list_at_a_path() {
-        assert_eq!(extract(&rows_at(None), json!([1, 2])), Ok(vec![json!(1), json!(2)]));
-        assert_eq!(extract(&rows_at(None), json!([])), Ok(vec![]));
-        assert_eq!(extract(&rows_at(Some("$.a.b")), json!({"a": {"b": [3]}})), Ok(vec![json!(3)]));
+        assert_eq!(extract(&rows_at(None), &json!([1, 2])), Ok(vec![json!(1), json!(2)]));
+        assert_eq!(extract(&rows_at(None), &json!([])), Ok(vec![]));
+        assert_eq!(extract(&rows_at(Some("$.a.b")), &json!({"a": {"b": [3]}})), Ok(vec![json!(3)]));
     }
 
     #[test]
     fn what_is_no_list_is_a_problem() {
-        let says = |path, body| extract(&rows_at(path), body).unwrap_err().to_string();
+        let says = |path, body: Json| extract(&rows_at(path), &body).unwrap_err().to_string();
         assert_eq!(
             says(None, json!({"items": []})),
             "the answer has a map at `$`, where the list of its rows should be"

@@ -110,6 +110,11 @@ pub struct RunNames {
 }
 
 impl RunNames {
+    /// What templates in the sources of secrets see: the inputs.
+    pub fn source_scope(&self, moment: &Moment) -> Scope {
+        Scope::new(moment).with("inputs", Data::Shared(self.inputs.clone()))
+    }
+
     /// What the templates of a step see. `has_failed` is `run.failed`, known in cleanup only.
     pub fn scope(&self, moment: &Moment, frame: &Frame, has_failed: Option<bool>) -> Scope {
         let mut run = vec![

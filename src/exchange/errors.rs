@@ -28,12 +28,8 @@ impl Said {
 
 /// The hint for an error code or a status; a code counts more. Of a code such as `com.amazonaws#NotAuthorizedException`
 /// the part behind the `#` is enough.
-pub fn hint<'a>(
-    hints: impl Iterator<Item = (&'a str, &'a str)> + Clone,
-    code: Option<&str>,
-    status: u16,
-) -> Option<&'a str> {
-    let find = |wanted: &str| hints.clone().find(|(key, _)| *key == wanted).map(|(_, text)| text);
+pub fn hint<'a>(hints: &[(&str, &'a str)], code: Option<&str>, status: u16) -> Option<&'a str> {
+    let find = |wanted: &str| hints.iter().find(|(key, _)| *key == wanted).map(|(_, text)| *text);
     let short = code.and_then(|code| code.rsplit_once('#')).map(|(_, short)| short);
     code.and_then(find).or_else(|| short.and_then(find)).or_else(|| find(&status.to_string()))
 }
@@ -53,7 +49,7 @@ mod tests {
     #[test]
     fn a_code_counts_more_than_a_status() {
         let hints = [("403", "no right"), ("A1", "list first"), ("NotAuthorized", "wrong password")];
-        let hint = |code, status| hint(hints.into_iter(), code, status);
+        let hint = |code, status| hint(&hints, code, status);
         assert_eq!(hint(Some("A1"), 403), Some("list first"));
         assert_eq!(hint(Some("com.amazonaws#NotAuthorized"), 400), Some("wrong password"));
         assert_eq!(hint(Some("A2"), 403), Some("no right"));

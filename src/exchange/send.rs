@@ -104,6 +104,13 @@ pub struct AttemptRecord {
     took: Duration,
 }
 
+impl AttemptRecord {
+    /// The address as it may be shown; after redirects the last one.
+    pub fn shown_address(&self) -> &str {
+        &self.shown_address
+    }
+}
+
 impl Exchange {
     /// Sends through a world's network and tells `events`.
     pub fn new(world: World, events: Events) -> Self {

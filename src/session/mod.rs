@@ -4,11 +4,21 @@
 //! [`Sessions`] holds them all. Imports `exchange`, `credential`, `plan`, `event` and what lies below.
 
 mod account;
+mod choice;
 mod failure;
+mod freshness;
+mod login;
+mod names;
 mod needs;
 mod sessions;
+mod settings;
+mod values;
+mod visit;
+mod wallet;
 
 pub use account::Account;
 pub use failure::SignInFailure;
+pub use freshness::{Freshness, Life};
 pub use needs::{PlannedLogin, planned_logins};
 pub use sessions::{Generation, Profiles, SecretPreview, Sessions, Setup};
+pub use wallet::Given;

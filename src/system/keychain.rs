@@ -3,6 +3,7 @@ use crate::port::{SecretStore, StoreError, StoreKey};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use keyring_core::{CredentialStore, Entry, Error};
 use serde::{Deserialize, Serialize};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -21,8 +22,9 @@ pub struct Keychain(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// What opening it came to: asked once.
-    store: OnceLock<Result<Arc<CredentialStore>, StoreError>>,
+    /// What opening it came to: tried once. It is never dropped: on Linux that blocks on a runtime of the driver's own,
+    /// which panics on a thread that drives ours.
+    store: OnceLock<ManuallyDrop<Result<Arc<CredentialStore>, StoreError>>>,
     /// It did not answer in time once: nobody waits for it again.
     is_silent: AtomicBool,
 }
@@ -58,8 +60,8 @@ impl Shared {
         key: &StoreKey,
         work: impl FnOnce(Entry) -> Result<T, Error>,
     ) -> Result<Option<T>, StoreError> {
-        let store = self.store.get_or_init(|| open().map_err(|error| absent(&error))).as_ref();
-        let store = store.map_err(StoreError::clone)?;
+        let store = self.store.get_or_init(|| ManuallyDrop::new(open().map_err(|error| absent(&error))));
+        let store = store.as_ref().map_err(StoreError::clone)?;
         match store.build(&key.service, &key.user, None).and_then(work) {
             Ok(answer) => Ok(Some(answer)),
             Err(Error::NoEntry) => Ok(None),
@@ -101,7 +103,7 @@ fn absent(error: &Error) -> StoreError {
 fn platform_reason(text: &str) -> String {
     match text {
         _ if text.contains("org.freedesktop.secrets") => "no program offers the Secret Service".to_owned(),
-        _ if cfg!(target_os = "linux") => format!("there is no D-Bus session ({text})"),
+        _ if cfg!(target_os = "linux") => "there is no D-Bus session".to_owned(),
         _ => text.to_owned(),
     }
 }

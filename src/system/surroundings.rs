@@ -10,14 +10,12 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The environment of the process, a `.env` file, and the files around a playbook.
 pub struct SystemSurroundings {
-    folder: PathBuf,
     home: Option<PathBuf>,
     dotenv: Option<Dotenv>,
 }
 
 impl SystemSurroundings {
-    /// The surroundings of a playbook in `folder`, from which relative paths count. Its `.env` file is `env_file`, else the
-    /// one in the folder, if there is one.
+    /// The surroundings of a playbook in `folder`: its `.env` file is `env_file`, else the one in the folder, if there is one.
     ///
     /// # Errors
     /// When the `.env` file cannot be read, was given and is not there, or others could have written it.
@@ -28,7 +26,7 @@ impl SystemSurroundings {
             let source = io::ErrorKind::NotFound.into();
             return Err(DotenvError::Unreadable { path: path.to_owned(), source });
         }
-        Ok(Self { folder: folder.to_owned(), home: env::home_dir(), dotenv })
+        Ok(Self { home: env::home_dir(), dotenv })
     }
 
     /// What the user should know about the `.env` file.
@@ -42,7 +40,7 @@ impl SystemSurroundings {
                 let home = self.home.as_ref().ok_or_else(|| io::Error::other("there is no home folder"))?;
                 Ok(home.join(rest))
             }
-            Err(_) => Ok(self.folder.join(path)),
+            Err(_) => Ok(path.to_owned()),
         }
     }
 }
@@ -146,14 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn paths_count_from_the_folder_and_from_home() {
-        let folder = folder();
-        let mut surroundings = SystemSurroundings::new(folder.path(), None).unwrap();
-        surroundings.home = Some(folder.path().join("home"));
-        assert_eq!(surroundings.resolve(Path::new("a/b")).unwrap(), folder.path().join("a/b"));
-        assert_eq!(surroundings.resolve(Path::new("/run/secrets/b")).unwrap(), Path::new("/run/secrets/b"));
-        assert_eq!(surroundings.resolve(Path::new("~/.x/y")).unwrap(), folder.path().join("home/.x/y"));
-        assert_eq!(surroundings.resolve(Path::new("~x")).unwrap(), folder.path().join("~x"));
+    fn a_tilde_is_the_home_folder() {
+        let mut surroundings = SystemSurroundings::new(folder().path(), None).unwrap();
+        surroundings.home = Some("/home/me".into());
+        for (path, resolved) in [("~/.x/y", "/home/me/.x/y"), ("~x", "~x"), ("a/~", "a/~"), ("/b", "/b")] {
+            assert_eq!(surroundings.resolve(Path::new(path)).unwrap(), Path::new(resolved));
+        }
     }
 
     #[test]
@@ -161,14 +157,14 @@ mod tests {
         let folder = folder();
         let surroundings = SystemSurroundings::new(folder.path(), None).unwrap();
         write(&folder.path().join("latin1"), b"\xfc", 0o600);
-        for (path, reason) in
+        let read = |name: &str| surroundings.read_text(&folder.path().join(name)).unwrap_err();
+        for (name, reason) in
             [("latin1", "not UTF-8 text"), (".", "not a regular file"), ("/dev/zero", "not a regular file")]
         {
-            assert_eq!(surroundings.read_text(Path::new(path)).unwrap_err().to_string(), reason, "{path}");
+            assert_eq!(read(name).to_string(), reason, "{name}");
         }
-        assert_eq!(surroundings.read_text(Path::new("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        let large = File::create(folder.path().join("large")).unwrap();
-        large.set_len(MAX_FILE_BYTES + 1).unwrap();
-        assert_eq!(surroundings.read_text(Path::new("large")).unwrap_err().to_string(), "larger than 64 MB");
+        assert_eq!(read("none").kind(), io::ErrorKind::NotFound);
+        File::create(folder.path().join("large")).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+        assert_eq!(read("large").to_string(), "larger than 64 MB");
     }
 }

@@ -14,8 +14,18 @@ use std::time::Duration;
 use tokio::fs::File;
 use url::{Host, Url};
 
-/// How long a connection may take: name, TCP and TLS together.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a connection may take, name, TCP and TLS together: the longest that ends before the request does, so that a
+/// connection that never came is told from an answer that never came. Few, for each has a client with its own connections.
+const CONNECT_LIMITS: [Duration; 5] = [
+    Duration::from_secs(10),
+    Duration::from_secs(3),
+    Duration::from_secs(1),
+    Duration::from_millis(300),
+    SHORTEST,
+];
+
+/// The connect limit of requests that are shorter than all others.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// How long an idle connection is kept. Many servers close theirs after 60 s: one that is just being closed when a write
 /// goes out leaves that write unknown.
@@ -51,10 +61,15 @@ impl Route {
         Self {
             is_tls: request.url.scheme() == "https",
             is_loopback: is_loopback(&request.url),
-            // Ends before the request does, so that a connection that never came is told from an answer that never came.
-            connect_limit: CONNECT_LIMIT.min(request.timeout * 9 / 10),
+            connect_limit: connect_limit(request.timeout),
         }
     }
+}
+
+fn connect_limit(timeout: Duration) -> Duration {
+    // A logout has just the ten seconds of a connection. It shall use the connection that is there.
+    let fits = |limit: &Duration| *limit < timeout || *limit == CONNECT_LIMITS[0] && *limit == timeout;
+    CONNECT_LIMITS.into_iter().find(fits).unwrap_or(SHORTEST)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -201,5 +216,30 @@ async fn read(mut answer: reqwest::Response, timeout: Duration) -> Result<Respon
             Err(encoding_unknown(status, encoding))
         }
         _ => Ok(Response { status, headers, body }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_may_take_less_than_its_request() {
+        for (timeout, limit) in
+            [(30_000, 10_000), (10_000, 10_000), (9_999, 3_000), (3_000, 1_000), (200, 100), (50, 100)]
+        {
+            let limit = Duration::from_millis(limit);
+            assert_eq!(connect_limit(Duration::from_millis(timeout)), limit, "{timeout} ms");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for url in ["http://127.0.0.1:1/", "http://[::1]/", "http://localhost/", "http://a.localhost/"] {
+            assert!(is_loopback(&url.parse().unwrap()), "{url}");
+        }
+        for url in ["http://10.0.0.1/", "http://localhost.example/", "http://127.0.0.1.example/"] {
+            assert!(!is_loopback(&url.parse().unwrap()), "{url}");
+        }
     }
 }

@@ -48,6 +48,23 @@ impl Evaluated {
         Self { value, secrets, unknown, shown, made }
     }
 
+    /// A value that is put together of others: what went into these went into it.
+    pub fn composed(value: Json, parts: Vec<Evaluated>) -> Self {
+        let mut whole = Self::plain(value);
+        for part in parts {
+            whole.secrets.extend(part.secrets);
+            whole.unknown.extend(part.unknown);
+            whole.made.extend(part.made);
+        }
+        for names in [&mut whole.secrets, &mut whole.unknown] {
+            names.sort();
+            names.dedup();
+        }
+        let names: Vec<&str> = whole.secrets.iter().chain(&whole.unknown).map(String::as_str).collect();
+        whole.shown = (!names.is_empty()).then(|| placeholder(&names.join(", ")));
+        whole
+    }
+
     /// True when a secret went into the value.
     pub fn is_secret(&self) -> bool {
         !self.secrets.is_empty()
@@ -346,8 +363,8 @@ impl Template {
         &self,
         piece_of: &mut dyn FnMut(&Expression) -> Result<Evaluated, EvaluationError>,
     ) -> Result<Evaluated, EvaluationError> {
-        let mut joined = Evaluated::plain(Json::Null);
         let (mut text, mut shown) = (String::new(), String::new());
+        let mut pieces = Vec::new();
         for part in &*self.parts {
             match part {
                 Part::Literal(literal) => {
@@ -356,25 +373,18 @@ impl Template {
                 }
                 Part::Expression(expression) => {
                     let piece = piece_of(expression)?;
-                    if !piece.is_unknown() {
-                        text.push_str(&text_of(expression, &piece.value)?);
-                    }
-                    match &piece.shown {
-                        Some(placeholder) => shown.push_str(placeholder),
-                        None => shown.push_str(&text_of(expression, &piece.value)?),
-                    }
-                    joined.secrets.extend(piece.secrets);
-                    joined.unknown.extend(piece.unknown);
-                    joined.made.extend(piece.made);
+                    let piece_text = match piece.is_unknown() {
+                        true => String::new(),
+                        false => text_of(expression, &piece.value)?,
+                    };
+                    text.push_str(&piece_text);
+                    shown.push_str(piece.shown.as_ref().unwrap_or(&piece_text));
+                    pieces.push(piece);
                 }
             }
         }
-        for names in [&mut joined.secrets, &mut joined.unknown] {
-            names.sort();
-            names.dedup();
-        }
-        joined.shown = (joined.is_secret() || joined.is_unknown()).then_some(shown);
-        joined.value = Json::String(text);
+        let mut joined = Evaluated::composed(Json::String(text), pieces);
+        joined.shown = joined.shown.map(|_| shown);
         Ok(joined)
     }
 }

@@ -27,6 +27,14 @@ pub enum Data {
 #[derive(Clone)]
 pub struct SharedJson(Value);
 
+impl SharedJson {
+    /// One list of what several lists hold; what is no list adds nothing.
+    pub fn concat(lists: impl IntoIterator<Item = SharedJson>) -> Self {
+        let items = lists.into_iter().filter_map(|SharedJson(list)| list.try_iter().ok());
+        Self(Value::from(items.flatten().collect::<Vec<_>>()))
+    }
+}
+
 impl From<Json> for SharedJson {
     fn from(json: Json) -> Self {
         Self(from_json(json))

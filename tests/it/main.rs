@@ -7,3 +7,4 @@ mod redaction;
 mod schema;
 mod simulators;
 mod support;
+mod transport;
