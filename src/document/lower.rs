@@ -73,7 +73,10 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, message);
     let usable = || keys.iter().filter(|known| known.missing_work.is_none()).map(|known| known.name);
     match nearest(&key.value, usable()) {
-        Some(name) => diagnostic.did_you_mean(Some(name)),
+        Some(name) => diagnostic.label(match example(name) {
+            Some(example) => format!("did you mean `{name}`? It takes `{example}`"),
+            None => format!("did you mean `{name}`?"),
+        }),
         None if keys.len() <= 12 => diagnostic.help(format!(
             "it takes {}",
             usable().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
@@ -86,6 +89,22 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
 pub fn not_a_map(node: &Node, owner: &str, lower: &mut Lower<'_>) {
     let message = format!("{owner} is a map, not {}", node.describe());
     lower.report(Diagnostic::new(Code::WrongType, node.span, message));
+}
+
+/// What a key takes, where its name does not tell the form.
+fn example(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "retry" => "{ attempts: 3 }",
+        "timeout" | "within" | "deadline" => "30s",
+        "expect" => "{ status: 2xx }",
+        "outputs" => "{ name: $.path }",
+        "for_each" => "${{ steps.ID.rows }}",
+        "call" => "provider.operation",
+        "store" => "provider.credential",
+        "on_error" => "stop, or continue",
+        "rows" => "$.path",
+        _ => return None,
+    })
 }
 
 /// Reports a key that must be there and is not.

@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 pub struct Named<T> {
     entries: Vec<(Spanned<String>, T)>,
     broken: Vec<String>,
+    /// The map itself was no map: nobody knows what it declares.
+    is_unreadable: bool,
 }
 
 impl<T> Default for Named<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), broken: Vec::new() }
+        Self { entries: Vec::new(), broken: Vec::new(), is_unreadable: false }
     }
 }
 
@@ -24,18 +26,24 @@ impl<T> Named<T> {
         self.entries.iter().find(|(key, _)| key.value == name).map(|(_, value)| value)
     }
 
-    /// True when the name is declared, even if its value could not be read and was reported.
+    /// True when the name is declared, even if its value could not be read and was reported. Of a map that could not be
+    /// read at all, every name may be.
     pub fn declares(&self, name: &str) -> bool {
-        self.get(name).is_some() || self.broken.iter().any(|broken| broken == name)
+        self.is_unreadable || self.get(name).is_some() || self.broken.iter().any(|broken| broken == name)
+    }
+
+    /// True when something in it, or all of it, could not be read; that was reported.
+    pub fn has_broken(&self) -> bool {
+        self.is_unreadable || !self.broken.is_empty()
     }
 
     /// Names and values in the order of the file.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Spanned<String>, &T)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Spanned<String>, &T)> + Clone {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
     /// The names in the order of the file.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.entries.iter().map(|(key, _)| key.value.as_str())
     }
 
@@ -62,7 +70,7 @@ impl<T: FromNode> FromNode for Named<T> {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let Some(map) = node.as_map() else {
             lower.wrong_type(node, "a map of names");
-            return None;
+            return Some(Self { is_unreadable: true, ..Self::default() });
         };
         let mut named = Self::default();
         for entry in map {
