@@ -2,7 +2,7 @@
 
 use super::expression::{OneOrMany, Tree};
 use super::literal::Literal;
-use super::lower::{FromNode, Lower, exactly_one, keys};
+use super::lower::{FromNode, Lower, exactly_one, keys, refuse_several};
 use super::named::Named;
 use super::playbook::Version;
 use super::reader::{JsonPath, Reader};
@@ -210,7 +210,8 @@ fn source_of_word(node: &Node, lower: &mut Lower<'_>) -> Option<SourceKind> {
         }
         Some(word @ ("keychain" | "command" | "vault")) => {
             let message = format!("`{word}` is not supported yet");
-            lower.report(Diagnostic::new(Code::NotSupportedYet, node.span, message));
+            let diagnostic = Diagnostic::new(Code::NotSupportedYet, node.span, message);
+            lower.report(diagnostic.label("use `env`, `file` or `stored`"));
             None
         }
         Some(word) => {
@@ -231,13 +232,12 @@ fn source_of_map(node: &Node, lower: &mut Lower<'_>) -> Option<SourceKind> {
     let keys = SourceKeys::from_node(node, lower)?;
     let written: Vec<&str> = SOURCE_KINDS.into_iter().filter(|kind| node.get(kind).is_some()).collect();
     if written.len() > 1 {
-        let message = format!("a source is one of {}, not several", written.join(" and "));
-        lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
+        refuse_several(node, "a source", &written, lower);
         return None;
     }
-    if node.get("path").is_some() && written != ["file"] {
+    if let Some(key) = node.key("path").filter(|_| written != ["file"]) {
         let message = "`path` goes with `file`";
-        lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
+        lower.report(Diagnostic::new(Code::ConflictingKeys, key.span, message));
         return None;
     }
     if written.is_empty() && node.as_map().is_some_and(<[_]>::is_empty) {
@@ -336,7 +336,7 @@ keys! {
 
 words! {
     /// What a sign-in request does about the session.
-    pub enum AuthSession is "`auth` of a sign-in request" {
+    pub enum AuthSession is "word for `auth`" {
         /// It carries the session as `send` says.
         Session = "session",
     }

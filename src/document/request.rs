@@ -145,7 +145,7 @@ words! {
 
 words! {
     /// What a request does about the session: the only choice is to go without.
-    pub enum NoAuth is "`auth` of a request" {
+    pub enum NoAuth is "word for `auth`" {
         /// No session is sent and none is opened.
         None = "none",
     }
@@ -160,8 +160,8 @@ words! {
         Cursor = "cursor",
     }
     later {
-        "offset": "pages by offset",
-        "link": "pages by `Link` header",
+        "offset": "paging by offset is not built yet",
+        "link": "paging by the `Link` header is not built yet",
     }
 }
 
@@ -257,7 +257,7 @@ words! {
         Json = "json",
     }
     later {
-        "csv": "CSV files",
+        "csv": "CSV files are not built yet",
     }
 }
 
@@ -292,9 +292,13 @@ keys! {
 
 impl FromNode for Save {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
-        if node.as_map().is_none() {
+        if node.as_text().is_some() {
             let file = Template::from_node(node, lower)?;
             return Some(Self { file, format: None, fields: Named::default(), span: node.span });
+        }
+        if node.as_map().is_none() {
+            lower.wrong_type(node, "a file such as `devices.ndjson`");
+            return None;
         }
         let keys = SaveKeys::from_node(node, lower)?;
         Some(Self { file: keys.file, format: keys.format, fields: keys.fields, span: node.span })
@@ -307,9 +311,8 @@ impl JsonSchema for Save {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let file = generator.subschema_for::<Template>();
         let keys = generator.subschema_for::<SaveKeys>();
-        json_schema!({ "anyOf": [file, keys] })
+        json_schema!({ "anyOf": [{ "type": "string" }, keys] })
     }
 }
 

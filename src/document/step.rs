@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 words! {
     /// What happens when a step, or an item of its loop, fails.
-    pub enum OnError is "`on_error`" {
+    pub enum OnError is "word for `on_error`" {
         /// The run ends there.
         Stop = "stop",
         /// The run goes on and has failed all the same.
@@ -155,7 +155,8 @@ impl FromNode for ForEach {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         if node.get("from").is_some() {
             let message = "a loop over a file is not supported yet";
-            lower.report(Diagnostic::new(Code::NotSupportedYet, node.span, message));
+            let diagnostic = Diagnostic::new(Code::NotSupportedYet, node.span, message);
+            lower.report(diagnostic.label("write the items as a list, or read them from an answer"));
             return None;
         }
         let tree = Tree::from_node(node, lower)?;
@@ -164,7 +165,7 @@ impl FromNode for ForEach {
         if is_list || (is_template && node.as_scalar().is_some()) {
             return Some(Self(tree));
         }
-        lower.wrong_type(node, "a list, or one `${{ }}` that yields a list,");
+        lower.wrong_type(node, "a list or one `${{ }}` that yields a list");
         None
     }
 }
