@@ -1,8 +1,11 @@
 //! What can be typed: types of the command line only.
 
 use super::schema::SchemaKind;
+use super::validate::Format;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -137,7 +140,16 @@ pub enum ReportTarget {
     File(PathBuf),
 }
 
-impl std::str::FromStr for ReportTarget {
+impl fmt::Display for ReportTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("standard output"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for ReportTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -160,16 +172,7 @@ pub struct ValidateArgs {
     pub paths: Vec<PathBuf>,
     /// Form of the findings
     #[arg(long, value_name = "FORM", default_value = "human", hide_default_value = true)]
-    pub format: FindingsFormat,
-}
-
-/// The form of what a check found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FindingsFormat {
-    /// The lines at fault with the place marked.
-    Human,
-    /// One JSON array.
-    Json,
+    pub format: Format,
 }
 
 /// `runner simulate`

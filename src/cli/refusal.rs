@@ -4,6 +4,8 @@ use crate::model::exit::Cause;
 use std::error::Error;
 use std::io;
 
+const SIGPIPE: i32 = 13;
+
 /// Nothing was sent, for these reasons.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -17,6 +19,11 @@ impl Refusal {
     /// The command line asks for what cannot be.
     pub(super) fn usage(reason: impl Into<String>) -> Self {
         Self { cause: Cause::Invalid, reasons: vec![reason.into()] }
+    }
+
+    /// Something that the user gave cannot be taken.
+    pub(super) fn invalid(error: &dyn Error) -> Self {
+        Self { cause: Cause::Invalid, reasons: vec![with_causes(error)] }
     }
 
     /// All was said already.
@@ -33,8 +40,8 @@ impl Refusal {
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // `runner show soracom | head`: who has seen enough has got what was asked for.
-            io::ErrorKind::BrokenPipe => Self { cause: Cause::Machine, reasons: Vec::new() },
+            // `runner show soracom | head` has shown enough: it ends as if SIGPIPE had ended it.
+            io::ErrorKind::BrokenPipe => Self::said(Cause::Signal(SIGPIPE)),
             _ => Self::machine(&error),
         }
     }

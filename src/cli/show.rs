@@ -1,8 +1,12 @@
 //! `runner providers` and `runner show NAME`: what is built in, and what one needs to use it.
 
+use super::args::ShowArgs;
+use super::refusal::Refusal;
 use crate::document::{Definition, Operation, SourceKind, ValueKeys};
 use crate::model::words::counted;
-use crate::plan::{BUILT_IN, BuiltIn, Options, Plan, PlannedCredential, PlannedProvider, PlannedSetting, check_text};
+use crate::plan::{
+    BUILT_IN, BuiltIn, Options, Plan, PlannedCredential, PlannedProvider, PlannedSetting, check_text,
+};
 use crate::port::{Surroundings, VariableOrigin};
 use crate::source::nearest;
 use serde_json::Value;
@@ -12,7 +16,7 @@ use std::path::Path;
 /// The provider with one of these names is not built in.
 #[derive(Debug, thiserror::Error)]
 #[error("no provider called `{name}` is built in; {}", suggestion(name))]
-pub(super) struct UnknownProvider {
+struct UnknownProvider {
     name: String,
 }
 
@@ -24,7 +28,7 @@ fn suggestion(name: &str) -> String {
 }
 
 /// The built-in definition of that name.
-pub(super) fn find(name: &str) -> Result<&'static BuiltIn, UnknownProvider> {
+fn find(name: &str) -> Result<&'static BuiltIn, UnknownProvider> {
     BuiltIn::find(name).ok_or_else(|| UnknownProvider { name: name.to_owned() })
 }
 
@@ -42,13 +46,29 @@ pub(super) fn write_providers(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Your own API needs no more than a definition like these: runner show emnify --yaml")
 }
 
+/// `runner show NAME`
+///
+/// # Errors
+/// When there is no such provider, or `out` cannot be written.
+pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<(), Refusal> {
+    let built_in = find(&args.provider).map_err(|unknown| Refusal::usage(unknown.to_string()))?;
+    match args.yaml {
+        true => out.write_all(built_in.text.as_bytes())?,
+        false => write_provider(built_in, out)?,
+    }
+    Ok(())
+}
+
 /// Shows how one signs in to a provider, what can be set, and what can be called.
-pub(super) fn write_provider(built_in: &BuiltIn, out: &mut dyn Write) -> io::Result<()> {
+fn write_provider(built_in: &BuiltIn, out: &mut dyn Write) -> io::Result<()> {
     let definition = built_in.definition();
     let plan = planned(built_in);
     let provider = &plan.providers[0];
     writeln!(out, "{} - {}", built_in.name, what(&definition))?;
-    writeln!(out, "\nsign in by the first method whose credentials are there, or by the `method` that a playbook names")?;
+    writeln!(
+        out,
+        "\nsign in by the first method whose credentials are there, or by the `method` that a playbook names"
+    )?;
     write_columns(out, &methods(provider))?;
     if !provider.settings.is_empty() {
         writeln!(out, "\nsettings")?;
@@ -56,7 +76,8 @@ pub(super) fn write_provider(built_in: &BuiltIn, out: &mut dyn Write) -> io::Res
     }
     writeln!(out, "\noperations, with [what can be left out]")?;
     let operations = definition.keys.operations.iter();
-    let rows: Vec<_> = operations.map(|(name, operation)| call(built_in.name, &name.value, operation)).collect();
+    let rows: Vec<_> =
+        operations.map(|(name, operation)| call(built_in.name, &name.value, operation)).collect();
     write_columns(out, &rows)?;
     writeln!(out, "\nthe whole definition: runner show {} --yaml", built_in.name)
 }
@@ -86,7 +107,8 @@ fn planned(built_in: &BuiltIn) -> Plan {
 /// Method and the variables that it needs.
 fn methods(provider: &PlannedProvider) -> Vec<[String; 2]> {
     let needs = |names: &[String]| {
-        let credentials = names.iter().filter_map(|name| provider.credentials.iter().find(|one| one.name == *name));
+        let credentials =
+            names.iter().filter_map(|name| provider.credentials.iter().find(|one| one.name == *name));
         credentials.map(variable).collect::<Vec<_>>().join(", ")
     };
     provider.methods.iter().map(|method| [method.name.clone(), needs(&method.required)]).collect()
@@ -106,12 +128,25 @@ fn variable_of(source: &SourceKind) -> Option<String> {
 }
 
 fn setting(setting: &PlannedSetting) -> [String; 2] {
-    let words = setting.declaration.words.iter().map(|word| text(&word.value)).collect::<Vec<_>>().join(" or ");
-    let variables: Vec<String> = setting.sources.iter().filter_map(|source| variable_of(&source.kind)).collect();
+    let words = setting
+        .declaration
+        .choices
+        .iter()
+        .flatten()
+        .map(|choice| text(&choice.value))
+        .collect::<Vec<_>>()
+        .join(" or ");
+    let variables: Vec<String> =
+        setting.sources.iter().filter_map(|source| variable_of(&source.kind)).collect();
     let facts = [
         setting.declaration.description.clone().unwrap_or_default(),
         words,
-        setting.declaration.default.as_ref().map(|default| format!("default {}", text(&default.value))).unwrap_or_default(),
+        setting
+            .declaration
+            .default
+            .as_ref()
+            .map(|default| format!("default {}", text(&default.value)))
+            .unwrap_or_default(),
         variables.join(", "),
     ];
     [setting.name.clone(), facts.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join("; ")]
