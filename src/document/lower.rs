@@ -118,12 +118,6 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     }
 }
 
-/// Reports that what should be the map of `owner` is something else.
-pub fn not_a_map(node: &Node, owner: &str, lower: &mut Lower<'_>) {
-    let message = format!("{owner} is a map, not {}", node.describe());
-    lower.report(Diagnostic::new(Code::WrongType, node.span, message));
-}
-
 /// What a key takes, where its name does not tell the form.
 fn example(key: &str) -> Option<&'static str> {
     Some(match key {
