@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `runner`: all of it is in the library, so that tests can reach it.
+
+fn main() {
+    std::process::exit(runner::cli::run());
+}

@@ -107,7 +107,10 @@ impl Search<'_> {
 
     fn ask_file(&self, path: &Template, value: Option<&JsonPath>) -> Answer {
         let path = PathBuf::from(self.text("file", path)?);
-        let read = self.world.surroundings.read_text(&path);
+        let read = match path.starts_with("~") {
+            true => self.world.surroundings.read_text(&path),
+            false => self.world.surroundings.read_text(&self.chain.folder.join(&path)),
+        };
         let found_in = FoundIn::File { path, value: value.map(|value| value.as_str().to_owned()) };
         let fail = |reason: String| tried(&found_in.to_string(), reason);
         let text = SecretText::from(read.map_err(|error| fail(reason_of(&error)))?);
@@ -140,9 +143,9 @@ impl Search<'_> {
 
     /// The text that a template of a source yields.
     fn text(&self, kind: &str, template: &Template) -> Result<String, Tried> {
-        let source = || format!("{kind} {}", template.source());
+        let source = || format!("{kind} {}", template.source()).trim_end().to_owned();
         let evaluated =
-            template.evaluate(&self.chain.scope).map_err(|error| tried(&source(), error.reason))?;
+            template.evaluate(self.chain.scope).map_err(|error| tried(&source(), error.reason))?;
         match json_to_text(&evaluated.value) {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(tried(&source(), "yields nothing")),
@@ -208,6 +211,7 @@ mod tests {
     use crate::template::{Moment, Scope};
     use futures_util::FutureExt;
     use serde_json::json;
+    use std::path::Path;
     use std::rc::Rc;
     use std::sync::Arc;
 
@@ -281,6 +285,7 @@ mod tests {
                 question: "Password of emnify".into(),
                 sources: &self.sources,
                 scope: &scope,
+                folder: Path::new("playbooks"),
                 env_passed_over: self.env_passed_over.clone(),
                 stored_as: Some(key()),
                 origins: vec![API.into()],
@@ -335,6 +340,16 @@ mod tests {
         let case = case
             .surroundings(|world| world.file("~/.tool/acme.json", r#"{"key": 440103123456789012345678}"#));
         case.finds("440103123456789012345678", "file ~/.tool/acme.json, $.key", &[]);
+    }
+
+    #[test]
+    fn paths_count_from_the_folder_of_the_playbook() {
+        let case = Case::new([file("secrets/key", None)]);
+        case.surroundings(|world| world.file("playbooks/secrets/key", "x")).finds(
+            "x",
+            "file secrets/key",
+            &[],
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@ use crate::model::secret::SecretText;
 use crate::port::{StoreKey, VariableOrigin};
 use crate::template::Scope;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// A value that is looked for, with the sources that may have it.
@@ -17,6 +17,8 @@ pub struct Chain<'a> {
     pub sources: &'a [Source],
     /// What templates in the sources see: `inputs` and `profile`, or `settings`.
     pub scope: &'a Scope,
+    /// The folder that relative paths of files count from: the playbook's.
+    pub folder: &'a Path,
     /// Why `env` sources are passed over, when a profile was named: `passed over, for the profile acme was named`.
     /// `None`: they are asked.
     pub env_passed_over: Option<String>,

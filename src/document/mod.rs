@@ -21,7 +21,7 @@ pub use expression::*;
 pub use literal::Literal;
 pub use named::Named;
 pub use playbook::*;
-pub use reader::{JsonPath, Reader};
+pub use reader::{JsonPath, Reader, ReaderPlace};
 pub use request::*;
 pub use scalar::*;
 pub use step::*;

@@ -1,1 +1,32 @@
-//! Executes a plan: the one loop over steps, attempts, rows, cleanup. Emits events.
+//! Executes a checked plan: the one loop over its steps, with retries, pages, outputs, files and cleanup.
+//!
+//! [`run`] does it all. Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
+
+mod cleanup;
+mod core;
+mod course;
+mod dry_run;
+mod error;
+mod expect;
+mod failure;
+mod fetch;
+mod limits;
+mod outputs;
+mod pages;
+mod references;
+mod request;
+mod rows;
+mod run;
+mod save;
+mod scope;
+mod secrets;
+mod selection;
+mod sessions;
+mod stage;
+mod step;
+mod tally;
+mod value;
+
+pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
+pub use run::{RunOptions, run};
+pub use selection::{Selection, UnknownStep};

@@ -157,7 +157,8 @@ pub struct SessionNote {
 }
 
 /// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum SessionEnd {
     /// The provider confirmed the logout.
     Closed,

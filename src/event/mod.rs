@@ -9,5 +9,5 @@ pub use kind::{
     Event, EventKind, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult, StepStatus,
     Verdict,
 };
-pub use outcome::{EntryKind, EntryReport, RunReport};
+pub use outcome::{EntryKind, EntryReport, ReportFold, RunReport};
 pub use sink::{EventSink, Events, Fanout};

@@ -1,8 +1,10 @@
 //! The report of a run: a fold of its events.
 
 use super::{
-    Event, EventKind, EventSink, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepStatus,
+    Event, EventKind, EventSink, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult,
+    StepStatus, Verdict,
 };
+use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -29,6 +31,8 @@ pub struct RunReport {
     pub took_ms: f64,
     /// The exit code; 0 when all is well.
     pub exit_code: i32,
+    /// What ended or marred the run, in the order of appearance; empty when all is well.
+    pub causes: Vec<Cause>,
     /// Whether running it again does nothing twice.
     pub safe_to_rerun: bool,
     /// Requests that were sent, those of sessions included.
@@ -65,7 +69,7 @@ pub enum EntryKind {
 pub struct EntryReport {
     /// What it is.
     pub kind: EntryKind,
-    /// Its id or what it did: `authenticate emnify`.
+    /// Its id or what it did: `authenticate emnify`. For a login or logout that no step asked for, the provider.
     pub label: Redacted,
     /// The name that its author gave it, where the label is something else.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -104,6 +108,9 @@ pub struct EntryReport {
     /// The session that it opened.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub session: Option<SessionNote>,
+    /// How the session that it closed has ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session_end: Option<SessionEnd>,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<Failure>,
@@ -128,7 +135,141 @@ impl EntryReport {
             retries: 0,
             took_ms: milliseconds(took),
             session: None,
+            session_end: None,
             failure: None,
+        }
+    }
+}
+
+/// Makes a [`RunReport`] of events.
+///
+/// ```
+/// use runner::event::{EventSink, ReportFold};
+///
+/// let fold = ReportFold::default();
+/// assert_eq!(fold.report().version, 1);
+/// assert!(fold.report().entries.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct ReportFold {
+    report: RunReport,
+    is_cleanup: bool,
+    session_requests: Requests,
+}
+
+impl Default for ReportFold {
+    fn default() -> Self {
+        let report = RunReport { version: 1, ..RunReport::default() };
+        Self { report, is_cleanup: false, session_requests: Requests::default() }
+    }
+}
+
+/// Requests for sessions that no entry has taken up yet.
+#[derive(Debug, Default)]
+struct Requests {
+    sent: u32,
+    retries: u32,
+}
+
+impl ReportFold {
+    /// The report so far.
+    pub fn report(&self) -> &RunReport {
+        &self.report
+    }
+
+    /// The report, when all events are in it.
+    pub fn into_report(self) -> RunReport {
+        self.report
+    }
+
+    /// Whether the cleanup has begun.
+    pub fn is_cleanup(&self) -> bool {
+        self.is_cleanup
+    }
+
+    fn attempt(&mut self, purpose: Purpose, attempt: u32, was_sent: bool) {
+        let sent = u32::from(was_sent);
+        let retries = u32::from(was_sent && attempt > 1);
+        self.report.requests += sent;
+        self.report.retries += retries;
+        if purpose != Purpose::Step {
+            self.session_requests.sent += sent;
+            self.session_requests.retries += retries;
+        }
+    }
+
+    /// An entry with the requests for sessions that were made since the last one.
+    fn entry(&mut self, kind: EntryKind, label: Redacted, took: Duration) -> EntryReport {
+        let Requests { sent, retries } = std::mem::take(&mut self.session_requests);
+        EntryReport { requests: sent, retries, ..EntryReport::new(kind, label, took) }
+    }
+
+    fn session_opened(&mut self, session: &SessionNote, took: Duration) {
+        let entry = self.entry(EntryKind::Login, session.provider.clone(), took);
+        self.report.entries.push(EntryReport { session: Some(session.clone()), ..entry });
+    }
+
+    fn session_closed(&mut self, provider: &Redacted, end: &SessionEnd, took: Duration) {
+        let entry = self.entry(EntryKind::Logout, provider.clone(), took);
+        let status = match end {
+            SessionEnd::Failed { .. } => StepStatus::Failed,
+            _ => StepStatus::Done,
+        };
+        self.report.entries.push(EntryReport { status, session_end: Some(end.clone()), ..entry });
+    }
+
+    fn step_finished(&mut self, step: &StepNote, result: &StepResult) {
+        let kind = if step.is_cleanup { EntryKind::Cleanup } else { EntryKind::Step };
+        let entry = self.entry(kind, step.label.clone(), result.took);
+        self.report.entries.push(EntryReport {
+            name: step.name.clone(),
+            item: step.item,
+            depth: step.depth,
+            status: result.status,
+            detail: result.detail.clone(),
+            rows: result.rows,
+            pages: result.pages,
+            items: result.items.map(|(all, _)| all),
+            failed_items: result.items.map(|(_, failed)| failed),
+            file: result.file.clone(),
+            requests: entry.requests + result.requests,
+            retries: entry.retries + result.retries,
+            failure: result.failure.clone(),
+            ..entry
+        });
+    }
+
+    fn run_finished(&mut self, verdict: &Verdict, elapsed: Duration) {
+        self.report.took_ms = milliseconds(elapsed);
+        self.report.exit_code = verdict.exit_code();
+        self.report.causes = verdict.causes.clone();
+        self.report.safe_to_rerun = verdict.is_safe_to_rerun;
+        self.report.failures = verdict.failures.clone();
+    }
+}
+
+impl EventSink for ReportFold {
+    fn receive(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::RunStarted { run, playbook, file, is_simulated } => {
+                self.report.run = run.clone();
+                self.report.playbook = playbook.clone();
+                self.report.file = file.clone();
+                self.report.simulated = *is_simulated;
+                self.report.started_at = Some(event.at);
+            }
+            EventKind::Warning { text } => self.report.warnings.push(text.clone()),
+            EventKind::AttemptFinished { purpose, attempt, was_sent, .. } => {
+                self.attempt(*purpose, *attempt, *was_sent);
+            }
+            EventKind::SessionOpened { session, took } => self.session_opened(session, *took),
+            EventKind::SessionClosed { provider, end, took } => self.session_closed(provider, end, *took),
+            EventKind::StepFinished { step, result } => self.step_finished(step, result),
+            EventKind::CleanupStarted { .. } => self.is_cleanup = true,
+            EventKind::RunFinished { verdict } => self.run_finished(verdict, event.elapsed),
+            EventKind::StepStarted { .. }
+            | EventKind::StepProgress { .. }
+            | EventKind::SessionRefreshed { .. } => {}
         }
     }
 }
@@ -136,4 +277,125 @@ impl EntryReport {
 /// Milliseconds with three digits behind the point.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::redaction::Redactor;
+
+    fn clean(text: &str) -> Redacted {
+        Redactor::default().clean(text)
+    }
+
+    fn fold(kinds: impl IntoIterator<Item = EventKind>) -> RunReport {
+        let mut fold = ReportFold::default();
+        for kind in kinds {
+            let at = "2026-11-22T14:02:00Z".parse().unwrap();
+            fold.receive(&Event { at, elapsed: Duration::from_micros(1_234_567), kind });
+        }
+        fold.into_report()
+    }
+
+    fn attempt(purpose: Purpose, attempt: u32, was_sent: bool) -> EventKind {
+        EventKind::AttemptFinished {
+            purpose,
+            method: clean("GET"),
+            address: clean("https://api.example.com/"),
+            attempt,
+            was_sent,
+            status: None,
+            problem: None,
+            took: Duration::ZERO,
+            retry_after: None,
+        }
+    }
+
+    fn finished(is_cleanup: bool, requests: u32, retries: u32) -> EventKind {
+        let label = clean("list");
+        let step = StepNote { key: 0, depth: 1, label, name: None, item: Some(2), is_cleanup };
+        let result = StepResult {
+            status: StepStatus::Done,
+            detail: None,
+            rows: Some(3),
+            pages: None,
+            items: Some((5, 1)),
+            file: None,
+            requests,
+            retries,
+            took: Duration::from_micros(1500),
+            failure: None,
+        };
+        EventKind::StepFinished { step, result: Box::new(result) }
+    }
+
+    fn session() -> SessionNote {
+        let provider = clean("emnify");
+        SessionNote { provider, account: None, method: None, valid_until: None, valid_for_ms: None }
+    }
+
+    #[test]
+    fn requests_are_counted_once_sent_and_told_where_they_belong() {
+        let report = fold([
+            attempt(Purpose::Login, 1, false),
+            attempt(Purpose::Login, 2, true),
+            EventKind::SessionOpened { session: session(), took: Duration::ZERO },
+            attempt(Purpose::Step, 1, true),
+            attempt(Purpose::Refresh, 1, true),
+            attempt(Purpose::Step, 2, true),
+            finished(false, 2, 1),
+        ]);
+        assert_eq!((report.requests, report.retries), (4, 2));
+        let counts: Vec<_> = report.entries.iter().map(|entry| (entry.requests, entry.retries)).collect();
+        assert_eq!(counts, [(1, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn entries_keep_what_the_events_say() {
+        let report = fold([
+            finished(false, 0, 0),
+            finished(true, 0, 0),
+            EventKind::SessionClosed {
+                provider: clean("emnify"),
+                end: SessionEnd::Failed { reason: clean("refused"), valid_until: None },
+                took: Duration::ZERO,
+            },
+        ]);
+        let kinds: Vec<_> = report.entries.iter().map(|entry| (entry.kind, entry.status)).collect();
+        let expected = [
+            (EntryKind::Step, StepStatus::Done),
+            (EntryKind::Cleanup, StepStatus::Done),
+            (EntryKind::Logout, StepStatus::Failed),
+        ];
+        assert_eq!(kinds, expected);
+        let step = &report.entries[0];
+        assert_eq!((step.item, step.items, step.failed_items), (Some(2), Some(5), Some(1)));
+        assert_eq!((step.rows, step.depth, step.took_ms), (Some(3), 1, 1.5));
+    }
+
+    #[test]
+    fn the_end_gives_the_exit_code_and_the_time() {
+        let failure = Failure {
+            cause: Cause::Deadline,
+            headline: clean("the deadline of 5 min has passed"),
+            request: None,
+            place: None,
+            notes: Vec::new(),
+            advice: None,
+        };
+        let causes = vec![Cause::Cleanup, Cause::Deadline];
+        let verdict = Verdict { causes, is_safe_to_rerun: true, failures: vec![failure.clone()] };
+        let report = fold([EventKind::RunFinished { verdict }]);
+        assert_eq!((report.exit_code, report.safe_to_rerun, report.took_ms), (9, true, 1234.567));
+        assert_eq!(report.failures, [failure]);
+    }
+
+    #[test]
+    fn a_report_reads_back_as_it_was_written() {
+        let report = fold([finished(false, 2, 1), EventKind::Warning { text: clean("plain http") }]);
+        let text = serde_json::to_string(&report).unwrap();
+        let back: RunReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        assert!(text.contains(r#""version":1"#) && text.contains(r#""warnings":["plain http"]"#), "{text}");
+    }
 }

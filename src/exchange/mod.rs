@@ -1,1 +1,26 @@
-//! One request and its answer: templates rendered, the answer decoded and read, the transport called within the allowed origin.
+//! One request and its answer: templates rendered, sent within the origins that are allowed, the answer decoded and read.
+//!
+//! [`render`] makes a [`Rendered`] of what was written, [`Exchange::send`] is the one function that sends, and an
+//! [`Answer`] is what came back. Imports `credential`, `plan`, `event` and what lies below.
+
+mod answer;
+mod errors;
+mod json;
+mod limit;
+mod origin;
+mod realm;
+mod render;
+mod rendered;
+pub mod retry;
+mod send;
+mod shown;
+
+pub use answer::{Answer, BodyError};
+pub use errors::{Said, hint, status_text};
+pub use limit::Limiter;
+pub use origin::Origin;
+pub use realm::Realm;
+pub use render::{Parts, RenderError, render};
+pub use rendered::Rendered;
+pub use send::{Attempt, AttemptRecord, Exchange, SendError, Sending, Turn};
+pub use shown::value_of;

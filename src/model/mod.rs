@@ -4,3 +4,4 @@ pub mod exit;
 pub mod redacted;
 pub mod redaction;
 pub mod secret;
+pub mod words;

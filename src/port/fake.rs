@@ -1,13 +1,17 @@
 //! A world made by hand: a clock that moves when told, chance without chance, a person with prepared answers.
 
+mod files;
 mod prompt;
 mod store;
 mod surroundings;
+mod transport;
 mod world;
 
+pub use files::FakeFiles;
 pub use prompt::FakePrompt;
 pub use store::FakeStore;
 pub use surroundings::FakeSurroundings;
+pub use transport::{Reply, ScriptedTransport, Sent};
 pub use world::FakeWorld;
 
 use super::{Clock, Random};
@@ -44,8 +48,8 @@ impl Clock for FakeClock {
     }
 
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
-        self.advance(duration);
-        async {}.boxed_local()
+        // The jump waits for the first poll: a sleep that loses a race against what is ready never began.
+        async move { self.advance(duration) }.boxed_local()
     }
 }
 

@@ -53,7 +53,7 @@ pub enum StoreError {
         /// Why, in the words of the platform.
         reason: String,
     },
-    /// What is kept there was kept for another host.
+    /// What is there was kept for other hosts.
     #[error("kept for {kept_for}, not for {origin}; sign in there with `runner login`")]
     OtherOrigin {
         /// The origins that it was kept for.
@@ -63,12 +63,25 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether a secret that was kept for some origins may be given for others: for all of them it must have been kept.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherOrigin`] with the first that it was not kept for.
+    pub fn check_origins(kept_for: &[String], asked_for: &[String]) -> Result<(), Self> {
+        let Some(origin) = asked_for.iter().find(|origin| !kept_for.contains(origin)) else { return Ok(()) };
+        let kept_for = if kept_for.is_empty() { "no host".to_owned() } else { kept_for.join(", ") };
+        Err(Self::OtherOrigin { kept_for, origin: origin.clone() })
+    }
+}
+
 /// The user's own store of secrets. What is kept remembers the origins (scheme, host, port) that it may go to.
 pub trait SecretStore {
     /// What people call it: `keychain`, `memory (simulated)`.
     fn name(&self) -> &str;
 
-    /// What is kept under a key for one of these origins; `None` when nothing is. No origins: a secret of a playbook.
+    /// What is kept under a key, if it may go to all of these origins; `None` when nothing is kept. A secret of a playbook
+    /// is asked for without origins.
     fn get<'a>(
         &'a self,
         key: &'a StoreKey,

@@ -20,7 +20,8 @@ pub trait Surroundings {
     /// The value of an environment variable, the process's own before `.env`. Empty ones are missing.
     fn variable(&self, name: &str) -> Option<(String, VariableOrigin)>;
 
-    /// The text of a file. `~/` at the beginning is the home folder.
+    /// The text of a file. A relative path counts from the folder where `runner` was started; `~/` at the beginning is the
+    /// home folder.
     ///
     /// # Errors
     /// As the operating system says; also for files that are no regular files, no UTF-8 or larger than 64 MB.

@@ -1,5 +1,6 @@
 use super::{Cancellation, Clock, OutputFiles, Prompt, Random, SecretStore, Surroundings, Transport};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// All ports of a run together. Clones share them.
 #[derive(Clone)]
@@ -7,7 +8,7 @@ pub struct World {
     /// The time.
     pub clock: Rc<dyn Clock>,
     /// Chance.
-    pub random: Rc<dyn Random>,
+    pub random: Arc<dyn Random>,
     /// The network.
     pub transport: Rc<dyn Transport>,
     /// The user's store of secrets.

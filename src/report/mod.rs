@@ -1,1 +1,22 @@
-//! Renders events and the report folded from them: terminal, progress, JSON.
+//! Renders events and the report folded from them: lines for people ([`LiveReport`]), JSON for machines.
+//!
+//! Nothing here opens a file or a stream by itself, but for the moving line on standard error: all else writes to what it
+//! is given.
+
+mod activity;
+mod entry;
+mod live;
+mod log;
+mod look;
+mod progress;
+mod terminal;
+mod visible;
+
+pub mod json;
+
+pub use live::LiveReport;
+pub use log::EventLog;
+pub use look::Look;
+pub use progress::Progress;
+pub use terminal::Terminal;
+pub use visible::visible;

@@ -1,1 +1,24 @@
-//! Signed in, and staying so: one session for each provider of a run.
+//! Signed in, and staying so: one session for each provider of a run, opened when it is needed, prolonged ahead of its
+//! end, renewed once when it is refused, closed at the end.
+//!
+//! [`Sessions`] holds them all. Imports `exchange`, `credential`, `plan`, `event` and what lies below.
+
+mod account;
+mod choice;
+mod failure;
+mod freshness;
+mod login;
+mod names;
+mod needs;
+mod sessions;
+mod settings;
+mod values;
+mod visit;
+mod wallet;
+
+pub use account::Account;
+pub use failure::SignInFailure;
+pub use freshness::{Freshness, Life};
+pub use needs::{PlannedLogin, planned_logins};
+pub use sessions::{Generation, Profiles, SecretPreview, Sessions, Setup};
+pub use wallet::Given;

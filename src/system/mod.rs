@@ -1,1 +1,29 @@
-//! The ports made real: clock, chance, network, files, environment, keychain, terminal.
+//! The ports made real: clock, chance, network, files, environment, keychain, terminal, signals.
+//!
+//! Only this folder and `cli` touch the world. Imports `port` and `model`.
+#![expect(clippy::disallowed_methods, reason = "this is where clock, environment and files are asked")]
+
+mod clock;
+mod dotenv;
+mod keychain;
+mod memory_store;
+mod output;
+mod process;
+mod prompt;
+mod random;
+mod signals;
+mod surroundings;
+mod transport;
+mod transport_error;
+
+pub use clock::SystemClock;
+pub use dotenv::DotenvError;
+pub use keychain::Keychain;
+pub use memory_store::MemoryStore;
+pub use output::SystemOutput;
+pub use process::harden;
+pub use prompt::TerminalPrompt;
+pub use random::SystemRandom;
+pub use signals::cancel_on_signals;
+pub use surroundings::SystemSurroundings;
+pub use transport::HttpTransport;

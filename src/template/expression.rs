@@ -2,9 +2,11 @@
 
 use super::environment::ENVIRONMENT;
 use super::names::{self, Call, Reference};
-use super::scope::Scope;
+use super::scope::{Reads, Scope};
 use super::split::{Piece, Unclosed, split};
 use super::value::{json_to_text, to_json};
+use crate::model::redaction::{Redactor, placeholder};
+use crate::model::secret::SecretText;
 use crate::source::{Code, Diagnostic, Span, Text};
 use minijinja::machinery;
 use serde_json::Value as Json;
@@ -19,12 +21,77 @@ pub struct Evaluated {
     pub value: Json,
     /// The names of the secrets that went into it, sorted. Not empty means: the value is secret.
     pub secrets: Vec<String>,
+    /// The names of what went into it and is not known yet, sorted. Not empty means: `value` says nothing.
+    pub unknown: Vec<String>,
+    /// The text with `‹name›` in the place of each part that is secret or not known yet. `None`: nothing of it is, and
+    /// `value` may be shown.
+    pub shown: Option<String>,
+    /// What single expressions made of secrets, each with the names of these.
+    made: Vec<(String, SecretText)>,
 }
 
 impl Evaluated {
+    /// A value that no secret went into.
+    pub fn plain(value: Json) -> Self {
+        Self { value, secrets: Vec::new(), unknown: Vec::new(), shown: None, made: Vec::new() }
+    }
+
+    fn of_expression(value: Json, reads: Reads) -> Self {
+        let Reads { secrets, unknown } = reads;
+        let names: Vec<&str> = secrets.iter().chain(&unknown).map(String::as_str).collect();
+        let names = names.join(", ");
+        let mut made = Vec::new();
+        if !secrets.is_empty() {
+            each_text(&value, &mut |text| made.push((names.clone(), text.into())));
+        }
+        let shown = (!names.is_empty()).then(|| placeholder(&names));
+        Self { value, secrets, unknown, shown, made }
+    }
+
+    /// A value that is put together of others: what went into these went into it.
+    pub fn composed(value: Json, parts: Vec<Evaluated>) -> Self {
+        let mut whole = Self::plain(value);
+        for part in parts {
+            whole.secrets.extend(part.secrets);
+            whole.unknown.extend(part.unknown);
+            whole.made.extend(part.made);
+        }
+        for names in [&mut whole.secrets, &mut whole.unknown] {
+            names.sort();
+            names.dedup();
+        }
+        let names: Vec<&str> = whole.secrets.iter().chain(&whole.unknown).map(String::as_str).collect();
+        whole.shown = (!names.is_empty()).then(|| placeholder(&names.join(", ")));
+        whole
+    }
+
     /// True when a secret went into the value.
     pub fn is_secret(&self) -> bool {
         !self.secrets.is_empty()
+    }
+
+    /// True when something went into the value that is not known yet.
+    pub fn is_unknown(&self) -> bool {
+        !self.unknown.is_empty()
+    }
+
+    /// Lets a redactor learn what was made of secrets, such as the digest of a password: from 4 characters on it is found
+    /// in every text from now on.
+    pub fn teach(&self, redactor: &Redactor) {
+        for (names, text) in &self.made {
+            // What is too short to be searched for is written as its placeholder where it stands.
+            let _ = redactor.learn(names, text.expose());
+        }
+    }
+}
+
+/// Calls `visit` with each text and number at the leaves of a value.
+fn each_text(value: &Json, visit: &mut dyn FnMut(String)) {
+    match value {
+        Json::Null | Json::Bool(_) => {}
+        Json::Number(_) | Json::String(_) => visit(json_to_text(value).unwrap_or_default()),
+        Json::Array(items) => items.iter().for_each(|item| each_text(item, visit)),
+        Json::Object(map) => map.values().for_each(|item| each_text(item, visit)),
     }
 }
 
@@ -165,9 +232,13 @@ impl Expression {
             None => error.kind().to_string(),
         };
         scope.take_reads();
-        let result = self.compiled().eval(scope.root()).map_err(|error| fail(say(error)))?;
-        let value = to_json(&result).map_err(fail)?;
-        Ok(Evaluated { value, secrets: scope.take_reads() })
+        let result = self.compiled().eval(scope.root());
+        let reads = scope.take_reads();
+        if !reads.unknown.is_empty() {
+            return Ok(Evaluated::of_expression(Json::Null, reads));
+        }
+        let value = to_json(&result.map_err(|error| fail(say(error)))?).map_err(fail)?;
+        Ok(Evaluated::of_expression(value, reads))
     }
 
     fn compiled(&self) -> &minijinja::Expression<'static, 'static> {
@@ -335,14 +406,18 @@ impl Template {
         mut encode: impl FnMut(&str) -> Result<String, String>,
     ) -> Result<Evaluated, EvaluationError> {
         let mut piece_of = |expression: &Expression| {
-            let evaluated = expression.evaluate(scope)?;
+            let mut evaluated = expression.evaluate(scope)?;
+            if evaluated.is_unknown() {
+                return Ok(evaluated);
+            }
             let text = text_of(expression, &evaluated.value)?;
             let encoded = encode(&text).map_err(|reason| EvaluationError {
                 expression: expression.code().to_owned(),
                 reason,
                 span: expression.span(),
             })?;
-            Ok(Evaluated { value: Json::String(encoded), secrets: evaluated.secrets })
+            evaluated.value = Json::String(encoded);
+            Ok(evaluated)
         };
         self.join(&mut piece_of)
     }
@@ -351,21 +426,29 @@ impl Template {
         &self,
         piece_of: &mut dyn FnMut(&Expression) -> Result<Evaluated, EvaluationError>,
     ) -> Result<Evaluated, EvaluationError> {
-        let mut joined = String::new();
-        let mut secrets = Vec::new();
+        let (mut text, mut shown) = (String::new(), String::new());
+        let mut pieces = Vec::new();
         for part in &*self.parts {
             match part {
-                Part::Literal(text) => joined.push_str(text),
+                Part::Literal(literal) => {
+                    text.push_str(literal);
+                    shown.push_str(literal);
+                }
                 Part::Expression(expression) => {
-                    let evaluated = piece_of(expression)?;
-                    joined.push_str(&text_of(expression, &evaluated.value)?);
-                    secrets.extend(evaluated.secrets);
+                    let piece = piece_of(expression)?;
+                    let piece_text = match piece.is_unknown() {
+                        true => String::new(),
+                        false => text_of(expression, &piece.value)?,
+                    };
+                    text.push_str(&piece_text);
+                    shown.push_str(piece.shown.as_ref().unwrap_or(&piece_text));
+                    pieces.push(piece);
                 }
             }
         }
-        secrets.sort();
-        secrets.dedup();
-        Ok(Evaluated { value: Json::String(joined), secrets })
+        let mut joined = Evaluated::composed(Json::String(text), pieces);
+        joined.shown = joined.shown.map(|_| shown);
+        Ok(joined)
     }
 }
 
@@ -414,7 +497,7 @@ impl Condition {
         &self.0
     }
 
-    /// Decides. Null and what is empty are false.
+    /// Decides. Null and what is empty are false, and so is what is not known yet.
     ///
     /// # Errors
     /// As [`Expression::evaluate`]; also for a number or the texts `true` and `false`, which ask for a comparison.

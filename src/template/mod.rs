@@ -13,5 +13,5 @@ mod value;
 pub use environment::{FILTERS, FUNCTIONS, Signature, TESTS};
 pub use expression::{Condition, Evaluated, EvaluationError, Expression, Template};
 pub use names::{Call, CallKind, Reference, Segment};
-pub use scope::{Data, Moment, Scope};
+pub use scope::{Data, Moment, Scope, SharedJson};
 pub use value::{json_to_text, to_json};

@@ -6,7 +6,7 @@ use minijinja::value::{Enumerator, Object, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A value for a [`Scope`].
 #[derive(Clone)]
@@ -17,6 +17,28 @@ pub enum Data {
     Secret(String, Json),
     /// Named values, some of which may be secret. A name that is not there reads as null.
     Map(Vec<(String, Data)>),
+    /// Plain JSON that several scopes share.
+    Shared(SharedJson),
+    /// What is not known yet, under the name that people know it by: a dry run has no answers.
+    Unknown(String),
+}
+
+/// Plain JSON, converted once and then bound in any number of scopes without being copied: the rows of a long list.
+#[derive(Clone)]
+pub struct SharedJson(Value);
+
+impl SharedJson {
+    /// One list of what several lists hold; what is no list adds nothing.
+    pub fn concat(lists: impl IntoIterator<Item = SharedJson>) -> Self {
+        let items = lists.into_iter().filter_map(|SharedJson(list)| list.try_iter().ok());
+        Self(Value::from(items.flatten().collect::<Vec<_>>()))
+    }
+}
+
+impl From<Json> for SharedJson {
+    fn from(json: Json) -> Self {
+        Self(from_json(json))
+    }
 }
 
 impl From<Json> for Data {
@@ -39,7 +61,7 @@ pub struct Moment {
 #[derive(Clone)]
 pub struct Scope {
     names: Vec<(String, Value)>,
-    reads: Reads,
+    seen: Seen,
 }
 
 impl Scope {
@@ -55,12 +77,12 @@ impl Scope {
             ("today".to_owned(), Value::from_function(today)),
             ("uuid".to_owned(), Value::from_function(move || uuid())),
         ];
-        Self { names: functions.into(), reads: Reads::default() }
+        Self { names: functions.into(), seen: Seen::default() }
     }
 
     /// Gives a name a value; what it had before is gone.
     pub fn set(&mut self, name: &str, data: impl Into<Data>) {
-        let value = self.reads.value(data.into());
+        let value = self.seen.value(data.into());
         self.names.retain(|(known, _)| known != name);
         self.names.push((name.to_owned(), value));
     }
@@ -76,9 +98,11 @@ impl Scope {
         Value::from_object(Root(self.names.clone()))
     }
 
-    /// The names of the secrets that were read since the last call, sorted.
-    pub(super) fn take_reads(&self) -> Vec<String> {
-        std::mem::take(&mut *self.reads.0.lock().expect("no panic while locked")).into_iter().collect()
+    /// What was read since the last call and matters for the result.
+    pub(super) fn take_reads(&self) -> Reads {
+        let mut names = self.seen.names();
+        let take = |names: &mut BTreeSet<String>| std::mem::take(names).into_iter().collect();
+        Reads { secrets: take(&mut names.secrets), unknown: take(&mut names.unknown) }
     }
 }
 
@@ -89,29 +113,46 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// The secrets that an evaluation has read: what is made of them, by whatever filter, is secret too.
-#[derive(Clone, Default)]
-struct Reads(Arc<Mutex<BTreeSet<String>>>);
+/// What an evaluation has read, by the names that people know it by, sorted.
+pub(super) struct Reads {
+    pub secrets: Vec<String>,
+    pub unknown: Vec<String>,
+}
 
-impl Reads {
+/// The secrets and the unknown that an evaluation has read: what is made of them, by whatever filter, is the same.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Names>>);
+
+#[derive(Default)]
+struct Names {
+    secrets: BTreeSet<String>,
+    unknown: BTreeSet<String>,
+}
+
+impl Seen {
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.0.lock().expect("no panic while locked")
+    }
+
     fn value(&self, data: Data) -> Value {
-        match data {
-            Data::Json(json) => from_json(json),
-            Data::Secret(..) | Data::Map(_) => Value::from_object(Guarded {
-                entries: match data {
-                    Data::Map(entries) => entries,
-                    secret => vec![(String::new(), secret)],
-                },
-                reads: self.clone(),
-            }),
-        }
+        let entries = match data {
+            Data::Json(json) => return from_json(json),
+            Data::Shared(SharedJson(value)) => return value,
+            Data::Map(entries) => entries,
+            alone @ (Data::Secret(..) | Data::Unknown(_)) => vec![(String::new(), alone)],
+        };
+        Value::from_object(Guarded { entries, seen: self.clone() })
     }
 
     fn open(&self, data: &Data) -> Value {
         match data {
             Data::Secret(name, json) => {
-                self.0.lock().expect("no panic while locked").insert(name.clone());
+                self.names().secrets.insert(name.clone());
                 from_json(json.clone())
+            }
+            Data::Unknown(name) => {
+                self.names().unknown.insert(name.clone());
+                Value::UNDEFINED
             }
             other => self.value(other.clone()),
         }
@@ -120,7 +161,7 @@ impl Reads {
 
 struct Guarded {
     entries: Vec<(String, Data)>,
-    reads: Reads,
+    seen: Seen,
 }
 
 impl fmt::Debug for Guarded {
@@ -136,7 +177,7 @@ impl Object for Guarded {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let found = self.entries.iter().find(|(name, _)| name == key);
-        Some(found.map_or_else(|| Value::from(()), |(_, data)| self.reads.open(data)))
+        Some(found.map_or_else(|| Value::from(()), |(_, data)| self.seen.open(data)))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -158,7 +199,7 @@ impl Object for Root {
         let (_, value) = self.0.iter().find(|(name, _)| name == key)?;
         match value.downcast_object_ref::<Guarded>() {
             Some(guarded) if guarded.entries.len() == 1 && guarded.entries[0].0.is_empty() => {
-                Some(guarded.reads.open(&guarded.entries[0].1))
+                Some(guarded.seen.open(&guarded.entries[0].1))
             }
             _ => Some(value.clone()),
         }

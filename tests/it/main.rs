@@ -8,3 +8,4 @@ mod schema;
 mod simulators;
 mod support;
 mod sweep;
+mod transport;

@@ -4,7 +4,6 @@ use super::context::Context;
 use crate::document::{Named, Tree, TreeKind};
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
-use serde_json::Value;
 
 /// Reports a literal where a secret should come from a source, and hides it. `name` is what it is called there.
 pub(super) fn report(context: &Context<'_>, span: Span, name: &str) {
@@ -13,6 +12,21 @@ pub(super) fn report(context: &Context<'_>, span: Span, name: &str) {
     let help = "let it come from a source: `{ env: NAME }`, `stored` or `prompt`; \
                 in a playbook declare it under `secrets` and write `${{ secrets.NAME }}`";
     context.report(Diagnostic::new(Code::LiteralSecret, span, message).help(help));
+}
+
+/// Reports every text and number of a tree that stands where a secret is expected.
+pub(super) fn report_literals(context: &Context<'_>, name: &str, tree: &Tree) {
+    match &tree.kind {
+        TreeKind::Literal(value) if value.is_number() => report(context, tree.span, name),
+        TreeKind::Template(text) if text.as_literal().is_some_and(|literal| !literal.is_empty()) => {
+            report(context, tree.span, name);
+        }
+        TreeKind::Literal(_) | TreeKind::Template(_) => {}
+        TreeKind::List(items) => items.iter().for_each(|item| report_literals(context, name, item)),
+        TreeKind::Map(entries) => {
+            entries.iter().for_each(|(_, value)| report_literals(context, name, value));
+        }
+    }
 }
 
 /// Looks at a text under a name: a header, a key of a body.
@@ -36,20 +50,6 @@ pub(super) fn look_at_tree(context: &Context<'_>, name: &str, tree: &Tree) {
         TreeKind::Template(text) => look_at(context, name, text),
         TreeKind::List(items) => items.iter().for_each(|item| look_at_tree(context, name, item)),
         TreeKind::Map(entries) => entries.iter().for_each(|(key, value)| look_at_tree(context, key, value)),
-    }
-}
-
-/// Reports every literal of a tree: whatever stands there is a secret.
-pub(super) fn report_literals(context: &Context<'_>, name: &str, tree: &Tree) {
-    match &tree.kind {
-        TreeKind::Literal(Value::Null) => {}
-        TreeKind::Literal(_) => report(context, tree.span, name),
-        TreeKind::Template(text) if text.as_literal().is_some_and(|literal| !literal.is_empty()) => {
-            report(context, tree.span, name);
-        }
-        TreeKind::Template(_) => {}
-        TreeKind::List(items) => items.iter().for_each(|item| report_literals(context, name, item)),
-        TreeKind::Map(entries) => entries.iter().for_each(|(_, value)| report_literals(context, name, value)),
     }
 }
 

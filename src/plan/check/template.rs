@@ -92,10 +92,10 @@ impl Context<'_> {
             }
             ("row", View { row: true, .. }) | ("profile", View { profile: true, .. }) => {}
             ("settings", View { settings: Some(settings), .. }) => {
-                spot.member(settings, Code::UnknownSetting, "the provider has no setting");
+                spot.member(settings, Code::UnknownSetting, "the definition has no setting");
             }
             ("credentials", View { credentials: Some(credentials), .. }) => {
-                spot.member(credentials, Code::UnknownCredential, "the provider has no credential");
+                spot.member(credentials, Code::UnknownCredential, "the definition has no credential");
             }
             ("session", View { session: Session::Open(values), .. }) => {
                 spot.member(values, Code::UnknownSessionValue, "the session has no value");
@@ -239,7 +239,7 @@ impl Spot<'_> {
         self.context.report(finish(Diagnostic::new(code, span, message)));
     }
 
-    /// The second name is one that was declared. `lack` says of any other that it is not there.
+    /// The second name is one that was declared. `lack` begins the message: "the playbook has no input".
     fn member<T>(&self, declared: &Named<T>, code: Code, lack: &str) {
         let Some(name) = self.reference.segments.get(1) else { return };
         if declared.declares(&name.name) {
@@ -247,8 +247,8 @@ impl Spot<'_> {
         }
         let message = format!("{lack} `{}`", name.name);
         self.report(name, code, message, |it| match nearest(&name.name, declared.names()) {
-            None if declared.is_empty() => it.help("none is declared"),
-            None => it.help(format!("declared: {}", join(declared.names()))),
+            None if declared.is_empty() => it.help(format!("{lack} at all")),
+            None => it.help(format!("it has {}", join(declared.names()))),
             near => it.did_you_mean(near),
         });
     }
@@ -310,6 +310,9 @@ impl Spot<'_> {
             return self.report(root, Code::UnknownName, message, |it| it.did_you_mean(Some("none")));
         }
         if name == "matrix" {
+            if self.context.files.roots.values().any(|root| root.get("matrix").is_some()) {
+                return;
+            }
             let message = "`matrix` is not supported yet".to_owned();
             return self.report(root, Code::NotSupportedYet, message, |it| it);
         }

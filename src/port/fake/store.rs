@@ -50,12 +50,8 @@ impl SecretStore for FakeStore {
             self.check()?;
             let entries = self.entries.borrow();
             let Some((secret, kept_for)) = entries.get(key) else { return Ok(None) };
-            match origins.iter().find(|origin| !kept_for.contains(origin)) {
-                Some(origin) => {
-                    Err(StoreError::OtherOrigin { kept_for: kept_for.join(", "), origin: origin.clone() })
-                }
-                None => Ok(Some(secret.clone())),
-            }
+            StoreError::check_origins(kept_for, origins)?;
+            Ok(Some(secret.clone()))
         }
         .boxed_local()
     }

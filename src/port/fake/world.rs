@@ -6,6 +6,7 @@ use futures_util::future::LocalBoxFuture;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The parts of a world by their own types, so that a test can look at them afterwards.
 pub struct FakeWorld {
@@ -35,7 +36,7 @@ impl FakeWorld {
     pub fn world(&self) -> World {
         World {
             clock: self.clock.clone(),
-            random: Rc::new(FakeRandom),
+            random: Arc::new(FakeRandom),
             transport: Rc::new(NoNetwork),
             store: self.store.clone(),
             prompt: self.prompt.clone(),

@@ -9,6 +9,7 @@ pub mod planted;
 pub mod prism;
 pub mod process;
 pub mod pty;
+pub mod raw_server;
 pub mod runner;
 pub mod stream;
 

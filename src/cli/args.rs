@@ -1,0 +1,309 @@
+//! What can be typed: types of the command line only.
+
+use super::schema::SchemaKind;
+use super::validate::Format;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "runner",
+    version,
+    about = "Runs YAML playbooks against authenticated HTTP APIs",
+    long_about = "Runs YAML playbooks against authenticated HTTP APIs: checks the whole playbook before anything is \
+                  sent, signs in, keeps the session alive, retries what may be retried, closes the session again \
+                  whatever happens, and reports. Secrets show nowhere.",
+    after_help = "Try it without an account:  runner apply --simulate playbooks/quickstart.yaml",
+    after_long_help = "Try it without an account:\n  runner apply --simulate playbooks/quickstart.yaml\n\n\
+                       Exit codes:\n  \
+                       0 done                      5 unknown whether a write happened: do not blindly run again\n  \
+                       1 a step failed             7 done, but cleanup or logout failed\n  \
+                       2 invalid playbook, usage   8 this machine: disk, file, keychain\n  \
+                       3 could not sign in         9 the deadline passed\n  \
+                       4 unavailable, run again   70 a bug in runner, 128+n ended by signal n",
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How much is logged to standard error, and how.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LogArgs {
+    /// Log each request to standard error; `-vv` also what libraries say, `-vvv` everything
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
+    pub verbose: u8,
+    /// Form of the log
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        default_value = "text",
+        hide_default_value = true,
+        display_order = 901
+    )]
+    pub log_format: LogFormat,
+}
+
+/// The form of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object in each line.
+    Json,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a playbook, then run it
+    Apply(Box<ApplyArgs>),
+    /// Check playbooks and provider definitions; sends nothing
+    Validate(ValidateArgs),
+    /// Keep simulated providers up on this machine, to try things out
+    Simulate(SimulateArgs),
+    /// List the providers that are built in
+    Providers,
+    /// Show what a built-in provider can do and which credentials it needs
+    Show(ShowArgs),
+    /// Print the JSON Schema of playbooks, provider definitions or reports, for editors
+    Schema(SchemaArgs),
+    /// Sign in to a provider and keep the credentials in the keychain
+    Login(LoginArgs),
+    /// Sign out of a provider; `--clear` forgets its credentials
+    Logout(LogoutArgs),
+    /// Show which credentials would be found where, never their values
+    Status(StatusArgs),
+}
+
+/// `runner apply`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+                        runner apply --simulate playbooks/quickstart.yaml\n  \
+                        runner apply --dry-run playbooks/emnify/device-inventory.yaml\n  \
+                        runner apply --input days=30 --report json=report.json playbooks/quickstart.yaml")]
+pub struct ApplyArgs {
+    /// The playbook, a YAML file
+    pub playbook: PathBuf,
+    /// Value of an input that the playbook declares; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub input: Vec<(String, String)>,
+    /// File with environment variables, instead of `.env` beside the playbook
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Which stored credentials to use, for all providers or for one; can be repeated
+    #[arg(long, value_name = "[PROVIDER=]PROFILE")]
+    pub profile: Vec<String>,
+    /// Address of a provider's API, instead of its own; can be repeated
+    #[arg(long, value_name = "PROVIDER=URL", value_parser = pair)]
+    pub base_url: Vec<(String, String)>,
+    /// Address for signing in, where that is another one; can be repeated
+    #[arg(long, value_name = "PROVIDER=URL", value_parser = pair)]
+    pub auth_base_url: Vec<(String, String)>,
+    /// Run this step only (its id or name); can be repeated
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
+    /// Skip the steps before this one (its id or name)
+    #[arg(long, value_name = "STEP")]
+    pub from: Option<String>,
+    /// Show every request and the source of every secret; sends nothing
+    #[arg(long, conflicts_with_all = ["simulate", "report"])]
+    pub dry_run: bool,
+    /// Run against simulated providers on this machine: needs no account, touches nothing real
+    #[arg(long, conflicts_with_all = ["base_url", "auth_base_url", "profile"])]
+    pub simulate: bool,
+    /// Write a report for machines; `json=-` writes it to standard output; can be repeated
+    #[arg(long, value_name = "json=FILE")]
+    pub report: Vec<ReportTarget>,
+    /// Never ask; a secret that only a person knows is missing then
+    #[arg(long)]
+    pub no_prompt: bool,
+}
+
+/// Where a report for machines goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportTarget {
+    /// To standard output, instead of the report for people.
+    Stdout,
+    /// Into a file.
+    File(PathBuf),
+}
+
+impl fmt::Display for ReportTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("standard output"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for ReportTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some(("json", "-")) => Ok(Self::Stdout),
+            Some(("json", file)) if !file.is_empty() => Ok(Self::File(file.into())),
+            Some((form @ ("junit" | "html" | "har"), _)) => {
+                Err(format!("`{form}` is not supported yet; `json` is"))
+            }
+            _ => Err("expected `json=FILE`, or `json=-` for standard output".to_owned()),
+        }
+    }
+}
+
+/// `runner validate`
+#[derive(Debug, Clone, Args)]
+pub struct ValidateArgs {
+    /// Playbooks, provider definitions, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Form of the findings
+    #[arg(long, value_name = "FORM", default_value = "human", hide_default_value = true)]
+    pub format: Format,
+}
+
+/// `runner simulate`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  runner simulate emnify --devices 5000\n\
+                        It prints what to set in another terminal, and how to run a playbook against it.")]
+pub struct SimulateArgs {
+    /// soracom, emnify, echome, simpleiot
+    #[arg(required = true, value_name = "PROVIDER")]
+    pub providers: Vec<String>,
+    /// How many devices, SIMs or virtual machines there are
+    #[arg(long, value_name = "N")]
+    pub devices: Option<usize>,
+    /// How many seconds an access token lives, instead of the provider's own time
+    #[arg(long, value_name = "SECONDS")]
+    pub token_life: Option<u64>,
+    /// Port of the first address; the others follow. Without it, free ports are taken
+    #[arg(long)]
+    pub port: Option<u16>,
+}
+
+/// `runner show`
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// soracom, emnify, echome, simpleiot
+    #[arg(value_name = "PROVIDER")]
+    pub provider: String,
+    /// Print the whole definition, to read or to begin one of your own with
+    #[arg(long)]
+    pub yaml: bool,
+}
+
+/// `runner schema`
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// Of what
+    pub kind: SchemaKind,
+}
+
+/// `runner login`
+#[derive(Debug, Clone, Args)]
+pub struct LoginArgs {
+    /// The provider
+    pub provider: String,
+    /// Under which name the credentials are kept
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The way to sign in, where the provider has several
+    #[arg(long)]
+    pub method: Option<String>,
+    /// Address of the API, instead of the provider's own
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+    /// Address for signing in, where that is another one
+    #[arg(long, value_name = "URL")]
+    pub auth_base_url: Option<String>,
+}
+
+/// `runner logout`
+#[derive(Debug, Clone, Args)]
+pub struct LogoutArgs {
+    /// The provider
+    pub provider: String,
+    /// Under which name the credentials are kept
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Forget the credentials in the keychain, too
+    #[arg(long)]
+    pub clear: bool,
+}
+
+/// `runner status`
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// The provider; all that are built in without it
+    pub provider: Option<String>,
+    /// Under which name the credentials are kept
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+}
+
+/// `NAME=VALUE`
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn apply(arguments: &[&str]) -> Result<ApplyArgs, clap::Error> {
+        let command_line = ["runner", "apply", "p.yaml"].iter().chain(arguments);
+        Cli::try_parse_from(command_line).map(|cli| match cli.command {
+            Command::Apply(arguments) => *arguments,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_value_may_hold_an_equals_sign_and_be_empty() {
+        let arguments = apply(&["--input", "filter=a=b", "--input", "empty="]).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(arguments.input, [pair("filter", "a=b"), pair("empty", "")]);
+        assert!(apply(&["--input", "=b"]).is_err());
+        assert!(apply(&["--input", "b"]).is_err());
+    }
+
+    #[test]
+    fn a_report_goes_to_a_file_or_to_standard_output() {
+        let arguments = apply(&["--report", "json=out/a=b.json", "--report", "json=-"]).unwrap();
+        assert_eq!(arguments.report, [ReportTarget::File("out/a=b.json".into()), ReportTarget::Stdout]);
+        for wrong in ["json", "json=", "xml=a", "out.json"] {
+            assert!(apply(&["--report", wrong]).is_err(), "{wrong}");
+        }
+        let error = apply(&["--report", "junit=a.xml"]).unwrap_err().to_string();
+        assert!(error.contains("`junit` is not supported yet"), "{error}");
+    }
+
+    #[test]
+    fn a_simulated_run_takes_no_address_and_no_profile() {
+        for flags in [["--base-url", "emnify=http://x"], ["--profile", "x"]] {
+            assert!(apply(&[&["--simulate"], &flags[..]].concat()).is_err(), "{flags:?}");
+        }
+    }
+}

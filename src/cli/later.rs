@@ -1,0 +1,60 @@
+//! What the documents promise and this version cannot do yet: refused in plain words, never accepted and ignored.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+const FLAGS: [&str; 8] =
+    ["--allow-read", "--concurrency", "--entry", "--har", "--quiet", "--shard", "--state-dir", "--trust"];
+const COMMANDS: [&str; 11] = [
+    "completions",
+    "doctor",
+    "explain",
+    "history",
+    "man",
+    "new",
+    "report",
+    "resume",
+    "schedule",
+    "secrets",
+    "trust",
+];
+
+/// What to say to a command line that asks for something which is only planned; `None` for any other mistake.
+pub(super) fn refusal(error: &clap::Error) -> Option<String> {
+    let (kind, planned): (ContextKind, &[&str]) = match error.kind() {
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, &FLAGS),
+        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, &COMMANDS),
+        _ => return None,
+    };
+    let Some(ContextValue::String(written)) = error.get(kind) else { return None };
+    let name = written.split('=').next().unwrap_or(written);
+    planned.contains(&name).then(|| format!("`{name}` is not supported yet"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::Cli;
+    use super::*;
+    use clap::Parser;
+
+    fn refused(arguments: &[&str]) -> Option<String> {
+        let error = Cli::try_parse_from([&["runner"], arguments].concat()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        refusal(&error)
+    }
+
+    #[test]
+    fn what_is_planned_is_refused_in_plain_words() {
+        let flag = refused(&["apply", "--state-dir", "x", "p.yaml"]);
+        assert_eq!(flag.as_deref(), Some("`--state-dir` is not supported yet"));
+        let flag = refused(&["apply", "p.yaml", "--entry=account=tokyo-1"]);
+        assert_eq!(flag.as_deref(), Some("`--entry` is not supported yet"));
+        assert_eq!(refused(&["resume", "01JD8Y3K"]).as_deref(), Some("`resume` is not supported yet"));
+    }
+
+    #[test]
+    fn other_mistakes_are_not_explained_away() {
+        assert_eq!(refused(&["apply", "--simulated", "p.yaml"]), None);
+        assert_eq!(refused(&["aply", "p.yaml"]), None);
+        assert_eq!(refused(&["apply"]), None);
+    }
+}

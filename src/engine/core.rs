@@ -1,0 +1,108 @@
+use super::cleanup::Cleanup;
+use super::course::Course;
+use super::error::StepError;
+use super::failure::Trouble;
+use super::limits::{Interruption, Limits};
+use super::references::names_below;
+use super::scope::RunNames;
+use super::secrets;
+use super::selection::Selection;
+use super::stage::Stage;
+use crate::event::Events;
+use crate::exchange::{Exchange, RenderError};
+use crate::model::exit::Cause;
+use crate::plan::{Plan, PlannedSecret};
+use crate::port::World;
+use crate::session::Sessions;
+use crate::source::{SourceMap, Span};
+use crate::template::{Data, EvaluationError, Expression, Moment, Scope};
+use std::sync::Arc;
+
+/// A run at work: the plan, the world, and what has happened so far.
+pub struct Engine<'a> {
+    pub plan: &'a Plan,
+    pub sources: &'a SourceMap,
+    pub selection: &'a Selection,
+    pub world: &'a World,
+    pub events: &'a Events,
+    pub exchange: Exchange,
+    pub sessions: Sessions,
+    pub names: RunNames,
+    /// The time that the steps have.
+    pub limits: Limits,
+    pub cleanup: Cleanup<'a>,
+    pub course: Course,
+}
+
+impl Engine<'_> {
+    /// The failure of a step.
+    pub fn error(&self, trouble: Trouble) -> StepError {
+        trouble.into_failure(self.events, self.sources, None).into()
+    }
+
+    /// The failure of an expression.
+    pub fn evaluation_error(&self, error: &EvaluationError) -> StepError {
+        self.error(Trouble::evaluation(error))
+    }
+
+    /// The failure of a request that could not be rendered.
+    pub fn render_error(&self, error: &RenderError, subject: &str) -> StepError {
+        let headline = format!("{subject} cannot be sent: {error}");
+        self.error(Trouble::new(Cause::Step, headline).at(error.span()))
+    }
+
+    /// Work that ended before it was done, nothing of it in flight.
+    pub fn interrupted(&self, interruption: Interruption, what: &str) -> StepError {
+        let error = self.error(Trouble::interruption(interruption, what).advice("run it again"));
+        StepError { is_interruption: interruption.ends_run(), ..error }
+    }
+
+    /// Adds the place of the step, unless the failure has a better one.
+    pub fn placed(&self, error: StepError, span: Span) -> StepError {
+        let failure = error.failure.map(|mut failure| {
+            failure.place.get_or_insert_with(|| self.events.clean(self.sources.place(span)));
+            failure
+        });
+        StepError { failure, ..error }
+    }
+
+    /// What the templates of a step see. Secrets that hold once are fetched here, if one of `expressions` reads them.
+    ///
+    /// # Errors
+    /// When no source has such a secret.
+    pub async fn scope(
+        &self,
+        stage: &Stage,
+        moment: &Moment,
+        expressions: &[&Expression],
+    ) -> Result<Scope, StepError> {
+        let has_failed = stage.is_cleanup.then(|| Data::Json(self.course.has_failed().into()));
+        let mut scope = self.names.scope(moment, &stage.frame, has_failed);
+        let read = names_below("secrets", expressions);
+        let mut fresh = Vec::new();
+        for secret in self.plan.secrets.iter().filter(|secret| secret.is_one_time) {
+            if read.contains(secret.name.as_str()) {
+                fresh.push((secret.name.clone(), self.fetch_secret(secret, stage).await?));
+            }
+        }
+        if !fresh.is_empty() {
+            let known = self.names.secrets.iter().cloned();
+            scope.set("secrets", Data::Map(known.chain(fresh).collect()));
+        }
+        Ok(scope)
+    }
+
+    async fn fetch_secret(&self, secret: &PlannedSecret, stage: &Stage) -> Result<Data, StepError> {
+        let what = format!("the question for `{}`", secret.name);
+        let fetching = secrets::fetch(self.world, self.events, secret, &self.plan.folder, &self.names);
+        let found = stage.limits.wait(self.world, fetching).await;
+        let found = found.map_err(|interruption| self.interrupted(interruption, &what))?;
+        found.map_err(|trouble| self.error(*trouble))
+    }
+}
+
+/// The moment that the templates of one request speak of: now.
+pub fn moment(world: &World) -> Moment {
+    let random = world.random.clone();
+    Moment { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
+}

@@ -1,0 +1,76 @@
+use crate::event::{Failure, Verdict};
+use crate::model::exit::Cause;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+
+/// What has happened in a run so far, as far as its verdict goes.
+#[derive(Default)]
+pub struct Course {
+    causes: RefCell<Vec<Cause>>,
+    failures: RefCell<Vec<Failure>>,
+    /// The ids of steps of which nobody knows whether they were done.
+    unknown_steps: RefCell<HashSet<String>>,
+    /// How many such steps there are, those without an id too.
+    unknown: Cell<u32>,
+    /// A write that must not be done twice was done, or may have been.
+    has_written: Cell<bool>,
+}
+
+impl Course {
+    /// Takes a cause of failure up.
+    pub fn fail(&self, cause: Cause) {
+        self.causes.borrow_mut().push(cause);
+    }
+
+    /// Takes a failure up that belongs to no step.
+    pub fn fail_without_step(&self, failure: Failure) {
+        self.fail(failure.cause);
+        self.failures.borrow_mut().push(failure);
+    }
+
+    /// Takes note of a step of which nobody knows whether it was done.
+    pub fn note_unknown(&self, id: Option<&str>) {
+        self.unknown.set(self.unknown.get() + 1);
+        self.unknown_steps.borrow_mut().extend(id.map(str::to_owned));
+    }
+
+    /// Of how many steps nobody knows whether they were done.
+    pub fn unknown(&self) -> u32 {
+        self.unknown.get()
+    }
+
+    /// The first of these steps of which nobody knows whether it was done.
+    pub fn first_unknown<'s>(&self, steps: impl IntoIterator<Item = &'s str>) -> Option<&'s str> {
+        let unknown = self.unknown_steps.borrow();
+        steps.into_iter().find(|step| unknown.contains(*step))
+    }
+
+    /// Takes note of a write that must not be done twice.
+    pub fn note_write(&self) {
+        self.has_written.set(true);
+    }
+
+    /// True while running the playbook again does nothing twice.
+    pub fn is_safe_to_rerun(&self) -> bool {
+        !self.has_written.get()
+    }
+
+    /// True once something has failed for this cause.
+    pub fn has_failed_for(&self, cause: Cause) -> bool {
+        self.causes.borrow().contains(&cause)
+    }
+
+    /// True once something has failed.
+    pub fn has_failed(&self) -> bool {
+        !self.causes.borrow().is_empty()
+    }
+
+    /// The end of the run.
+    pub fn verdict(&self) -> Verdict {
+        Verdict {
+            causes: self.causes.borrow().clone(),
+            is_safe_to_rerun: self.is_safe_to_rerun(),
+            failures: self.failures.borrow().clone(),
+        }
+    }
+}

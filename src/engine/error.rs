@@ -1,0 +1,32 @@
+use crate::event::Failure;
+use crate::session::SignInFailure;
+
+/// Why a step did not do what it should.
+#[derive(Debug)]
+pub struct StepError {
+    /// What to report; `None` when an item or a step inside has reported it.
+    pub failure: Option<Box<Failure>>,
+    /// It is not known whether its write happened.
+    pub is_unknown: bool,
+    /// The run was interrupted: it does not go on, whatever the step says about failures.
+    pub is_interruption: bool,
+}
+
+impl StepError {
+    /// A failure that an item or a step inside has reported.
+    pub fn reported(is_unknown: bool) -> Self {
+        Self { failure: None, is_unknown, is_interruption: false }
+    }
+}
+
+impl From<Failure> for StepError {
+    fn from(failure: Failure) -> Self {
+        Self { failure: Some(Box::new(failure)), is_unknown: false, is_interruption: false }
+    }
+}
+
+impl From<SignInFailure> for StepError {
+    fn from(failure: SignInFailure) -> Self {
+        failure.into_failure().into()
+    }
+}

@@ -1,0 +1,266 @@
+//! What is said when a step fails: first the cause, then where, then what now.
+
+use super::limits::{Interruption, TimeLimit};
+use super::pages::PageProblem;
+use super::rows::RowsProblem;
+use crate::event::{Events, Failure};
+use crate::exchange::{Answer, Said, hint, status_text};
+use crate::model::exit::Cause;
+use crate::model::words::duration;
+use crate::port::Reason;
+use crate::source::{SourceMap, Span};
+use crate::template::EvaluationError;
+use std::time::Duration;
+
+/// A failure on its way to the report: plain texts, not yet redacted.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// Its kind; names the exit code.
+    pub cause: Cause,
+    headline: String,
+    request: Option<String>,
+    span: Option<Span>,
+    notes: Vec<String>,
+    advice: Option<String>,
+}
+
+impl Trouble {
+    /// A failure with its headline: a sentence without a full stop that quotes no secret.
+    pub fn new(cause: Cause, headline: impl Into<String>) -> Self {
+        let headline = headline.into();
+        Self { cause, headline, request: None, span: None, notes: Vec::new(), advice: None }
+    }
+
+    /// The failure of an expression, at its place.
+    pub fn evaluation(error: &EvaluationError) -> Self {
+        Self::new(Cause::Step, error.to_string()).at(error.span)
+    }
+
+    /// Work that ended before it was done. `what` is what did not end: `the wait before attempt 2`.
+    pub fn interruption(interruption: Interruption, what: &str) -> Self {
+        let (cause, why) = interruption_words(interruption);
+        Self::new(cause, format!("{why} during {what}"))
+    }
+
+    /// The place in the file, where it is more exact than the step's.
+    #[must_use]
+    pub fn at(mut self, span: Span) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// The request that failed.
+    #[must_use]
+    pub fn request(mut self, request: impl Into<String>) -> Self {
+        self.request = Some(request.into());
+        self
+    }
+
+    /// One more line that helps to understand.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// What the provider itself says, and the author's hint for it.
+    #[must_use]
+    pub fn said(mut self, provider: &str, said: &Said, hints: &[(String, String)], status: u16) -> Self {
+        self.notes.extend(quote(provider, said));
+        let hints: Vec<_> = hints.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
+        self.notes.extend(hint(&hints, said.code.as_deref(), status).map(|hint| format!("hint: {hint}")));
+        self
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Adds a sentence to what to do next.
+    #[must_use]
+    pub fn more_advice(mut self, advice: &str) -> Self {
+        self.advice = Some(match self.advice.take() {
+            Some(first) => format!("{first}. {advice}"),
+            None => advice.to_owned(),
+        });
+        self
+    }
+
+    /// The failure for the report, redacted. `place` is where the step is written.
+    pub fn into_failure(self, events: &Events, sources: &SourceMap, place: Option<Span>) -> Failure {
+        let clean = |text: String| events.clean(text);
+        Failure {
+            cause: self.cause,
+            headline: clean(self.headline),
+            request: self.request.map(clean),
+            place: self.span.or(place).map(|span| clean(sources.place(span))),
+            notes: self.notes.into_iter().map(clean).collect(),
+            advice: self.advice.map(clean),
+        }
+    }
+}
+
+/// The cause of an interruption, and what happened in a few words.
+pub fn interruption_words(interruption: Interruption) -> (Cause, String) {
+    match interruption {
+        Interruption::Cancelled(Reason::Signal(number)) => {
+            (Cause::Signal(number), format!("{} came", signal_name(number)))
+        }
+        Interruption::Cancelled(Reason::Deadline) => (Cause::Deadline, "the deadline passed".to_owned()),
+        Interruption::OutOfTime(TimeLimit::Deadline(time)) => {
+            (Cause::Deadline, format!("the deadline of {} passed", duration(time)))
+        }
+        Interruption::OutOfTime(TimeLimit::Within(time)) => {
+            (Cause::Step, format!("the step's {} (`within`) passed", duration(time)))
+        }
+        Interruption::OutOfTime(TimeLimit::Cleanup(time)) => {
+            (Cause::Step, format!("the {} that cleanup may take passed", duration(time)))
+        }
+    }
+}
+
+/// What people call a signal.
+fn signal_name(number: i32) -> String {
+    match number {
+        1 => "SIGHUP".to_owned(),
+        2 => "SIGINT (Ctrl-C)".to_owned(),
+        15 => "SIGTERM".to_owned(),
+        _ => format!("signal {number}"),
+    }
+}
+
+/// ``emnify says: wrong password (`InvalidCredentials`)``
+fn quote(provider: &str, said: &Said) -> Option<String> {
+    match (&said.message, &said.code) {
+        (Some(message), Some(code)) => Some(format!("{provider} says: {message} ({code})")),
+        (Some(said), None) | (None, Some(said)) => Some(format!("{provider} says: {said}")),
+        (None, None) => None,
+    }
+}
+
+/// Which request of a step is spoken of: `page 2 of list_devices`.
+pub struct Subject {
+    /// The provider's name, or the host of an address of its own.
+    pub provider: String,
+    /// The operation or the request as written.
+    pub what: String,
+    /// The page, where there is paging.
+    pub page: Option<u32>,
+}
+
+impl Subject {
+    /// ``page 2 of `list_devices` ``
+    pub fn request(&self) -> String {
+        match self.page {
+            Some(page) => format!("page {page} of `{}`", self.what),
+            None => format!("`{}`", self.what),
+        }
+    }
+
+    /// ``emnify answered 404 Not Found to `get_device` ``
+    pub fn answered(&self, status: u16) -> String {
+        format!("{} answered {} to {}", self.provider, status_text(status), self.request())
+    }
+
+    /// An answer with a status that the step does not expect.
+    pub fn refusal(&self, answer: &Answer) -> Trouble {
+        let trouble = Trouble::new(Cause::Step, self.answered(answer.status));
+        match refusal_advice(answer.status) {
+            Some(advice) => trouble.advice(advice),
+            None => trouble,
+        }
+    }
+
+    /// An answer without the rows that it should have.
+    pub fn no_rows(&self, problem: &RowsProblem) -> Trouble {
+        let headline = format!("the rows of {} cannot be read: {problem}", self.request());
+        Trouble::new(Cause::Step, headline).advice("compare `rows` with what the provider answers")
+    }
+
+    /// A list that is not complete.
+    pub fn incomplete(&self, problem: &PageProblem) -> Trouble {
+        let headline = format!("the list of `{}` is not complete: {problem}", self.what);
+        Trouble::new(Cause::Step, headline).advice(match problem {
+            PageProblem::Miscounted { .. } => {
+                "run it again: rows may have come or gone between two pages, or `total` counts something else"
+            }
+            PageProblem::TooMany { .. } => "raise `max_pages` if the list is really that long",
+            _ => "compare `paginate` with what the provider answers",
+        })
+    }
+}
+
+/// What to do about a refusal, where the status says enough.
+fn refusal_advice(status: u16) -> Option<&'static str> {
+    match status {
+        300..=399 => Some("a redirect is no success: send the request where the provider wants it"),
+        400 | 422 => {
+            Some("compare what is sent with what the provider wants; `--dry-run` shows each request")
+        }
+        401 => Some("check whether this request needs a session, and whether its credentials are right"),
+        403 => Some("use an account that may do this, or give this one the right to"),
+        404 | 410 => {
+            Some("check the address and the ids in it; `expect: { status: [2xx, 404] }` if this is fine")
+        }
+        409 => Some("see what is there already; `expect: { status: [2xx, 409] }` if this is fine"),
+        _ => None,
+    }
+}
+
+/// `attempt 3 of 3 after 4.2 s`
+pub fn attempt_words(attempt: u32, attempts: u32, after: Duration) -> String {
+    match attempts {
+        0 | 1 => format!("sent once, {}", duration(after)),
+        _ => format!("attempt {attempt} of {attempts} after {}", duration(after)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_subject_names_provider_operation_and_page() {
+        let subject = |page| Subject { provider: "emnify".into(), what: "list_devices".into(), page };
+        assert_eq!(
+            subject(Some(2)).answered(503),
+            "emnify answered 503 Service Unavailable to page 2 of `list_devices`"
+        );
+        assert_eq!(subject(None).answered(404), "emnify answered 404 Not Found to `list_devices`");
+    }
+
+    #[test]
+    fn what_the_provider_says_and_the_hint_for_it() {
+        let said = Said { code: Some("A1".into()), message: Some("no".into()) };
+        let hints = [("A1".to_owned(), "ask first".to_owned())];
+        let trouble = Trouble::new(Cause::Step, "x").said("emnify", &said, &hints, 403);
+        assert_eq!(trouble.notes, ["emnify says: no (A1)", "hint: ask first"]);
+        let silent = Trouble::new(Cause::Step, "x").said("emnify", &Said::default(), &[], 403);
+        assert!(silent.notes.is_empty());
+    }
+
+    #[test]
+    fn interruptions_have_their_cause() {
+        let minute = Duration::from_secs(60);
+        for (interruption, cause, words) in [
+            (Interruption::Cancelled(Reason::Signal(15)), Cause::Signal(15), "SIGTERM came during x"),
+            (
+                Interruption::OutOfTime(TimeLimit::Deadline(minute)),
+                Cause::Deadline,
+                "the deadline of 1 min passed during x",
+            ),
+            (
+                Interruption::OutOfTime(TimeLimit::Within(minute)),
+                Cause::Step,
+                "the step's 1 min (`within`) passed during x",
+            ),
+        ] {
+            let trouble = Trouble::interruption(interruption, "x");
+            assert_eq!((trouble.cause, trouble.headline.as_str()), (cause, words));
+        }
+    }
+}

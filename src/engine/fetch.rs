@@ -1,0 +1,368 @@
+//! One request until it is settled: signed in, sent, repeated where that is allowed.
+
+use super::core::Engine;
+use super::error::StepError;
+use super::failure::{Subject, Trouble, attempt_words};
+use super::limits::{Interruption, Limits};
+use super::outputs;
+use super::tally::Tally;
+use crate::document::Effect;
+use crate::event::Purpose;
+use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, next};
+use crate::exchange::{Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, status_text};
+use crate::model::exit::Cause;
+use crate::model::words::duration;
+use crate::plan::PlannedRequest;
+use crate::port::SendFailure;
+use crate::session::Generation;
+use http::Method;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A request with all that is needed to send it and to speak of it.
+pub struct Call<'c> {
+    /// The request as planned.
+    pub request: &'c PlannedRequest,
+    /// What secret outputs are known by.
+    pub step_name: String,
+    /// Which request it is, in words.
+    pub subject: Subject,
+    /// Where it may go, and how fast.
+    pub realm: Rc<Realm>,
+    /// The limit of its operation.
+    pub limiter: Option<Rc<Limiter>>,
+    /// The time that it may take.
+    pub limits: Limits,
+    /// Whether anything may have been done.
+    pub may_be_done: Cell<bool>,
+}
+
+/// A request that is settled: nothing of it will be sent again.
+pub struct Settled {
+    /// The answer; `None` when it was cut and nobody needs it.
+    pub answer: Option<Answer>,
+    /// Its status.
+    pub status: u16,
+    /// True when the status is fine although the step does not expect it.
+    pub is_fine: bool,
+    /// The attempts in words, for a failure that the answer leads to.
+    pub request_line: String,
+}
+
+/// The attempts of one request so far.
+struct Tries {
+    started: Duration,
+    attempt: u32,
+    /// The last one that may follow; a renewed session allows one more.
+    last: u32,
+    is_renewed: bool,
+    /// An attempt before left open whether it was done.
+    was_unknown: bool,
+}
+
+impl Engine<'_> {
+    /// Sends a request until it is settled.
+    ///
+    /// # Errors
+    /// When no attempt was answered, or it is not known what became of one.
+    pub async fn fetch(
+        &self,
+        call: &Call<'_>,
+        rendered: &Rendered,
+        tally: &mut Tally,
+    ) -> Result<Settled, StepError> {
+        let mut tries = Tries {
+            started: self.world.clock.elapsed(),
+            attempt: 1,
+            last: call.request.attempts.max(1),
+            is_renewed: false,
+            was_unknown: false,
+        };
+        loop {
+            let (attempt, generation) = self.attempt(call, rendered, &tries, tally).await?;
+            let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
+            let ending = attempt.ending(is_expected);
+            self.note_ending(call, ending);
+            if self.is_expired(call, generation, &attempt, ending) {
+                self.renew(call, generation, attempt, &mut tries).await?;
+                continue;
+            }
+            let wait = match self.what_next(call, &attempt, ending, &tries) {
+                Some(Next::Wait(wait)) => wait,
+                end => return self.settle(call, attempt, ending, end, &tries),
+            };
+            self.exchange.report(attempt.record, Some(wait));
+            tries.was_unknown |= ending == Ending::Unknown;
+            tries.attempt += 1;
+            let what = format!("the wait before attempt {} of {}", tries.attempt, call.subject.request());
+            let slept = call.limits.wait(self.world, self.world.clock.sleep(wait)).await;
+            slept.map_err(|interruption| self.interrupted(interruption, &what))?;
+        }
+    }
+
+    /// One attempt. The session is put on a copy of the request, since a renewed one replaces it.
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        rendered: &Rendered,
+        tries: &Tries,
+        tally: &mut Tally,
+    ) -> Result<(Attempt, Option<Generation>), StepError> {
+        let mut outgoing = rendered.clone();
+        let generation = self.authorize(call, &mut outgoing).await?;
+        self.refuse_long_pause(call)?;
+        let what = call.subject.request();
+        let turn = self.exchange.turn(&call.realm, call.limiter.as_ref());
+        let turn = call.limits.wait(self.world, turn).await;
+        let turn = turn.map_err(|interruption| self.interrupted(interruption, &what))?;
+        if let Some(remaining) = call.limits.remaining(&*self.world.clock) {
+            outgoing.limit_time(remaining);
+        }
+        let sending = Sending {
+            purpose: Purpose::Step,
+            attempt: tries.attempt,
+            follows_redirects: !call.request.is_status_written,
+        };
+        let sent = call.limits.finish(self.world, self.exchange.send(turn, &outgoing, sending)).await;
+        let attempt = sent.map_err(|interruption| self.cut_off(call, interruption))?;
+        if let Ok(answer) = &attempt.outcome {
+            outputs::learn(&call.request.outputs, &call.step_name, answer, self.events.redactor());
+        }
+        tally.requests += 1;
+        tally.retries += u32::from(tries.attempt > 1);
+        Ok((attempt, generation))
+    }
+
+    async fn authorize(
+        &self,
+        call: &Call<'_>,
+        outgoing: &mut Rendered,
+    ) -> Result<Option<Generation>, StepError> {
+        let Some(provider) = call.request.provider.filter(|_| call.request.needs_session) else {
+            return Ok(None);
+        };
+        let signed_in = call.limits.finish(self.world, self.sessions.authorize(provider, outgoing)).await;
+        let what = format!("the sign-in before {}", call.subject.request());
+        Ok(Some(signed_in.map_err(|interruption| self.interrupted(interruption, &what))??))
+    }
+
+    /// A pause that is longer than the time that is left is not slept.
+    fn refuse_long_pause(&self, call: &Call<'_>) -> Result<(), StepError> {
+        let now = self.world.clock.elapsed();
+        let pause = call.realm.earliest(now, call.limiter.as_deref()).saturating_sub(now);
+        match call.limits.remaining(&*self.world.clock) {
+            Some(remaining) if pause > remaining => {
+                let provider = &call.subject.provider;
+                let headline = format!("{provider} asks for a pause of {}", duration(pause));
+                let trouble = Trouble::new(Cause::Unavailable, headline);
+                Err(self.error(trouble.advice(format!("run it again in {}", duration(pause)))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note_ending(&self, call: &Call<'_>, ending: Ending) {
+        if ending.is_surely_not_done() {
+            return;
+        }
+        call.may_be_done.set(true);
+        if call.request.effect == Effect::Once {
+            self.course.note_write();
+        }
+    }
+
+    /// Whether an answer says that the session has ended; never one that the step expects, nor one that asks for a pause.
+    fn is_expired(
+        &self,
+        call: &Call<'_>,
+        generation: Option<Generation>,
+        attempt: &Attempt,
+        ending: Ending,
+    ) -> bool {
+        let (Some(provider), Some(generation), Ok(answer)) =
+            (call.request.provider, generation, &attempt.outcome)
+        else {
+            return false;
+        };
+        let is_expected = call.request.is_status_written && call.request.status.contains(answer.status);
+        !is_expected && ending != Ending::Throttled && self.sessions.is_expired(provider, generation, answer)
+    }
+
+    /// Renews the session once; a session that is refused again ends the step.
+    async fn renew(
+        &self,
+        call: &Call<'_>,
+        generation: Option<Generation>,
+        attempt: Attempt,
+        tries: &mut Tries,
+    ) -> Result<(), StepError> {
+        let line = self.request_line(call, &attempt, tries);
+        let status = attempt.outcome.as_ref().map_or(0, |answer| answer.status);
+        self.exchange.report(attempt.record, None);
+        let (Some(provider), Some(generation)) = (call.request.provider, generation) else { return Ok(()) };
+        if tries.is_renewed {
+            let headline =
+                format!("{}, with a session that it has just given", call.subject.answered(status));
+            let advice = "check whether this account may do this; signing in itself works";
+            return Err(self.error(Trouble::new(Cause::SignIn, headline).request(line).advice(advice)));
+        }
+        let renewed = call.limits.finish(self.world, self.sessions.renew(provider, generation)).await;
+        let what = format!("the renewed sign-in before {}", call.subject.request());
+        renewed.map_err(|interruption| self.interrupted(interruption, &what))??;
+        tries.is_renewed = true;
+        tries.attempt += 1;
+        tries.last += 1;
+        Ok(())
+    }
+
+    /// What follows an attempt; `None` when it is not to be repeated, whatever time and attempts are left.
+    fn what_next(&self, call: &Call<'_>, attempt: &Attempt, ending: Ending, tries: &Tries) -> Option<Next> {
+        if !ending.may_be_repeated(call.request.effect, needs_body(call.request)) {
+            return None;
+        }
+        let spent = self.world.clock.elapsed().saturating_sub(tries.started);
+        let own = REQUEST_TIME.max(call.request.timeout).saturating_sub(spent);
+        let remaining = call.limits.remaining(&*self.world.clock).map_or(own, |limit| limit.min(own));
+        let bounds =
+            Bounds { attempt: tries.attempt, attempts: tries.last, remaining, server_wish: attempt.wish };
+        Some(next(bounds, self.world.random.fraction()))
+    }
+
+    /// The end of a request after its last attempt. `end` says why no other one follows, where one was allowed.
+    fn settle(
+        &self,
+        call: &Call<'_>,
+        attempt: Attempt,
+        ending: Ending,
+        end: Option<Next>,
+        tries: &Tries,
+    ) -> Result<Settled, StepError> {
+        let request_line = self.request_line(call, &attempt, tries);
+        let Attempt { outcome, record, .. } = attempt;
+        self.exchange.report(record, None);
+        match (outcome, ending) {
+            (Ok(answer), Ending::Done | Ending::Rejected) => {
+                let is_gone = call.request.method == Method::DELETE && answer.status == 404;
+                let is_fine = is_gone && tries.was_unknown;
+                Ok(Settled { status: answer.status, answer: Some(answer), is_fine, request_line })
+            }
+            (Err(SendError::Transport(error)), Ending::DoneBodyCut) if !needs_body(call.request) => {
+                let SendFailure::BodyCut { status } = error.failure else { unreachable!("by its ending") };
+                Ok(Settled { answer: None, status, is_fine: false, request_line })
+            }
+            (outcome, ending) => Err(self.unsettled(call, &outcome, ending, end, request_line)),
+        }
+    }
+
+    /// A request that brought no answer which could be used.
+    fn unsettled(
+        &self,
+        call: &Call<'_>,
+        outcome: &Result<Answer, SendError>,
+        ending: Ending,
+        end: Option<Next>,
+        request_line: String,
+    ) -> StepError {
+        let subject = &call.subject;
+        let is_unknown = ending == Ending::Unknown && call.request.effect == Effect::Once;
+        let happened = match outcome {
+            Ok(answer) => subject.answered(answer.status),
+            Err(SendError::Refused(reason)) => format!("{} was not sent: {reason}", subject.request()),
+            Err(SendError::Redirect { status, reason }) => format!("{}: {reason}", subject.answered(*status)),
+            Err(SendError::Transport(error)) => match error.failure {
+                SendFailure::NotSent => format!("{} cannot be reached: {error}", subject.provider),
+                SendFailure::Unknown => format!("no answer to {} came: {error}", subject.request()),
+                SendFailure::BodyCut { status } => {
+                    format!("the answer {} to {} was cut: {error}", status_text(status), subject.request())
+                }
+            },
+        };
+        let (cause, headline) = match (is_unknown, ending) {
+            (true, _) => (Cause::Unknown, format!("{happened}; nobody knows whether it was done")),
+            (false, Ending::Rejected | Ending::DoneBodyCut) => (Cause::Step, happened),
+            (false, _) => (Cause::Unavailable, happened),
+        };
+        let mut trouble = Trouble::new(cause, headline).request(request_line);
+        if let Ok(answer) = outcome {
+            trouble = self.with_words_of_provider(trouble, call, answer);
+        }
+        if let Some(advice) = self.advice(call, cause, end) {
+            trouble = trouble.advice(advice);
+        }
+        StepError { is_unknown, ..self.error(trouble) }
+    }
+
+    /// Adds what the provider says in its answer, and the hint for it.
+    pub fn with_words_of_provider(&self, trouble: Trouble, call: &Call<'_>, answer: &Answer) -> Trouble {
+        let provider = call.request.provider.map(|provider| self.plan.provider(provider));
+        let errors = provider.and_then(|provider| provider.errors.as_ref());
+        let said = Said::read(answer, errors);
+        trouble.said(&call.subject.provider, &said, &call.request.hints, answer.status)
+    }
+
+    fn advice(&self, call: &Call<'_>, cause: Cause, end: Option<Next>) -> Option<String> {
+        let provider = &call.subject.provider;
+        match (cause, end) {
+            (Cause::Unknown, _) => Some(format!(
+                "look at {provider} whether it was done before you run this again, or it may be done twice"
+            )),
+            (_, Some(Next::AskedToWait(wish))) => {
+                Some(format!("run it again in {}: {provider} asks for that pause", duration(wish)))
+            }
+            (Cause::Unavailable, _) if self.course.is_safe_to_rerun() => {
+                Some("run it again later; nothing is half done".to_owned())
+            }
+            (Cause::Unavailable, _) => Some(
+                "run it again later, but mind that earlier steps of this run would be done again".to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    /// A request that was given up while it was in flight.
+    fn cut_off(&self, call: &Call<'_>, interruption: Interruption) -> StepError {
+        call.may_be_done.set(true);
+        let is_unknown = call.request.effect == Effect::Once;
+        if is_unknown {
+            self.course.note_write();
+        }
+        let what = call.subject.request();
+        let trouble = Trouble::interruption(interruption, &what);
+        let is_interruption = interruption.ends_run();
+        let trouble = match is_unknown {
+            true => Trouble { cause: Cause::Unknown, ..trouble }
+                .note("nobody knows whether it was done")
+                .advice(format!(
+                    "look at {} whether it was done before you run this again",
+                    call.subject.provider
+                )),
+            false => trouble.advice("run it again"),
+        };
+        StepError { is_unknown, is_interruption, ..self.error(trouble) }
+    }
+
+    /// ``GET https://… · attempt 3 of 3 after 4.2 s · empty body``
+    fn request_line(&self, call: &Call<'_>, attempt: &Attempt, tries: &Tries) -> String {
+        let after = self.world.clock.elapsed().saturating_sub(tries.started);
+        let attempts = match call.request.effect {
+            Effect::Once if tries.attempt == 1 => 1,
+            _ => tries.last,
+        };
+        let came_back = match &attempt.outcome {
+            Ok(answer) => answer.describe_body().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let words = attempt_words(tries.attempt, attempts, after);
+        format!("{} {} · {words} · {came_back}", call.request.method, attempt.record.shown_address())
+    }
+}
+
+/// Whether anything is read from the answer's body.
+fn needs_body(request: &PlannedRequest) -> bool {
+    !request.outputs.is_empty()
+        || request.rows.are_read
+        || request.save.is_some()
+        || !request.that.is_empty()
+        || request.schema.is_some()
+}

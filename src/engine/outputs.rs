@@ -1,0 +1,145 @@
+//! What is kept of an answer for later steps.
+
+use super::value::Value;
+use crate::document::{Literal, Output, Reader, ReaderPlace};
+use crate::exchange::Answer;
+use crate::model::redaction::Redactor;
+use crate::plan::PlannedOutput;
+use crate::source::Span;
+use crate::template::{Data, EvaluationError, Scope, json_to_text};
+use serde_json::Value as Json;
+use thiserror::Error;
+
+/// Outputs by their names.
+pub type Outputs = Vec<(String, Data)>;
+
+/// An output could not be had.
+#[derive(Debug, Clone, Error)]
+pub enum OutputProblem {
+    /// The answer has nothing where it is read, and it has no default.
+    #[error("the answer has nothing at {place} for the output `{name}`")]
+    Missing {
+        /// The output.
+        name: String,
+        /// Where it is read: `` `$.id` ``.
+        place: String,
+        /// Where the reader is written.
+        span: Span,
+    },
+    /// Its template could not be evaluated.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+}
+
+/// Lets the redactor learn what an answer has at the places that are marked as secret, whatever its status. Done before
+/// anything of the answer is told.
+pub fn learn(outputs: &[PlannedOutput], step: &str, answer: &Answer, redactor: &Redactor) {
+    for output in outputs.iter().filter(|output| output.is_secret) {
+        if let Output::Read(reader) = &output.output
+            && let Some(value) = answer.read(reader)
+        {
+            learn_texts(&public_name(step, &output.name), &value, redactor);
+        }
+    }
+}
+
+/// The name under which people know an output: `steps.issue.outputs.token`.
+pub fn public_name(step: &str, output: &str) -> String {
+    format!("steps.{step}.outputs.{output}")
+}
+
+fn learn_texts(name: &str, value: &Json, redactor: &Redactor) {
+    match value {
+        Json::Null | Json::Bool(_) => {}
+        Json::Array(items) => items.iter().for_each(|item| learn_texts(name, item, redactor)),
+        Json::Object(map) => map.values().for_each(|item| learn_texts(name, item, redactor)),
+        Json::Number(_) | Json::String(_) => {
+            // One that is too short to be looked for is tainted all the same, and shown by its name where it is used.
+            let _ = redactor.learn(name, &json_to_text(value).unwrap_or_default());
+        }
+    }
+}
+
+/// Reads the outputs of an answer, then computes those that are templates, in the order of the file. `scope` has the names
+/// that hold after the answer; it gets `outputs` as they come.
+///
+/// # Errors
+/// The first [`OutputProblem`].
+pub fn collect(
+    planned: &[PlannedOutput],
+    step: &str,
+    answer: &Answer,
+    scope: &mut Scope,
+    redactor: &Redactor,
+) -> Result<Outputs, OutputProblem> {
+    let mut outputs = Outputs::new();
+    for output in planned {
+        if let Output::Read(reader) = &output.output {
+            let value = read(&output.name, reader, answer)?;
+            outputs.push((output.name.clone(), mark(value.into(), output, step)));
+        }
+    }
+    scope.set("outputs", Data::Map(outputs.clone()));
+    for output in planned {
+        if let Output::Template(template) = &output.output {
+            let data = Value::of_template(template, scope, redactor)?.into_data();
+            outputs.push((output.name.clone(), mark(data, output, step)));
+            scope.set("outputs", Data::Map(outputs.clone()));
+        }
+    }
+    Ok(outputs)
+}
+
+fn mark(data: Data, output: &PlannedOutput, step: &str) -> Data {
+    match data {
+        Data::Json(value) if output.is_secret => Data::Secret(public_name(step, &output.name), value),
+        data => data,
+    }
+}
+
+fn read(name: &str, reader: &Reader, answer: &Answer) -> Result<Json, OutputProblem> {
+    match (answer.read(reader), &reader.default) {
+        (Some(value), _) => Ok(value),
+        (None, Some(Literal { value, .. })) => Ok(value.clone()),
+        (None, None) => Err(OutputProblem::Missing {
+            name: name.to_owned(),
+            place: describe(&reader.place),
+            span: reader.span,
+        }),
+    }
+}
+
+/// What people call a place in an answer.
+fn describe(place: &ReaderPlace) -> String {
+    match place {
+        ReaderPlace::Path(path) => format!("`{}`", path.as_str()),
+        ReaderPlace::Header(name) => format!("the header `{}`", name.value),
+        ReaderPlace::Cookie(name) => format!("the cookie `{}`", name.value),
+        ReaderPlace::Link(relation) => format!("the link `{}`", relation.value),
+    }
+}
+
+/// The outputs of a loop: under each name the list of what its items brought, in their order, null where one failed.
+pub fn of_items(names: &[&str], items: &[Option<Outputs>]) -> Outputs {
+    names.iter().map(|&name| (name.to_owned(), list_of(name, items))).collect()
+}
+
+fn list_of(name: &str, items: &[Option<Outputs>]) -> Data {
+    let mut secret = None;
+    let values = items.iter().map(|item| {
+        let found = item.iter().flatten().find(|(known, _)| known == name);
+        match found.map(|(_, data)| data) {
+            Some(Data::Json(value)) => value.clone(),
+            Some(Data::Secret(name, value)) => {
+                secret.get_or_insert_with(|| name.clone());
+                value.clone()
+            }
+            _ => Json::Null,
+        }
+    });
+    let list = Json::Array(values.collect());
+    match secret {
+        Some(name) => Data::Secret(name, list),
+        None => Data::Json(list),
+    }
+}

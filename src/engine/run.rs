@@ -1,0 +1,234 @@
+//! A whole run: from the first secret to the last logout.
+
+use super::cleanup::Cleanup;
+use super::core::Engine;
+use super::course::Course;
+use super::failure::{Trouble, interruption_words};
+use super::limits::{Interruption, Limits};
+use super::references::secrets_read;
+use super::scope::{Frame, RunNames};
+use super::secrets;
+use super::selection::Selection;
+use super::stage::Stage;
+use super::step::Flow;
+use crate::event::{EventKind, Events, Failure, SessionEnd, StepStatus, Verdict};
+use crate::exchange::Exchange;
+use crate::model::exit::Cause;
+use crate::plan::{Plan, PlannedSecret};
+use crate::port::World;
+use crate::session::{Profiles, Sessions, Setup, planned_logins};
+use crate::source::SourceMap;
+use crate::template::{Data, SharedJson};
+use serde_json::{Map, Value as Json};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What each piece of cleanup may take, whatever time the run has left.
+const CLEANUP_TIME: Duration = Duration::from_secs(10);
+
+/// What the caller says about a run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// The values of all inputs, each of its type.
+    pub inputs: Map<String, Json>,
+    /// The steps to do.
+    pub selection: Selection,
+    /// The profiles that the command line names.
+    pub profiles: Profiles,
+    /// All providers are simulated on this machine.
+    pub is_simulated: bool,
+}
+
+/// Runs a plan: looks its secrets up, does its steps, cleans up, closes all sessions. What happens is told by `events`,
+/// the first of which is [`EventKind::RunStarted`] and the last [`EventKind::RunFinished`] with the verdict that is
+/// returned.
+pub async fn run(
+    plan: Rc<Plan>,
+    sources: &SourceMap,
+    options: &RunOptions,
+    world: &World,
+    events: &Events,
+) -> Verdict {
+    let run_id = world.random.run_id();
+    events.emit(EventKind::RunStarted {
+        run: run_id.clone(),
+        playbook: events.clean(&plan.name),
+        file: events.clean(&plan.file),
+        is_simulated: options.is_simulated,
+    });
+    let verdict = match prepare(&plan, sources, options, world, events, run_id).await {
+        Ok(engine) => engine.run().await,
+        Err(failures) => Verdict {
+            causes: failures.iter().map(|failure| failure.cause).collect(),
+            is_safe_to_rerun: true,
+            failures,
+        },
+    };
+    events.emit(EventKind::RunFinished { verdict: verdict.clone() });
+    verdict
+}
+
+/// Makes providers ready and looks all secrets up. Nothing is sent.
+async fn prepare<'a>(
+    plan: &'a Rc<Plan>,
+    sources: &'a SourceMap,
+    options: &'a RunOptions,
+    world: &'a World,
+    events: &'a Events,
+    run_id: String,
+) -> Result<Engine<'a>, Vec<Failure>> {
+    let limits = Limits::of_run(&*world.clock, plan.deadline);
+    let exchange = Exchange::new(world.clone(), events.clone());
+    let mut names = names(options, run_id.into(), started_at(world));
+    let interrupted = |interruption: Interruption| {
+        let trouble = Trouble::interruption(interruption, "the look-up of secrets").advice("run it again");
+        vec![trouble.into_failure(events, sources, None)]
+    };
+    let sessions = Sessions::prepare(setup(plan, options, &exchange));
+    let sessions = limits.wait(world, sessions).await.map_err(interrupted)?;
+    let secrets = limits.wait(world, look_up_secrets(plan, sources, options, world, events, &names));
+    let secrets = secrets.await.map_err(interrupted)?;
+    let (sessions, secrets) = match (sessions, secrets) {
+        (Ok(sessions), Ok(secrets)) => (sessions, secrets),
+        (sessions, secrets) => {
+            let failures = [sessions.err(), secrets.err()].into_iter().flatten();
+            return Err(failures.flatten().collect());
+        }
+    };
+    names.secrets = secrets;
+    Ok(Engine {
+        plan,
+        sources,
+        selection: &options.selection,
+        world,
+        events,
+        exchange,
+        sessions,
+        names,
+        limits,
+        cleanup: Cleanup::default(),
+        course: Course::default(),
+    })
+}
+
+/// What sessions are made from: the logins that the selected steps and all cleanup may ask for.
+pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange) -> Setup {
+    let mut logins = planned_logins(&plan.steps, &|key| options.selection.contains(key));
+    let of_cleanup = planned_logins(&plan.cleanup, &|_| true);
+    logins.extend(of_cleanup.into_iter().filter(|login| !logins.contains(login)).collect::<Vec<_>>());
+    Setup {
+        plan: plan.clone(),
+        inputs: Data::Json(Json::Object(options.inputs.clone())),
+        profiles: options.profiles.clone(),
+        logins,
+        exchange: exchange.clone(),
+    }
+}
+
+/// The names that hold for a whole run, secrets not yet among them.
+pub fn names(options: &RunOptions, run_id: Json, started_at: Json) -> RunNames {
+    RunNames {
+        inputs: SharedJson::from(Json::Object(options.inputs.clone())),
+        secrets: Vec::new(),
+        run_id: run_id.into(),
+        started_at: started_at.into(),
+    }
+}
+
+fn started_at(world: &World) -> Json {
+    let printer = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0));
+    printer.timestamp_to_string(&world.clock.now()).into()
+}
+
+/// Looks up the secrets of the playbook that the run reads, but for those that hold once.
+async fn look_up_secrets(
+    plan: &Plan,
+    sources: &SourceMap,
+    options: &RunOptions,
+    world: &World,
+    events: &Events,
+    names: &RunNames,
+) -> Result<Vec<(String, Data)>, Vec<Failure>> {
+    let mut found = Vec::new();
+    let mut failures = Vec::new();
+    for secret in secrets_needed(plan, &options.selection).filter(|secret| !secret.is_one_time) {
+        match secrets::fetch(world, events, secret, &plan.folder, names).await {
+            Ok(data) => found.push((secret.name.clone(), data)),
+            Err(trouble) => failures.push(trouble.into_failure(events, sources, None)),
+        }
+    }
+    if failures.is_empty() { Ok(found) } else { Err(failures) }
+}
+
+/// The secrets of the playbook that the selected steps and all cleanup read.
+pub fn secrets_needed<'a>(plan: &'a Plan, selection: &Selection) -> impl Iterator<Item = &'a PlannedSecret> {
+    let selected = plan.steps.iter().filter(|step| selection.contains(step.key));
+    let read = secrets_read(selected.chain(&plan.cleanup));
+    plan.secrets.iter().filter(move |secret| read.contains(&secret.name))
+}
+
+impl Engine<'_> {
+    async fn run(&self) -> Verdict {
+        let frame = Frame::outermost(&self.plan.steps);
+        self.do_steps(&frame).await;
+        self.note_cancellation();
+        self.clean_up(&frame).await;
+        self.close_sessions().await;
+        self.course.verdict()
+    }
+
+    async fn do_steps(&self, frame: &Rc<Frame>) {
+        let stage =
+            Stage { frame: frame.clone(), depth: 0, item: None, limits: self.limits, is_cleanup: false };
+        let mut flow = Flow::On;
+        for step in &self.plan.steps {
+            match flow {
+                _ if !self.selection.contains(step.key) => {
+                    self.leave_out(step, &stage, StepStatus::Skipped, None);
+                }
+                Flow::On => flow = self.step(step, &stage).await,
+                Flow::Stop => self.leave_out(step, &stage, StepStatus::NotStarted, None),
+            }
+        }
+    }
+
+    /// A run that was asked to end has ended for that reason, even if nothing was in flight.
+    fn note_cancellation(&self) {
+        let Some(reason) = self.world.cancellation.reason() else { return };
+        let (cause, why) = interruption_words(Interruption::Cancelled(reason));
+        if !self.course.has_failed_for(cause) {
+            let trouble = Trouble::new(cause, format!("{why} while the run was at work"));
+            self.course.fail_without_step(trouble.into_failure(self.events, self.sources, None));
+        }
+    }
+
+    /// Runs the cleanup blocks of the steps, the newest first, then the playbook's own. Each has time of its own, and none
+    /// stops another.
+    async fn clean_up(&self, frame: &Rc<Frame>) {
+        let undone = self.cleanup.take();
+        let own = self.plan.cleanup.len();
+        if undone.len() + own == 0 {
+            return;
+        }
+        self.events.emit(EventKind::CleanupStarted { blocks: undone.len() + own });
+        for undo in undone {
+            self.steps(undo.steps, &self.cleanup_stage(undo.frame.inner(undo.steps))).await;
+        }
+        let frame = frame.inner(&self.plan.cleanup);
+        for step in &self.plan.cleanup {
+            self.step(step, &self.cleanup_stage(frame.clone())).await;
+        }
+    }
+
+    fn cleanup_stage(&self, frame: Rc<Frame>) -> Stage {
+        let limits = Limits::of_cleanup(&*self.world.clock, CLEANUP_TIME);
+        Stage { frame, depth: 0, item: None, limits, is_cleanup: true }
+    }
+
+    async fn close_sessions(&self) {
+        let ends = self.sessions.close_all().await;
+        if ends.iter().any(|end| matches!(end, SessionEnd::Failed { .. })) {
+            self.course.fail(Cause::Cleanup);
+        }
+    }
+}

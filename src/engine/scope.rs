@@ -1,0 +1,135 @@
+//! What templates see during a run: the playbook's names, and what the steps have left behind.
+
+use crate::plan::PlannedStep;
+use crate::template::{Data, Moment, Scope, SharedJson};
+use serde_json::{Value as Json, json};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What a step has left behind.
+#[derive(Clone, Default)]
+pub struct StepRecord {
+    /// It did what it should.
+    pub has_succeeded: bool,
+    /// Its `if` did not hold, or it was left out.
+    pub is_skipped: bool,
+    /// The status of its last answer.
+    pub status: Option<u16>,
+    /// Its outputs; one that never came is not there and reads as null.
+    pub outputs: Vec<(String, Data)>,
+    /// Its rows, if a template may ask for them.
+    pub rows: Option<SharedJson>,
+    /// How many rows there were.
+    pub row_count: Option<u64>,
+}
+
+impl StepRecord {
+    /// What expressions see as `steps.ID`.
+    fn into_data(self) -> Data {
+        let rows = self.rows.map_or(Data::Json(Json::Null), Data::Shared);
+        let entries = [
+            ("succeeded", json!(self.has_succeeded).into()),
+            ("skipped", json!(self.is_skipped).into()),
+            ("status", json!(self.status).into()),
+            ("outputs", Data::Map(self.outputs)),
+            ("rows", rows),
+            ("row_count", json!(self.row_count).into()),
+        ];
+        Data::Map(entries.map(|(name, data)| (name.to_owned(), data)).into())
+    }
+}
+
+/// One list of steps at work: what its steps have left behind, and the item if it is done for one. A frame sees the
+/// frames around it. Cleanup keeps the frame of its step, so that it sees the end state of exactly that round.
+pub struct Frame {
+    outer: Option<Rc<Frame>>,
+    item: Option<(String, Data)>,
+    records: RefCell<HashMap<String, Data>>,
+}
+
+impl Frame {
+    /// The frame of the playbook's own steps.
+    pub fn outermost(steps: &[PlannedStep]) -> Rc<Self> {
+        Self::build(None, None, steps)
+    }
+
+    /// A frame inside this one, for a group or a cleanup block.
+    pub fn inner(self: &Rc<Self>, steps: &[PlannedStep]) -> Rc<Self> {
+        Self::build(Some(self.clone()), None, steps)
+    }
+
+    /// A frame inside this one that knows an item of a loop by its name.
+    pub fn of_item(self: &Rc<Self>, name: &str, item: Data) -> Rc<Self> {
+        Self::build(Some(self.clone()), Some((name.to_owned(), item)), &[])
+    }
+
+    /// A step that has not run has not succeeded either, so each has a record from the beginning.
+    fn build(outer: Option<Rc<Self>>, item: Option<(String, Data)>, steps: &[PlannedStep]) -> Rc<Self> {
+        let ids = steps.iter().filter_map(|step| step.id.clone());
+        let records = ids.map(|id| (id, StepRecord::default().into_data())).collect();
+        Rc::new(Self { outer, item, records: RefCell::new(records) })
+    }
+
+    /// Keeps what a step has left behind; a step without an id leaves nothing.
+    pub fn record(&self, step: &PlannedStep, record: StepRecord) {
+        self.record_data(step, record.into_data());
+    }
+
+    /// As [`Frame::record`], for a step of which only the names are known.
+    pub fn record_data(&self, step: &PlannedStep, data: Data) {
+        if let Some(id) = &step.id {
+            self.records.borrow_mut().insert(id.clone(), data);
+        }
+    }
+
+    /// Gives a scope the names `steps` and those of all items.
+    fn add_to(&self, scope: &mut Scope) {
+        let mut steps = HashMap::new();
+        self.collect(&mut steps, scope);
+        scope.set("steps", Data::Map(steps.into_iter().collect()));
+    }
+
+    /// From the outermost frame to the innermost, so that what is nearer replaces what is farther.
+    fn collect(&self, steps: &mut HashMap<String, Data>, scope: &mut Scope) {
+        if let Some(outer) = &self.outer {
+            outer.collect(steps, scope);
+        }
+        if let Some((name, item)) = &self.item {
+            scope.set(name, item.clone());
+        }
+        steps.extend(self.records.borrow().iter().map(|(id, record)| (id.clone(), record.clone())));
+    }
+}
+
+/// The names that hold for a whole run.
+pub struct RunNames {
+    /// `inputs`
+    pub inputs: SharedJson,
+    /// `secrets`, each under the name that people know it by; those that hold once are added where they are used.
+    pub secrets: Vec<(String, Data)>,
+    /// `run.id`
+    pub run_id: Data,
+    /// `run.started_at`
+    pub started_at: Data,
+}
+
+impl RunNames {
+    /// What templates in the sources of secrets see: the inputs.
+    pub fn source_scope(&self, moment: &Moment) -> Scope {
+        Scope::new(moment).with("inputs", Data::Shared(self.inputs.clone()))
+    }
+
+    /// What the templates of a step see. `has_failed` is `run.failed`, known in cleanup only.
+    pub fn scope(&self, moment: &Moment, frame: &Frame, has_failed: Option<Data>) -> Scope {
+        let mut run =
+            vec![("id".to_owned(), self.run_id.clone()), ("started_at".to_owned(), self.started_at.clone())];
+        run.extend(has_failed.map(|failed| ("failed".to_owned(), failed)));
+        let mut scope = Scope::new(moment)
+            .with("inputs", Data::Shared(self.inputs.clone()))
+            .with("secrets", Data::Map(self.secrets.clone()))
+            .with("run", Data::Map(run));
+        frame.add_to(&mut scope);
+        scope
+    }
+}

@@ -1,0 +1,55 @@
+//! The secrets of the playbook's own.
+
+use super::failure::Trouble;
+use super::scope::RunNames;
+use crate::credential::{Chain, Missing, look_up};
+use crate::event::Events;
+use crate::model::exit::Cause;
+use crate::plan::PlannedSecret;
+use crate::port::{StoreKey, World};
+use crate::source::Span;
+use crate::template::{Data, Scope};
+use std::path::Path;
+
+/// Looks a secret of the playbook up; the redactor learns it before anyone else has it.
+pub async fn fetch(
+    world: &World,
+    events: &Events,
+    secret: &PlannedSecret,
+    folder: &Path,
+    names: &RunNames,
+) -> Result<Data, Box<Trouble>> {
+    let scope = names.source_scope(&super::core::moment(world));
+    let chain = chain(secret, folder, &scope);
+    match look_up(world, &chain, &|_| None).await {
+        Ok(found) => {
+            // One that is too short to be looked for is tainted all the same, and shown by its name where it is used.
+            let _ = events.redactor().learn(&chain.name, found.value.expose());
+            found.notes.iter().for_each(|note| events.warn(format!("{}: {note}", chain.name)));
+            Ok(Data::Secret(chain.name, found.value.expose().as_str().into()))
+        }
+        Err(absent) => Err(Box::new(missing(&absent, secret.span))),
+    }
+}
+
+/// The chain of a secret of the playbook.
+pub fn chain<'c>(secret: &'c PlannedSecret, folder: &'c Path, scope: &'c Scope) -> Chain<'c> {
+    Chain {
+        name: format!("secrets.{}", secret.name),
+        question: secret.name.replace('_', " "),
+        sources: &secret.sources,
+        scope,
+        folder,
+        env_passed_over: None,
+        stored_as: Some(StoreKey::secret(&secret.name)),
+        origins: Vec::new(),
+        is_secret: true,
+    }
+}
+
+pub fn missing(missing: &Missing, span: Span) -> Trouble {
+    let trouble =
+        Trouble::new(Cause::SignIn, format!("no source has the secret `{}`", missing.name)).at(span);
+    let tried = missing.tried.iter().map(|tried| format!("{}: {}", tried.source, tried.reason));
+    tried.fold(trouble, Trouble::note).advice("give it to one of these sources and run it again")
+}

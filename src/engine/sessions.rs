@@ -1,0 +1,152 @@
+//! The steps that open and close sessions and keep secrets.
+
+use super::core::{Engine, moment};
+use super::error::StepError;
+use super::failure::Trouble;
+use super::references::own_expressions;
+use super::scope::StepRecord;
+use super::stage::Stage;
+use super::tally::Tally;
+use super::value::Value;
+use crate::document::Tree;
+use crate::event::{SessionEnd, SessionNote};
+use crate::model::exit::Cause;
+use crate::model::secret::SecretText;
+use crate::model::words::{self, duration};
+use crate::plan::{PlannedStep, ProviderIndex, StoreTarget};
+use crate::port::StoreKey;
+use crate::template::{Scope, Template, json_to_text};
+use jiff::Timestamp;
+use std::time::Duration;
+
+impl Engine<'_> {
+    /// Opens a session, with what the step gives or what the provider's chains find.
+    pub async fn authenticate(
+        &self,
+        step: &PlannedStep,
+        provider: ProviderIndex,
+        method: Option<&str>,
+        with: &[(String, Tree)],
+        stage: &Stage,
+        tally: &mut Tally,
+    ) -> Result<StepRecord, StepError> {
+        let scope = self.scope(stage, &moment(self.world), &own_expressions(step)).await?;
+        let given = with.iter().map(|(name, tree)| Ok((name.clone(), self.credential(name, tree, &scope)?)));
+        let given = given.collect::<Result<Vec<_>, StepError>>()?;
+        let opening = self.sessions.authenticate(provider, method, given);
+        let opened = stage.limits.finish(self.world, opening).await;
+        let note = opened.map_err(|interruption| self.interrupted(interruption, "the sign-in"))??;
+        tally.detail = Some(session_words(&note));
+        Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })
+    }
+
+    fn credential(&self, name: &str, tree: &Tree, scope: &Scope) -> Result<SecretText, StepError> {
+        let value = Value::of_tree(tree, scope, self.events.redactor());
+        let value = value.map_err(|error| self.evaluation_error(&error))?;
+        match json_to_text(&value.json).filter(|text| !text.is_empty()) {
+            Some(text) => Ok(text.into()),
+            None => {
+                let headline = format!("the credential `{name}` that the step gives is empty");
+                Err(self.error(Trouble::new(Cause::Step, headline).at(tree.span)))
+            }
+        }
+    }
+
+    /// Closes a session.
+    pub async fn log_out(
+        &self,
+        provider: ProviderIndex,
+        stage: &Stage,
+        tally: &mut Tally,
+    ) -> Result<StepRecord, StepError> {
+        let closed = stage.limits.finish(self.world, self.sessions.logout(provider)).await;
+        let end = closed.map_err(|interruption| self.interrupted(interruption, "the logout"))?;
+        tally.detail = end.as_ref().and_then(|end| end_words(end, self.world.clock.now()));
+        match end {
+            None => {
+                tally.detail = Some("nothing to close".to_owned());
+                Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })
+            }
+            Some(SessionEnd::Failed { reason, valid_until }) => {
+                let name = &self.plan.provider(provider).name;
+                let trouble =
+                    Trouble::new(Cause::Cleanup, format!("{name} did not close the session: {reason}"));
+                Err(self.error(match valid_until {
+                    Some(until) => trouble.advice(format!(
+                        "the session may stay open until {}",
+                        words::moment(until, self.world.clock.now())
+                    )),
+                    None => trouble,
+                }))
+            }
+            Some(_) => Ok(StepRecord { has_succeeded: true, ..StepRecord::default() }),
+        }
+    }
+
+    /// Keeps a secret in the user's store. The redactor learns it first.
+    pub async fn store(
+        &self,
+        step: &PlannedStep,
+        target: &StoreTarget,
+        value: &Template,
+        stage: &Stage,
+        tally: &mut Tally,
+    ) -> Result<StepRecord, StepError> {
+        let scope = self.scope(stage, &moment(self.world), &own_expressions(step)).await?;
+        let evaluated = Value::of_template(value, &scope, self.events.redactor());
+        let evaluated = evaluated.map_err(|error| self.evaluation_error(&error))?;
+        let Some(text) = json_to_text(&evaluated.json).filter(|text| !text.is_empty()) else {
+            let headline = format!("there is nothing to keep as `{target}`: the value is empty");
+            return Err(self.error(Trouble::new(Cause::Step, headline).at(value.span())));
+        };
+        // One that is too short to be looked for is never told: the step says only where it is kept.
+        let _ = self.events.redactor().learn(&target.to_string(), &text);
+        let (key, origins) = self.place_in_store(target);
+        let store = &self.world.store;
+        let kept = stage.limits.finish(self.world, store.set(&key, &text.into(), &origins)).await;
+        let kept =
+            kept.map_err(|interruption| self.interrupted(interruption, "the keeping of the secret"))?;
+        kept.map_err(|error| {
+            let headline = format!("`{target}` could not be kept: {error}");
+            self.error(Trouble::new(Cause::Machine, headline))
+        })?;
+        tally.detail = Some(format!("{target} → {}", store.name()));
+        Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })
+    }
+
+    /// Where a secret is kept, and for which origins.
+    pub fn place_in_store(&self, target: &StoreTarget) -> (StoreKey, Vec<String>) {
+        match target {
+            StoreTarget::Secret(name) => (StoreKey::secret(name), Vec::new()),
+            StoreTarget::Credential { provider, provider_name, credential } => {
+                let account = self.sessions.account(*provider);
+                let origins = account.realm().origins().iter().map(ToString::to_string).collect();
+                (StoreKey::credential(provider_name, account.profile(), credential), origins)
+            }
+        }
+    }
+}
+
+/// `as ops@example.com, valid 4 h`
+fn session_words(note: &SessionNote) -> String {
+    let who = match (&note.account, &note.method) {
+        (Some(account), _) => Some(format!("as {account}")),
+        (None, method) => method.as_ref().map(ToString::to_string),
+    };
+    let valid = note.valid_for_ms.map(|life| format!("valid {}", duration(Duration::from_millis(life))));
+    [who, valid].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn end_words(end: &SessionEnd, now: Timestamp) -> Option<String> {
+    match end {
+        SessionEnd::Closed | SessionEnd::Failed { .. } => None,
+        SessionEnd::AlreadyOver => Some("had ended before".to_owned()),
+        SessionEnd::Forgotten { valid_until } => Some(match valid_until {
+            Some(until) => format!(
+                "no logout on this API: tokens forgotten here, they end at {}",
+                words::moment(*until, now)
+            ),
+            None => "no logout on this API: tokens forgotten here".to_owned(),
+        }),
+    }
+}

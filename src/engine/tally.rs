@@ -1,0 +1,37 @@
+use crate::event::FileNote;
+
+/// What a step has done so far.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Requests that were sent, those of sessions not counted.
+    pub requests: u32,
+    /// Of these, the repetitions.
+    pub retries: u32,
+    /// Rows of all pages and items; `None` where no rows are read.
+    pub rows: Option<u64>,
+    /// Pages, where there is paging.
+    pub pages: Option<u32>,
+    /// Items of a loop: all, failed.
+    pub items: Option<(usize, usize)>,
+    /// What it did, in a few words.
+    pub detail: Option<String>,
+    /// The file that it wrote.
+    pub file: Option<FileNote>,
+}
+
+impl Tally {
+    /// Adds what an item has done.
+    pub fn add(&mut self, item: &Self) {
+        self.requests += item.requests;
+        self.retries += item.retries;
+        self.rows = sum(self.rows, item.rows);
+        self.pages = sum(self.pages, item.pages);
+    }
+}
+
+fn sum<T: std::ops::Add<Output = T> + Default>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (None, None) => None,
+        (one, other) => Some(one.unwrap_or_default() + other.unwrap_or_default()),
+    }
+}

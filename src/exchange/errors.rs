@@ -1,0 +1,64 @@
+//! What an answer says about its failure.
+
+use super::Answer;
+use crate::document::Errors;
+use crate::template::json_to_text;
+use http::StatusCode;
+
+/// What a provider says about a failure, as its definition finds it in the answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Its code for the error.
+    pub code: Option<String>,
+    /// Its words.
+    pub message: Option<String>,
+}
+
+impl Said {
+    /// Reads an answer; of several readers the first that finds something counts.
+    pub fn read(answer: &Answer, errors: Option<&Errors>) -> Self {
+        let Some(errors) = errors else { return Self::default() };
+        let first = |readers: &[crate::document::Reader]| {
+            let found = readers.iter().filter_map(|reader| answer.read(reader));
+            found.filter_map(|value| json_to_text(&value)).find(|text| !text.is_empty())
+        };
+        Self { code: first(&errors.code.0), message: first(&errors.message.0) }
+    }
+}
+
+/// The hint for an error code or a status; a code counts more. Of a code such as `com.amazonaws#NotAuthorizedException`
+/// the part behind the `#` is enough.
+pub fn hint<'a>(hints: &[(&str, &'a str)], code: Option<&str>, status: u16) -> Option<&'a str> {
+    let find = |wanted: &str| hints.iter().find(|(key, _)| *key == wanted).map(|(_, text)| *text);
+    let short = code.and_then(|code| code.rsplit_once('#')).map(|(_, short)| short);
+    code.and_then(find).or_else(|| short.and_then(find)).or_else(|| find(&status.to_string()))
+}
+
+/// A status with its meaning: `503 Service Unavailable`.
+pub fn status_text(status: u16) -> String {
+    match StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()) {
+        Some(reason) => format!("{status} {reason}"),
+        None => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_counts_more_than_a_status() {
+        let hints = [("403", "no right"), ("A1", "list first"), ("NotAuthorized", "wrong password")];
+        let hint = |code, status| hint(&hints, code, status);
+        assert_eq!(hint(Some("A1"), 403), Some("list first"));
+        assert_eq!(hint(Some("com.amazonaws#NotAuthorized"), 400), Some("wrong password"));
+        assert_eq!(hint(Some("A2"), 403), Some("no right"));
+        assert_eq!(hint(None, 404), None);
+    }
+
+    #[test]
+    fn statuses_have_their_meaning() {
+        assert_eq!(status_text(503), "503 Service Unavailable");
+        assert_eq!(status_text(599), "599");
+    }
+}

@@ -1,0 +1,282 @@
+//! What is repeated, and when: one policy for every request.
+
+use crate::document::Effect;
+use crate::port::SendFailure;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// The longest wait before the second attempt; it doubles with each further one.
+const BASE: Duration = Duration::from_millis(500);
+/// No wait of ours is longer.
+const CAP: Duration = Duration::from_secs(20);
+/// A request with its repetitions takes no longer, unless one attempt may.
+pub const REQUEST_TIME: Duration = Duration::from_secs(120);
+/// No server is believed to mean a longer wait: ten years, so that sums cannot overflow.
+const LONGEST_WISH: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// How an attempt ended, as far as repeating it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// No byte of the request was written.
+    NotSent,
+    /// A whole answer says "too fast": it was surely not done.
+    Throttled,
+    /// A whole answer says that it was not done.
+    Rejected,
+    /// A whole answer that is no refusal.
+    Done,
+    /// It was done, but the answer's body was cut.
+    DoneBodyCut,
+    /// Bytes went out, and no answer says what became of them.
+    Unknown,
+}
+
+impl Ending {
+    /// Classifies an attempt by its status, or by how far it came without a whole answer. `is_expected` says that the
+    /// step's author wrote the status under `expect`, `is_throttled` that the answer bears the sign of throttling.
+    pub fn of(result: Result<u16, SendFailure>, is_expected: bool, is_throttled: bool) -> Self {
+        match result {
+            Err(SendFailure::NotSent) => Self::NotSent,
+            Err(SendFailure::Unknown) => Self::Unknown,
+            Err(SendFailure::BodyCut { status }) => match Self::of_status(status) {
+                Self::Done => Self::DoneBodyCut,
+                refusal => refusal,
+            },
+            Ok(_) if is_expected => Self::Done,
+            Ok(_) if is_throttled => Self::Throttled,
+            Ok(status) => Self::of_status(status),
+        }
+    }
+
+    /// A redirect counts as done, since some servers answer so to a write that they have carried out. A 5xx that has no
+    /// meaning of its own is treated like 500 (RFC 9110, section 15).
+    fn of_status(status: u16) -> Self {
+        match status {
+            429 => Self::Throttled,
+            408 => Self::Unknown,
+            400..=499 | 501 | 505 | 511 => Self::Rejected,
+            500..=599 => Self::Unknown,
+            _ => Self::Done,
+        }
+    }
+
+    /// True when nothing can have been done, so that nothing needs to be undone.
+    pub fn is_surely_not_done(self) -> bool {
+        matches!(self, Self::NotSent | Self::Throttled | Self::Rejected)
+    }
+
+    /// Whether a request with this effect may be sent again. `needs_body` says that the step reads the answer's body.
+    pub fn may_be_repeated(self, effect: Effect, needs_body: bool) -> bool {
+        match (self, effect) {
+            (Self::NotSent | Self::Throttled, _) => true,
+            (Self::Rejected | Self::Done, _) => false,
+            (Self::Unknown, effect) => effect != Effect::Once,
+            (Self::DoneBodyCut, Effect::Read) => true,
+            (Self::DoneBodyCut, Effect::Idempotent) => needs_body,
+            (Self::DoneBodyCut, Effect::Once) => false,
+        }
+    }
+}
+
+/// What may bound a repetition.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The attempt that has ended, 1-based.
+    pub attempt: u32,
+    /// How many there may be.
+    pub attempts: u32,
+    /// The time that is left.
+    pub remaining: Duration,
+    /// How long the server wants to be left alone.
+    pub server_wish: Option<Duration>,
+}
+
+/// What follows an attempt that may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Another one after this wait.
+    Wait(Duration),
+    /// None: all attempts are spent.
+    Spent,
+    /// None: the server wants to be left alone for longer than there is time.
+    AskedToWait(Duration),
+    /// None: there is no time left.
+    OutOfTime,
+}
+
+/// Decides what follows an attempt that may be repeated. `fraction` is chance, from 0 to 1: the wait is spread over its
+/// whole range ("full jitter"), so that many clients do not come back at once.
+pub fn next(bounds: Bounds, fraction: f64) -> Next {
+    let Bounds { attempt, attempts, remaining, server_wish } = bounds;
+    if let Some(wish) = server_wish.filter(|wish| *wish > remaining) {
+        return Next::AskedToWait(wish);
+    }
+    if attempt >= attempts {
+        return server_wish.map_or(Next::Spent, |wish| match wish > CAP {
+            true => Next::AskedToWait(wish),
+            false => Next::Spent,
+        });
+    }
+    let wait = delay(attempt, server_wish, fraction);
+    match (wait <= remaining, server_wish) {
+        (true, _) => Next::Wait(wait),
+        (false, Some(wish)) => Next::AskedToWait(wish),
+        (false, None) => Next::OutOfTime,
+    }
+}
+
+fn delay(attempt: u32, server_wish: Option<Duration>, fraction: f64) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(10);
+    let backoff = CAP.min(BASE * 2_u32.pow(doublings)).mul_f64(fraction);
+    match server_wish {
+        Some(wish) if wish > backoff => wish + wish.mul_f64(0.1 * fraction),
+        _ => backoff,
+    }
+}
+
+/// Reads `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date that counts from `now`. Garbage is `None`.
+pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = value.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(LONGEST_WISH));
+    }
+    let until = http_date(value)?;
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().min(LONGEST_WISH))
+}
+
+/// Reads a date of an HTTP header (RFC 9110, section 5.6.7).
+pub fn http_date(value: &str) -> Option<Timestamp> {
+    Timestamp::try_from(httpdate::parse_http_date(value.trim()).ok()?).ok()
+}
+
+/// Seconds that a provider's own header or body names, perhaps with a fraction. Garbage is `None`.
+pub fn seconds(value: &serde_json::Value) -> Option<Duration> {
+    let seconds: f64 = crate::template::json_to_text(value)?.trim().parse().ok()?;
+    let wish = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(wish.min(LONGEST_WISH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The table of the retry policy, line by line: effect, then for not sent, throttled, unknown and body cut (without and
+    /// with need of the body) whether it is repeated.
+    #[test]
+    fn what_may_be_repeated() {
+        for (effect, not_sent, throttled, unknown, cut, cut_but_needed) in [
+            (Effect::Read, true, true, true, true, true),
+            (Effect::Idempotent, true, true, true, false, true),
+            (Effect::Once, true, true, false, false, false),
+        ] {
+            let repeats = |ending: Ending, needs_body| ending.may_be_repeated(effect, needs_body);
+            for needs_body in [false, true] {
+                assert_eq!(repeats(Ending::NotSent, needs_body), not_sent, "{effect:?}");
+                assert_eq!(repeats(Ending::Throttled, needs_body), throttled, "{effect:?}");
+                assert_eq!(repeats(Ending::Unknown, needs_body), unknown, "{effect:?}");
+                assert!(!repeats(Ending::Done, needs_body) && !repeats(Ending::Rejected, needs_body));
+            }
+            assert_eq!(repeats(Ending::DoneBodyCut, false), cut, "{effect:?}");
+            assert_eq!(repeats(Ending::DoneBodyCut, true), cut_but_needed, "{effect:?}");
+        }
+    }
+
+    #[test]
+    fn how_attempts_end() {
+        for (status, ending) in [
+            (200, Ending::Done),
+            (204, Ending::Done),
+            (302, Ending::Done),
+            (400, Ending::Rejected),
+            (401, Ending::Rejected),
+            (404, Ending::Rejected),
+            (409, Ending::Rejected),
+            (418, Ending::Rejected),
+            (422, Ending::Rejected),
+            (501, Ending::Rejected),
+            (429, Ending::Throttled),
+            (408, Ending::Unknown),
+            (500, Ending::Unknown),
+            (502, Ending::Unknown),
+            (503, Ending::Unknown),
+            (504, Ending::Unknown),
+            (520, Ending::Unknown),
+        ] {
+            assert_eq!(Ending::of(Ok(status), false, false), ending, "{status}");
+            assert_eq!(Ending::of(Ok(status), true, true), Ending::Done, "{status}, expected");
+            assert_eq!(Ending::of(Ok(status), false, true), Ending::Throttled, "{status}, throttled");
+        }
+        for (failure, ending) in [
+            (SendFailure::NotSent, Ending::NotSent),
+            (SendFailure::Unknown, Ending::Unknown),
+            (SendFailure::BodyCut { status: 201 }, Ending::DoneBodyCut),
+            (SendFailure::BodyCut { status: 404 }, Ending::Rejected),
+            (SendFailure::BodyCut { status: 429 }, Ending::Throttled),
+            (SendFailure::BodyCut { status: 500 }, Ending::Unknown),
+        ] {
+            assert_eq!(Ending::of(Err(failure), true, false), ending, "{failure:?}");
+        }
+    }
+
+    fn bounds(attempt: u32, server_wish: Option<u64>) -> Bounds {
+        let server_wish = server_wish.map(Duration::from_secs);
+        Bounds { attempt, attempts: 8, remaining: Duration::from_secs(90), server_wish }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_cap_and_are_spread_over_their_range() {
+        for (attempt, longest_ms) in [(1, 500), (2, 1_000), (3, 2_000), (6, 16_000), (7, 20_000)] {
+            let wait = |fraction| next(bounds(attempt, None), fraction);
+            assert_eq!(wait(0.0), Next::Wait(Duration::ZERO));
+            assert_eq!(wait(0.5), Next::Wait(Duration::from_millis(longest_ms / 2)));
+            assert_eq!(wait(1.0), Next::Wait(Duration::from_millis(longest_ms)));
+        }
+        assert_eq!(next(bounds(8, None), 0.5), Next::Spent);
+    }
+
+    #[test]
+    fn the_server_is_obeyed_when_it_asks_for_more() {
+        assert_eq!(next(bounds(1, Some(10)), 0.0), Next::Wait(Duration::from_secs(10)));
+        assert_eq!(next(bounds(1, Some(10)), 1.0), Next::Wait(Duration::from_secs(11)));
+        assert_eq!(next(bounds(1, Some(0)), 0.5), Next::Wait(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn a_wait_beyond_the_time_that_is_left_is_not_slept() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(next(bounds(1, Some(3600)), 0.5), Next::AskedToWait(hour));
+        assert_eq!(next(bounds(8, Some(3600)), 0.5), Next::AskedToWait(hour));
+        assert_eq!(next(bounds(1, Some(89)), 1.0), Next::AskedToWait(Duration::from_secs(89)));
+        let late = Bounds { remaining: Duration::from_millis(10), ..bounds(1, None) };
+        assert_eq!(next(late, 0.5), Next::OutOfTime);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = "2026-11-22T06:00:00Z".parse().unwrap();
+        for (value, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("99999999999999999999999", Some(LONGEST_WISH.as_secs())),
+            ("Sun, 22 Nov 2026 06:01:30 GMT", Some(90)),
+            ("Sun, 22 Nov 2026 05:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-5", None),
+            ("1.5", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn seconds_of_a_provider_are_a_number_or_its_text() {
+        for (value, milliseconds) in
+            [(json!("12"), Some(12_000)), (json!(1.5), Some(1_500)), (json!("x"), None), (json!(-1), None)]
+        {
+            assert_eq!(seconds(&value), milliseconds.map(Duration::from_millis), "{value}");
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! The one place from which requests leave.
+
+use super::retry::Ending;
+use super::{Answer, Limiter, Origin, Realm, Rendered};
+use crate::event::{EventKind, Events, Purpose};
+use crate::port::{Request, Response, SendFailure, TransportError, World};
+use http::Method;
+use http::header::LOCATION;
+use std::rc::Rc;
+use std::time::Duration;
+use thiserror::Error;
+use url::Url;
+
+/// How many redirects are followed in a row.
+const MOST_REDIRECTS: usize = 10;
+
+/// Sends requests: each within its [`Realm`], at its pace, and each with its event.
+#[derive(Clone)]
+pub struct Exchange {
+    world: World,
+    events: Events,
+}
+
+/// The permission to send one request now: see [`Exchange::turn`].
+#[must_use]
+pub struct Turn {
+    realm: Rc<Realm>,
+    operation: Option<Rc<Limiter>>,
+}
+
+/// What a request is for, and how it is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending {
+    /// What for.
+    pub purpose: Purpose,
+    /// The attempt, 1-based.
+    pub attempt: u32,
+    /// Whether redirects of a read are followed. False where the step expects one.
+    pub follows_redirects: bool,
+}
+
+impl Sending {
+    /// The attempt of that number, redirects followed.
+    pub fn attempt(purpose: Purpose, attempt: u32) -> Self {
+        Self { purpose, attempt, follows_redirects: true }
+    }
+}
+
+/// Why a request got no answer that can be used.
+#[derive(Debug, Clone, Error)]
+pub enum SendError {
+    /// It was not sent, for it may not go there.
+    #[error("not sent: {0}")]
+    Refused(String),
+    /// The network failed.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// It was answered with a redirect that is not followed.
+    #[error("{reason}")]
+    Redirect {
+        /// The status.
+        status: u16,
+        /// Why it is not followed; names the host at most.
+        reason: String,
+    },
+}
+
+/// One try of a request.
+pub struct Attempt {
+    /// What came of it.
+    pub outcome: Result<Answer, SendError>,
+    /// The answer bears the sign of "too fast, surely not done".
+    pub is_throttled: bool,
+    /// How long the server asked to be left alone.
+    pub wish: Option<Duration>,
+    /// How long it took.
+    pub took: Duration,
+    /// For [`Exchange::report`], once it is decided whether another attempt follows.
+    pub record: AttemptRecord,
+}
+
+impl Attempt {
+    /// How it ended, as far as repeating it goes. `is_expected` says that the step's author expects this status.
+    pub fn ending(&self, is_expected: impl FnOnce(u16) -> bool) -> Ending {
+        match &self.outcome {
+            Ok(answer) => Ending::of(Ok(answer.status), is_expected(answer.status), self.is_throttled),
+            Err(SendError::Transport(error)) => Ending::of(Err(error.failure), false, false),
+            Err(SendError::Refused(_) | SendError::Redirect { .. }) => Ending::Rejected,
+        }
+    }
+}
+
+/// What there is to report about an attempt; handed to [`Exchange::report`] once.
+#[must_use = "every attempt is reported"]
+#[derive(Debug)]
+pub struct AttemptRecord {
+    purpose: Purpose,
+    method: Method,
+    shown_address: String,
+    attempt: u32,
+    was_sent: bool,
+    status: Option<u16>,
+    problem: Option<String>,
+    took: Duration,
+}
+
+impl AttemptRecord {
+    /// The address as it may be shown; after redirects the last one.
+    pub fn shown_address(&self) -> &str {
+        &self.shown_address
+    }
+}
+
+impl Exchange {
+    /// Sends through a world's network and tells `events`.
+    pub fn new(world: World, events: Events) -> Self {
+        Self { world, events }
+    }
+
+    /// The ports of the run.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The events of the run.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Waits until one more request may begin in a realm, under its own limit and that of the operation. Whoever waits may
+    /// be dropped without harm.
+    pub async fn turn(&self, realm: &Rc<Realm>, operation: Option<&Rc<Limiter>>) -> Turn {
+        let clock = &self.world.clock;
+        let start = realm.earliest(clock.elapsed(), operation.map(Rc::as_ref));
+        realm.take(start, operation.map(Rc::as_ref));
+        let mut until = start;
+        // A pause may begin or grow while this request waits.
+        while let Some(wait) = until.checked_sub(clock.elapsed()).filter(|wait| !wait.is_zero()) {
+            clock.sleep(wait).await;
+            until = start.max(realm.pause_end());
+        }
+        Turn { realm: realm.clone(), operation: operation.cloned() }
+    }
+
+    /// Sends a request. The final address is checked against the realm; redirects are followed for reads only, within the
+    /// origin. A throttled answer pauses the realm for as long as the server asks.
+    pub async fn send(&self, turn: Turn, rendered: &Rendered, sending: Sending) -> Attempt {
+        let clock = self.world.clock.clone();
+        let mut shown_address = rendered.shown_address();
+        let started = clock.elapsed();
+        let outcome = self.follow(&turn, rendered, sending, &mut shown_address).await;
+        let took = clock.elapsed().saturating_sub(started);
+        let is_throttled = outcome.as_ref().is_ok_and(|answer| self.is_throttled(&turn.realm, answer));
+        let wish =
+            outcome.as_ref().ok().and_then(|answer| turn.realm.wish(answer, clock.now(), is_throttled));
+        if let Some(wish) = wish {
+            turn.realm.pause_until(clock.elapsed().saturating_add(wish));
+        }
+        let record = AttemptRecord {
+            purpose: sending.purpose,
+            method: rendered.method().clone(),
+            shown_address,
+            attempt: sending.attempt,
+            was_sent: was_sent(&outcome),
+            status: status_of(&outcome),
+            problem: problem_of(&outcome),
+            took,
+        };
+        Attempt { outcome, is_throttled, wish, took, record }
+    }
+
+    /// Emits the event of an attempt. `retry_after` is the wait before the next one, if there is one.
+    pub fn report(&self, record: AttemptRecord, retry_after: Option<Duration>) {
+        let clean = |text: &str| self.events.clean(text);
+        self.events.emit(EventKind::AttemptFinished {
+            purpose: record.purpose,
+            method: clean(record.method.as_str()),
+            address: clean(&record.shown_address),
+            attempt: record.attempt,
+            was_sent: record.was_sent,
+            status: record.status,
+            problem: record.problem.as_deref().map(clean),
+            took: record.took,
+            retry_after,
+        });
+    }
+
+    fn is_throttled(&self, realm: &Realm, answer: &Answer) -> bool {
+        realm.is_throttled(answer).unwrap_or_else(|error| {
+            self.events.warn(format!("failed to {error}; taken as not throttled"));
+            false
+        })
+    }
+
+    async fn follow(
+        &self,
+        turn: &Turn,
+        rendered: &Rendered,
+        sending: Sending,
+        shown_address: &mut String,
+    ) -> Result<Answer, SendError> {
+        let mut request = rendered
+            .to_request()
+            .ok_or_else(|| SendError::Refused("a part of the address is not known".to_owned()))?;
+        let is_read = matches!(request.method, Method::GET | Method::HEAD);
+        for _ in 0..=MOST_REDIRECTS {
+            let started = self.world.clock.elapsed();
+            let response = self.transmit(&turn.realm, &request).await?;
+            let follows = is_read && sending.follows_redirects;
+            let target = match redirect_target(&request.url, &response) {
+                Some(target) if follows => target?,
+                _ => return Ok(Answer::decode(response, request.url)),
+            };
+            let took = self.world.clock.elapsed().saturating_sub(started);
+            let next_address = self.events.clean(&target).to_string();
+            self.report(
+                AttemptRecord {
+                    purpose: sending.purpose,
+                    method: request.method.clone(),
+                    shown_address: std::mem::replace(shown_address, next_address),
+                    attempt: sending.attempt,
+                    was_sent: true,
+                    status: Some(response.status),
+                    problem: None,
+                    took,
+                },
+                None,
+            );
+            request.url = target;
+            let _again = self.turn(&turn.realm, turn.operation.as_ref()).await;
+        }
+        Err(SendError::Redirect {
+            status: 302,
+            reason: format!("more than {MOST_REDIRECTS} redirects in a row"),
+        })
+    }
+
+    /// The only call of the transport.
+    async fn transmit(&self, realm: &Realm, request: &Request) -> Result<Response, SendError> {
+        realm.check(&request.url).map_err(SendError::Refused)?;
+        Ok(self.world.transport.send(request).await?)
+    }
+}
+
+/// Where an answer redirects to; `None` when it does not.
+fn redirect_target(from: &Url, response: &Response) -> Option<Result<Url, SendError>> {
+    let status = response.status;
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers.get(LOCATION)?.to_str().ok();
+    let fail = |reason: String| SendError::Redirect { status, reason };
+    let target = match location.and_then(|location| from.join(location).ok()) {
+        Some(target) => target,
+        None => return Some(Err(fail("redirected to what is no address".to_owned()))),
+    };
+    let (Some(own), Some(other)) = (Origin::of(from), Origin::of(&target)) else {
+        return Some(Err(fail(format!("redirected to an address with the scheme `{}`", target.scheme()))));
+    };
+    Some(match own == other {
+        true => Ok(target),
+        false => Err(fail(format!("redirected to {other}; only redirects within {own} are followed"))),
+    })
+}
+
+fn was_sent(outcome: &Result<Answer, SendError>) -> bool {
+    match outcome {
+        Err(SendError::Refused(_)) => false,
+        Err(SendError::Transport(error)) => error.failure != SendFailure::NotSent,
+        Err(SendError::Redirect { .. }) | Ok(_) => true,
+    }
+}
+
+fn status_of(outcome: &Result<Answer, SendError>) -> Option<u16> {
+    match outcome {
+        Ok(answer) => Some(answer.status),
+        Err(SendError::Redirect { status, .. }) => Some(*status),
+        Err(SendError::Transport(TransportError { failure: SendFailure::BodyCut { status }, .. })) => {
+            Some(*status)
+        }
+        Err(_) => None,
+    }
+}
+
+fn problem_of(outcome: &Result<Answer, SendError>) -> Option<String> {
+    match outcome {
+        Ok(answer) => answer.problem.as_ref().map(ToString::to_string),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Rate, RateLimit};
+    use crate::event::{Event, EventSink};
+    use crate::port::fake::{FakeClock, FakeWorld, Reply, ScriptedTransport};
+    use crate::source::{SourceMap, Span, Spanned};
+    use serde_json::json;
+    use std::cell::RefCell;
+
+    #[derive(Default)]
+    struct Log(Vec<EventKind>);
+
+    impl EventSink for Log {
+        fn receive(&mut self, event: &Event) {
+            self.0.push(event.kind.clone());
+        }
+    }
+
+    struct Bench {
+        exchange: Exchange,
+        transport: Rc<ScriptedTransport>,
+        clock: Rc<FakeClock>,
+        log: Rc<RefCell<Log>>,
+    }
+
+    fn bench(transport: ScriptedTransport) -> Bench {
+        let (fake, transport) = (FakeWorld::default(), Rc::new(transport));
+        let world = World { transport: transport.clone(), ..fake.world() };
+        let log = Rc::new(RefCell::new(Log::default()));
+        let events = Events::new(log.clone(), world.clock.clone(), Default::default());
+        Bench { exchange: Exchange::new(world, events), transport, clock: fake.clock, log }
+    }
+
+    fn realm(origins: &[&str], allows_http: bool) -> Rc<Realm> {
+        let origins = origins.iter().map(|origin| Origin::of(&origin.parse().unwrap()).unwrap()).collect();
+        Rc::new(Realm::new(origins, allows_http))
+    }
+
+    fn rendered(method: Method, address: &str) -> Rendered {
+        Rendered::new(method, Some(address.parse().unwrap()), address.to_owned(), Duration::from_secs(30))
+    }
+
+    impl Bench {
+        async fn send(&self, realm: &Rc<Realm>, rendered: &Rendered) -> Attempt {
+            let turn = self.exchange.turn(realm, None).await;
+            self.exchange.send(turn, rendered, Sending::attempt(Purpose::Step, 1)).await
+        }
+
+        async fn get(&self, address: &str) -> Attempt {
+            self.send(&realm(&["https://a.example"], false), &rendered(Method::GET, address)).await
+        }
+    }
+
+    fn reason(attempt: Attempt) -> String {
+        attempt.outcome.err().expect("a failure").to_string()
+    }
+
+    #[tokio::test]
+    async fn nothing_leaves_for_another_origin() {
+        let bench = bench(ScriptedTransport::script([]));
+        for address in
+            ["https://b.example/", "https://a.example:444/", "http://a.example/", "https://a.example.evil/"]
+        {
+            let attempt = bench.get(address).await;
+            assert_eq!(attempt.ending(|_| false), Ending::Rejected);
+            assert!(reason(attempt).contains("is none of the provider's origins"), "{address}");
+        }
+        let open = realm(&["http://a.example"], false);
+        let attempt = bench.send(&open, &rendered(Method::GET, "http://a.example/")).await;
+        assert!(reason(attempt).contains("not encrypted"));
+        assert_eq!(bench.transport.lines(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn http_goes_to_this_machine_or_where_it_is_allowed() {
+        let bench = bench(ScriptedTransport::new(|_| Reply::status(204)));
+        for (address, allows_http) in [("http://127.0.0.1:8080/", false), ("http://a.example/", true)] {
+            let attempt = bench.send(&realm(&[address], allows_http), &rendered(Method::GET, address)).await;
+            assert_eq!(attempt.outcome.unwrap().status, 204);
+        }
+    }
+
+    #[tokio::test]
+    async fn redirects_of_reads_are_followed_within_the_origin() {
+        let bench = bench(ScriptedTransport::script([
+            ("GET https://a.example/x", Reply::status(302).header("location", "/y?z=1")),
+            ("GET https://a.example/y?z=1", Reply::status(308).header("location", "https://a.example/z")),
+            ("GET https://a.example/z", Reply::json(200, json!({"ok": true}))),
+        ]));
+        let attempt = bench.get("https://a.example/x").await;
+        assert_eq!(attempt.outcome.unwrap().body, json!({"ok": true}));
+        bench.exchange.report(attempt.record, None);
+        let reported: Vec<_> = bench
+            .log
+            .borrow()
+            .0
+            .iter()
+            .map(|kind| match kind {
+                EventKind::AttemptFinished { address, status, .. } => (address.to_string(), status.unwrap()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let expected =
+            [("https://a.example/x", 302), ("https://a.example/y?z=1", 308), ("https://a.example/z", 200)];
+        assert_eq!(reported, expected.map(|(address, status)| (address.to_owned(), status)));
+    }
+
+    #[tokio::test]
+    async fn redirects_elsewhere_or_without_end_or_of_writes_are_not_followed() {
+        for (location, words) in [
+            ("https://evil.example/x", "redirected to https://evil.example;"),
+            ("http://a.example/x", "redirected to http://a.example;"),
+            ("//evil.example/x", "redirected to https://evil.example;"),
+            ("ftp://a.example/x", "the scheme `ftp`"),
+        ] {
+            let reply = Reply::status(307).header("location", location);
+            let bench = bench(ScriptedTransport::script([("GET https://a.example/x", reply)]));
+            assert!(reason(bench.get("https://a.example/x").await).contains(words), "{location}");
+        }
+        let endless = bench(ScriptedTransport::new(|_| Reply::status(302).header("location", "/x")));
+        assert!(reason(endless.get("https://a.example/x").await).contains("more than 10 redirects"));
+        assert_eq!(endless.transport.sent().len(), 11);
+        let write = bench(ScriptedTransport::new(|_| Reply::status(302).header("location", "/x")));
+        let attempt = write
+            .send(&realm(&["https://a.example"], false), &rendered(Method::POST, "https://a.example/x"))
+            .await;
+        assert_eq!(attempt.outcome.unwrap().status, 302);
+        assert_eq!(write.transport.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_throttled_answer_pauses_all_of_the_account() {
+        let bench = bench(ScriptedTransport::script([
+            ("GET https://a.example/x", Reply::status(429).header("retry-after", "7")),
+            ("GET https://a.example/y", Reply::status(200)),
+        ]));
+        let realm = realm(&["https://a.example"], false);
+        let attempt = bench.send(&realm, &rendered(Method::GET, "https://a.example/x")).await;
+        assert!(attempt.is_throttled);
+        assert_eq!(attempt.ending(|_| false), Ending::Throttled);
+        assert_eq!(attempt.wish, Some(Duration::from_secs(7)));
+        bench.send(&realm, &rendered(Method::GET, "https://a.example/y")).await.outcome.unwrap();
+        assert_eq!(crate::port::Clock::elapsed(&*bench.clock), Duration::from_secs(7));
+    }
+
+    fn rate_limit(rate: Option<Rate>, readers: bool) -> RateLimit {
+        let file = SourceMap::default().add("t", "");
+        let span = Span::new(file, 0..0);
+        let header = |name: &str| {
+            let place = crate::document::ReaderPlace::Header(Spanned::new(name.to_owned(), span));
+            Some(crate::document::Reader { place, secret: None, default: None, span }).filter(|_| readers)
+        };
+        RateLimit {
+            rate: rate.map(|rate| Spanned::new(rate, span)),
+            burst: None,
+            remaining: header("x-remaining"),
+            reset_after: header("x-reset"),
+            span,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rate_holds_across_requests_and_operations_have_their_own() {
+        let bench = bench(ScriptedTransport::new(|_| Reply::status(200)));
+        let rate = |count, seconds| Rate { count, per: Duration::from_secs(seconds) };
+        let origin = Origin::of(&"https://a.example".parse().unwrap()).unwrap();
+        let limit = rate_limit(Some(rate(3, 10)), false);
+        let realm = Rc::new(Realm::new(vec![origin], false).limited(Some(&limit)));
+        let operation = realm.operation_limiter("list", &rate_limit(Some(rate(1, 1)), false)).unwrap();
+        let mut starts = Vec::new();
+        for _ in 0..4 {
+            let _turn = bench.exchange.turn(&realm, Some(&operation)).await;
+            starts.push(crate::port::Clock::elapsed(&*bench.clock).as_secs());
+        }
+        assert_eq!(starts, [0, 1, 2, 10]);
+    }
+
+    #[tokio::test]
+    async fn nothing_remaining_means_to_wait_for_the_reset() {
+        let bench = bench(ScriptedTransport::script([
+            ("GET https://a.example/", Reply::status(200).header("x-remaining", "1").header("x-reset", "9")),
+            ("GET https://a.example/", Reply::status(200).header("x-remaining", "0").header("x-reset", "9")),
+            ("GET https://a.example/", Reply::status(200)),
+        ]));
+        let origin = Origin::of(&"https://a.example".parse().unwrap()).unwrap();
+        let realm = Rc::new(Realm::new(vec![origin], false).limited(Some(&rate_limit(None, true))));
+        let mut starts = Vec::new();
+        for _ in 0..3 {
+            let attempt = bench.send(&realm, &rendered(Method::GET, "https://a.example/")).await;
+            attempt.outcome.unwrap();
+            starts.push(crate::port::Clock::elapsed(&*bench.clock).as_secs());
+        }
+        assert_eq!(starts, [0, 0, 9]);
+    }
+}

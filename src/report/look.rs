@@ -1,0 +1,135 @@
+//! How a report looks on the terminal, pipe or file that it goes to.
+
+use super::visible::visible;
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
+
+/// Lines on a terminal do not grow beyond this: the eye must find the time that belongs to a label.
+const WIDEST: usize = 110;
+/// What a pipe gets: room for the common line, and no wrapping, so that each step stays one line for grep.
+const PIPE: usize = 100;
+/// Below this nothing can be wrapped sensibly.
+const NARROWEST: usize = 40;
+
+/// The head of a title, an error word and the like.
+pub(super) const BOLD: Style = Style::new().bold();
+/// What is less important.
+pub(super) const DIM: Style = Style::new().dimmed();
+/// All is well.
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+/// Something failed.
+pub(super) const BAD: Style = AnsiColor::Red.on_default();
+/// Something needs a look.
+pub(super) const ODD: Style = AnsiColor::Yellow.on_default();
+
+/// Width and characters of the place that a report goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// In columns.
+    pub(super) width: usize,
+    /// Whether long details continue on a line of their own.
+    pub(super) is_wrapped: bool,
+    /// Whether symbols beyond ASCII may be used.
+    pub(super) is_unicode: bool,
+}
+
+impl Look {
+    /// A terminal with so many columns.
+    pub fn terminal(columns: usize, is_unicode: bool) -> Self {
+        Self { width: columns.clamp(NARROWEST, WIDEST), is_wrapped: true, is_unicode }
+    }
+
+    /// A pipe or a file.
+    pub fn pipe(is_unicode: bool) -> Self {
+        Self { width: PIPE, is_wrapped: false, is_unicode }
+    }
+
+    /// A text as it may be printed: odd characters shown, symbols spelled in ASCII where there is nothing else.
+    pub(super) fn text(self, text: impl AsRef<str>) -> String {
+        let shown = visible(text.as_ref());
+        if self.is_unicode { shown.into_owned() } else { spelled_in_ascii(&shown) }
+    }
+
+    /// `left` and, at the right edge, `right`, with at least two spaces between.
+    pub(super) fn justified(self, left: &str, right: &str) -> String {
+        let free = self.width.saturating_sub(columns(left) + columns(right)).max(2);
+        if right.is_empty() { left.to_owned() } else { format!("{left}{:free$}{right}", "") }
+    }
+}
+
+/// How many columns a text takes; control sequences of colours take none.
+pub(super) fn columns(text: &str) -> usize {
+    anstream::adapter::strip_str(text).map(UnicodeWidthStr::width).sum()
+}
+
+/// The text with a style around it; the stream that it goes to takes the style away again where there is no colour.
+pub(super) fn painted(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Replaces the symbols that runner itself uses. Names that others chose keep their letters.
+fn spelled_in_ascii(text: &str) -> String {
+    let mut spelled = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '·' | '—' | '–' => spelled.push('-'),
+            '→' => spelled.push_str("->"),
+            '…' => spelled.push_str("..."),
+            '‹' => spelled.push('<'),
+            '›' => spelled.push('>'),
+            '✓' => spelled.push('+'),
+            '✗' => spelled.push('x'),
+            '○' => spelled.push('-'),
+            other => spelled.push(other),
+        }
+    }
+    spelled
+}
+
+/// Breaks a text at spaces into lines of at most `room` columns. A longer word gets a line of its own.
+pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(word) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_characters_take_two_columns_and_colours_none() {
+        assert_eq!(columns("水表 7"), 6);
+        assert_eq!(columns(&painted(BAD, "error")), 5);
+    }
+
+    #[test]
+    fn the_right_part_ends_at_the_edge() {
+        let look = Look::terminal(40, true);
+        assert_eq!(columns(&look.justified("水表", "9 ms")), 40);
+        assert_eq!(look.justified(&"x".repeat(50), "9 ms"), format!("{}  9 ms", "x".repeat(50)));
+        assert_eq!(look.justified("left", ""), "left");
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a-very-long-word x", 5), ["a-very-long-word", "x"]);
+        assert_eq!(wrapped("", 5), [""]);
+    }
+
+    #[test]
+    fn without_unicode_the_symbols_are_spelled() {
+        let look = Look::pipe(false);
+        assert_eq!(look.text("‹emnify.password› → a · b… Zähler"), "<emnify.password> -> a - b... Zähler");
+        assert_eq!(Look::pipe(true).text("a\u{7} → b"), r"a\u{7} → b");
+    }
+}

@@ -1,0 +1,214 @@
+//! The report for people: one line for each thing that was done, then what failed, then the sum.
+
+use super::entry;
+use super::look::{BAD, BOLD, DIM, GOOD, Look, ODD, columns, painted, wrapped};
+use crate::event::{EntryKind, EntryReport, Failure, RunReport, StepStatus};
+use crate::model::exit::Cause;
+use crate::model::words::{counted, total};
+use anstyle::Style;
+use jiff::Timestamp;
+use std::io::Write;
+use std::time::Duration;
+
+/// Where labels begin: behind two spaces, the mark and a space.
+const LABEL_COLUMN: usize = 4;
+/// The narrowest and the widest column of labels.
+const LABEL_WIDTHS: (usize, usize) = (16, 36);
+/// Room for the longest usual time: `3 min 20 s`.
+const TIME_WIDTH: usize = 10;
+/// So many failures are told in full; a loop may have thousands, and the JSON report has them all.
+const MOST_FAILURES: usize = 10;
+/// So many characters of a run's identity tell it from others.
+const RUN_HANDLE: usize = 8;
+
+/// Writes a report line by line while the run goes on. When its stream is closed, it falls silent.
+pub struct Terminal {
+    out: Box<dyn Write>,
+    look: Look,
+    label_width: usize,
+    is_closed: bool,
+    has_cleanup_heading: bool,
+}
+
+impl Terminal {
+    /// A report that goes to `out`, which takes colours away where they do not belong. The labels of the steps to come
+    /// decide how wide their column is.
+    pub fn new<'a>(out: impl Write + 'static, look: Look, labels: impl IntoIterator<Item = &'a str>) -> Self {
+        let (narrowest, widest) = LABEL_WIDTHS;
+        let longest = labels.into_iter().map(|label| columns(&look.text(label))).max().unwrap_or(0);
+        let label_width = longest.clamp(narrowest, widest.min(look.width / 3));
+        Self { out: Box::new(out), look, label_width, is_closed: false, has_cleanup_heading: false }
+    }
+
+    /// What runs.
+    pub(super) fn header(&mut self, report: &RunReport) {
+        let title = painted(BOLD, &self.look.text(report.playbook.as_str()));
+        let note = if report.simulated { "simulated, nothing leaves this machine" } else { "" };
+        let header = self.look.justified(&title, &dimmed(note));
+        self.line(&header);
+        self.line("");
+    }
+
+    /// What was done, unless it is of no interest: the single items of a loop, a cleanup that was not needed.
+    pub(super) fn entry(&mut self, entry: &EntryReport, is_cleanup: bool, now: Timestamp) {
+        if !is_shown(entry) {
+            return;
+        }
+        if is_cleanup && !self.has_cleanup_heading {
+            self.has_cleanup_heading = true;
+            let heading = painted(DIM, "cleanup");
+            self.line(&format!("\n  {heading}"));
+        }
+        let (mark, style) = mark(entry.status);
+        let mark = painted(style, &self.look.text(mark));
+        let label = self.look.text(entry::label(entry));
+        let details = self.look.text(entry::details(entry, now));
+        let head = format!("  {mark} {:indent$}{label}", "", indent = 2 * entry.depth);
+        self.columns(&head, &details, &entry::took(entry));
+    }
+
+    /// What failed, and the sum of all.
+    pub(super) fn end(&mut self, report: &RunReport) {
+        if !report.entries.is_empty() {
+            self.line("");
+        }
+        let failures = failures(report);
+        for failure in failures.iter().take(MOST_FAILURES) {
+            self.failure(failure);
+        }
+        if failures.len() > MOST_FAILURES {
+            let more = counted((failures.len() - MOST_FAILURES) as u64, "failure");
+            self.line(&format!("and {more} more; `--report json=FILE` has them all\n"));
+        }
+        self.summary(report);
+    }
+
+    fn failure(&mut self, failure: &Failure) {
+        let error = painted(BAD.bold(), "error");
+        let headline = painted(BOLD, &self.look.text(failure.headline.as_str()));
+        self.line(&format!("{error}: {headline}"));
+        for text in failure.request.iter().chain(&failure.place).chain(&failure.notes) {
+            self.indented(text.as_str());
+        }
+        if let Some(advice) = &failure.advice {
+            self.indented(&format!("what now: {advice}"));
+        }
+        self.line("");
+    }
+
+    fn indented(&mut self, text: &str) {
+        let text = self.look.text(text);
+        self.line(&format!("  {text}"));
+    }
+
+    fn summary(&mut self, report: &RunReport) {
+        let (word, style) = verdict(report);
+        let counts = [
+            steps(report),
+            counted(report.requests.into(), "request"),
+            counted(report.retries.into(), "retry"),
+            total(Duration::from_secs_f64(report.took_ms.max(0.0) / 1000.0)),
+        ];
+        let sum = format!("  {}: {}", painted(style, word), counts.join(", "));
+        let handle: String = report.run.chars().take(RUN_HANDLE).collect();
+        let exit =
+            if report.exit_code == 0 { String::new() } else { format!(" · exit {}", report.exit_code) };
+        let right = painted(DIM, &self.look.text(format!("run {handle}{exit}")));
+        let line = self.look.justified(&sum, &right);
+        self.line(&line);
+    }
+
+    /// Prints label, details and time in their columns.
+    fn columns(&mut self, head: &str, details: &str, took: &str) {
+        let details_column = LABEL_COLUMN + self.label_width + 2;
+        let pad = details_column.saturating_sub(columns(head)).max(2);
+        let room = self.look.width.saturating_sub(columns(head) + pad + 2 + TIME_WIDTH);
+        let lines = match self.look.is_wrapped {
+            true => wrapped(details, room.max(TIME_WIDTH)),
+            false => vec![details.to_owned()],
+        };
+        let (first, rest) = lines.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+        let line = self.look.justified(&format!("{head}{:pad$}{first}", ""), &dimmed(took));
+        self.line(line.trim_end());
+        for continued in rest {
+            self.line(&format!("{:details_column$}{continued}", ""));
+        }
+    }
+
+    /// Prints a line and lets it be seen at once.
+    fn line(&mut self, line: &str) {
+        if self.is_closed {
+            return;
+        }
+        // Nobody reads on (`| head`), or the disk is full: the run itself is not to suffer from that.
+        self.is_closed = writeln!(self.out, "{line}").and_then(|()| self.out.flush()).is_err();
+    }
+}
+
+fn dimmed(text: &str) -> String {
+    if text.is_empty() { String::new() } else { painted(DIM, text) }
+}
+
+fn is_shown(entry: &EntryReport) -> bool {
+    let is_fine = matches!(entry.status, StepStatus::Done | StepStatus::Skipped);
+    let is_needless = entry.kind == EntryKind::Cleanup && entry.status == StepStatus::Skipped;
+    !(is_fine && entry.item.is_some()) && !is_needless
+}
+
+fn mark(status: StepStatus) -> (&'static str, Style) {
+    match status {
+        StepStatus::Done => ("✓", GOOD),
+        StepStatus::Failed => ("✗", BAD),
+        StepStatus::Unknown => ("?", ODD),
+        StepStatus::Skipped | StepStatus::NotStarted => ("○", DIM),
+    }
+}
+
+/// All failures in the order of appearance. What a loop or a group repeats of its parts is told once.
+fn failures(report: &RunReport) -> Vec<&Failure> {
+    let mut failures: Vec<&Failure> = Vec::new();
+    for failure in report.entries.iter().filter_map(|entry| entry.failure.as_ref()).chain(&report.failures) {
+        if failures.last() != Some(&failure) {
+            failures.push(failure);
+        }
+    }
+    failures
+}
+
+/// The run's end in a word or two.
+fn verdict(report: &RunReport) -> (&'static str, Style) {
+    match Cause::heaviest(report.causes.iter().copied()) {
+        None => ("done", GOOD.bold()),
+        Some(Cause::Cleanup) => ("done, but not cleaned up", ODD.bold()),
+        Some(Cause::Unknown) => ("unknown", ODD.bold()),
+        Some(Cause::Deadline) => ("out of time", BAD.bold()),
+        Some(Cause::Signal(_)) => ("interrupted", BAD.bold()),
+        Some(_) => ("failed", BAD.bold()),
+    }
+}
+
+/// `6 steps`, `5 steps, 1 skipped`, `1 of 2 steps` for those that failed, `3 of 6 steps done` for a run that ended early.
+fn steps(report: &RunReport) -> String {
+    let is_whole_step =
+        |entry: &&EntryReport| entry.kind == EntryKind::Step && entry.depth == 0 && entry.item.is_none();
+    let steps: Vec<StepStatus> =
+        report.entries.iter().filter(is_whole_step).map(|entry| entry.status).collect();
+    let count = |wanted: &[StepStatus]| steps.iter().filter(|status| wanted.contains(status)).count() as u64;
+    let all = counted(steps.len() as u64, "step");
+    let done = count(&[StepStatus::Done]);
+    let skipped = count(&[StepStatus::Skipped]);
+    let failed = count(&[StepStatus::Failed, StepStatus::Unknown]);
+    match Cause::heaviest(report.causes.iter().copied()) {
+        None | Some(Cause::Cleanup) if skipped > 0 => {
+            format!("{}, {skipped} skipped", counted(steps.len() as u64 - skipped, "step"))
+        }
+        None | Some(Cause::Cleanup) => all,
+        Some(Cause::Deadline | Cause::Signal(_)) => format!("{done} of {all} done"),
+        Some(_) if failed == 0 && done == 0 => "before the first step".to_owned(),
+        Some(_) if failed == 0 => format!("after {done} of {all}"),
+        Some(_) => format!("{failed} of {all}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

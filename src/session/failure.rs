@@ -1,0 +1,285 @@
+//! Sign-in failures in words: what happened, which request, where the credentials came from, what now.
+
+use super::account::Account;
+use super::visit::{Shot, Trouble, Visit};
+use crate::credential::{FoundIn, Missing};
+use crate::event::{Events, Failure};
+use crate::exchange::{Answer, Said, hint, status_text};
+use crate::model::exit::Cause;
+use crate::model::words;
+use crate::port::StoreError;
+use std::time::Duration;
+
+/// Why a session could not be had. It reads like any other failure; the step adds its place.
+#[derive(Debug, Clone)]
+pub struct SignInFailure(Box<Failure>);
+
+impl SignInFailure {
+    /// The failure for the report.
+    pub fn into_failure(self) -> Failure {
+        *self.0
+    }
+
+    /// The failure for the report.
+    pub fn failure(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl From<Failure> for SignInFailure {
+    fn from(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
+const LATER: &str = "run it again later; nothing is half done";
+
+/// A failure in the making: texts that are not redacted yet.
+struct Draft {
+    cause: Cause,
+    headline: String,
+    request: Option<String>,
+    notes: Vec<String>,
+    advice: Option<String>,
+}
+
+impl Draft {
+    fn new(cause: Cause, headline: String) -> Self {
+        Self { cause, headline, request: None, notes: Vec::new(), advice: None }
+    }
+
+    fn request(mut self, request: String) -> Self {
+        self.request = Some(request);
+        self
+    }
+
+    fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
+    fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    fn finish(self, events: &Events) -> Failure {
+        Failure {
+            cause: self.cause,
+            headline: events.clean(self.headline),
+            request: self.request.map(|text| events.clean(text)),
+            place: None,
+            notes: self.notes.iter().map(|note| events.clean(note)).collect(),
+            advice: self.advice.map(|text| events.clean(text)),
+        }
+    }
+}
+
+/// What could not be made ready before the first step.
+pub fn unprepared(reason: String, events: &Events) -> Failure {
+    Draft::new(Cause::Invalid, reason).finish(events)
+}
+
+/// A credential that no source has.
+pub fn missing(missing: &Missing, account: &Account, events: &Events) -> Failure {
+    let provider = &account.provider().name;
+    let name = missing.name.strip_prefix(provider.as_str()).and_then(|name| name.strip_prefix('.'));
+    let is_code = name.is_some_and(|name| account.wallet.is_one_time(name));
+    let headline = match is_code {
+        true => format!("{provider} asks for {}, and no source has it", missing.name),
+        false => format!("no source has {}", missing.name),
+    };
+    let advice = match name.is_some_and(|name| account.wallet.may_be_stored(name)) {
+        true => format!("set it in one of these, or keep it once with `runner login {provider}`"),
+        false if is_code => "run it at a terminal, where it can be asked for".to_owned(),
+        false => "set it in one of these".to_owned(),
+    };
+    Draft::new(Cause::SignIn, headline).notes(tried(missing)).advice(advice).finish(events)
+}
+
+/// No method has its credentials, though nothing specific is missing: the provider has no such method.
+pub fn no_method(wanted: Option<&str>, account: &Account, events: &Events) -> Failure {
+    let provider = &account.provider().name;
+    let headline = match wanted {
+        Some(wanted) => format!("{provider} has no method `{wanted}` to sign in"),
+        None => format!("{provider} has no way to sign in"),
+    };
+    Draft::new(Cause::Invalid, headline).finish(events)
+}
+
+/// A new value of a credential that the store did not take.
+pub fn unkept(credential: &str, error: &StoreError, account: &Account, events: &Events) -> Failure {
+    let provider = &account.provider().name;
+    let name = account.wallet.public_name(credential);
+    Draft::new(Cause::Machine, format!("the new value of {name} could not be kept: {error}"))
+        .notes(["the old one may not work any more".to_owned()])
+        .advice(format!("see to the store, then sign in anew with `runner login {provider}`"))
+        .finish(events)
+}
+
+/// A session that is refused though it is new.
+pub fn refused_when_new(account: &Account, events: &Events) -> Failure {
+    let provider = &account.provider().name;
+    Draft::new(Cause::SignIn, format!("{provider} refuses a session that it has just given"))
+        .advice("look at the provider's definition: what `send` puts on requests, and what `expired` says")
+        .finish(events)
+}
+
+impl Visit<'_> {
+    /// A login's trouble in words.
+    pub async fn describe(&self, trouble: &Trouble) -> Failure {
+        let events = self.exchange.events();
+        let provider = &self.account.provider().name;
+        match trouble {
+            Trouble::Missing(reason) => missing(reason, self.account, events),
+            Trouble::Unsendable(error) => {
+                let headline = format!("the sign-in request for {provider} cannot be made: {error}");
+                Draft::new(Cause::SignIn, headline).finish(events)
+            }
+            Trouble::Question(text) => {
+                Draft::new(Cause::SignIn, format!("{provider} did not sign in {}: {text}", self.who().await))
+                    .finish(events)
+            }
+            Trouble::NoAnswer { shot, reason, is_network } => {
+                let headline = match is_network {
+                    true => format!("{provider} could not be reached to sign in: {reason}"),
+                    false => format!("the login at {provider} was {reason}"),
+                };
+                let cause = if *is_network { Cause::Unavailable } else { Cause::SignIn };
+                let draft = Draft::new(cause, headline).request(request_line(shot));
+                if *is_network { draft.advice(LATER) } else { draft }.finish(events)
+            }
+            Trouble::AskedToWait { shot, wish } => self.describe_wait(shot.as_ref(), *wish),
+            Trouble::WrongAnswer { shot, answer, is_refusal: true, reason: _ } => {
+                self.describe_refusal(shot, answer).await
+            }
+            Trouble::WrongAnswer { shot, answer, is_refusal: false, reason } => {
+                self.describe_wrong_answer(shot, answer, reason.as_deref(), trouble.is_passing())
+            }
+        }
+    }
+
+    async fn describe_refusal(&self, shot: &Shot, answer: &Answer) -> Failure {
+        let provider = self.account.provider();
+        let name = &provider.name;
+        let said = Said::read(answer, provider.errors.as_ref());
+        let headline = format!(
+            "{name} refused to sign in {} ({}, {})",
+            self.who().await,
+            answer.status,
+            said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned())
+        );
+        let mut request = request_line(shot);
+        if let Some(lockout) = &self.method.auth.lockout {
+            request += &format!(": {name} locks the account after {} refusals", lockout.after);
+        }
+        let mut draft = Draft::new(Cause::SignIn, headline).request(request);
+        let mut advice = None;
+        for credential in self.method.required.iter().filter(|name| self.account.wallet.is_secret(name)) {
+            if let Some(place) = self.place_of(credential) {
+                draft = draft.notes([format!("{credential} came from {place}")]);
+                advice = advice.or_else(|| Some(correction(&place, name)));
+            }
+        }
+        draft = draft.notes(self.hint(&said, answer.status));
+        draft.advice = advice;
+        draft.finish(self.exchange.events())
+    }
+
+    fn describe_wrong_answer(
+        &self,
+        shot: &Shot,
+        answer: &Answer,
+        reason: Option<&str>,
+        is_passing: bool,
+    ) -> Failure {
+        let provider = self.account.provider();
+        let said = Said::read(answer, provider.errors.as_ref());
+        let headline = match reason {
+            Some(reason) => {
+                format!(
+                    "{} answered the login with {}, but {reason}",
+                    provider.name,
+                    status_text(answer.status)
+                )
+            }
+            None => {
+                let said = said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned());
+                format!("{} answered the login with {} ({said})", provider.name, status_text(answer.status))
+            }
+        };
+        let cause = if is_passing { Cause::Unavailable } else { Cause::SignIn };
+        let draft =
+            Draft::new(cause, headline).request(request_line(shot)).notes(self.hint(&said, answer.status));
+        if is_passing { draft.advice(LATER) } else { draft }.finish(self.exchange.events())
+    }
+
+    fn describe_wait(&self, shot: Option<&Shot>, wish: Duration) -> Failure {
+        let provider = &self.account.provider().name;
+        let again = self.exchange.world().clock.now().checked_add(wish).ok();
+        let mut draft = Draft::new(
+            Cause::Unavailable,
+            format!(
+                "{provider} asks to be left alone for {} s before it lets anybody sign in",
+                wish.as_secs()
+            ),
+        );
+        draft.request = shot.map(request_line);
+        let when =
+            again.map_or_else(|| "later".to_owned(), |time| format!("after {}", time.strftime("%H:%M UTC")));
+        draft.advice(format!("run it again {when}; nothing is half done")).finish(self.exchange.events())
+    }
+
+    async fn who(&self) -> String {
+        self.account_name().await.unwrap_or_else(|| match self.method.name.as_str() {
+            "default" => "with these credentials".to_owned(),
+            name => format!("by `{name}`"),
+        })
+    }
+
+    fn place_of(&self, credential: &str) -> Option<FoundIn> {
+        match self.given.iter().any(|(given, _)| given == credential) {
+            true => Some(FoundIn::Step),
+            false => self.account.wallet.found_in(credential),
+        }
+    }
+
+    fn hint(&self, said: &Said, status: u16) -> Option<String> {
+        let hints = &self.account.provider().errors.as_ref()?.hints;
+        let hints: Vec<(&str, &str)> =
+            hints.iter().map(|(key, text)| (key.value.as_str(), text.as_str())).collect();
+        hint(&hints, said.code.as_deref(), status).map(|text| format!("hint: {text}"))
+    }
+}
+
+/// `POST https://cdn.emnify.net/api/v1/authenticate · sent once`
+fn request_line(shot: &Shot) -> String {
+    let times = match shot.attempts {
+        1 => "sent once".to_owned(),
+        attempts => format!("sent {attempts} times in {}", words::duration(shot.took)),
+    };
+    format!("{} {} · {times}", shot.method, shot.shown_address)
+}
+
+fn said_in_words(said: &Said) -> Option<String> {
+    match (&said.code, &said.message) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (Some(text), None) | (None, Some(text)) => Some(text.clone()),
+        (None, None) => None,
+    }
+}
+
+fn correction(place: &FoundIn, provider: &str) -> String {
+    match place {
+        FoundIn::Env { .. } | FoundIn::File { .. } => {
+            format!("correct it there, or keep it once with `runner login {provider}`")
+        }
+        FoundIn::Stored { .. } => format!("keep the right one with `runner login {provider}`"),
+        FoundIn::Prompt => "run it again and type it anew".to_owned(),
+        FoundIn::Totp(_) | FoundIn::Value | FoundIn::Step => "correct it there".to_owned(),
+    }
+}
+
+fn tried(missing: &Missing) -> Vec<String> {
+    missing.tried.iter().map(|tried| format!("{}: {}", tried.source, tried.reason)).collect()
+}

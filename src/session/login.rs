@@ -1,0 +1,262 @@
+//! Signing in, prolonging and signing out: what is asked, and what is made of the answers.
+
+use super::freshness::{Life, Receipt};
+use super::names;
+use super::values::SessionValues;
+use super::visit::{Asked, Trouble, Visit};
+use crate::document::{AuthRequest, Challenge, Named, Reader};
+use crate::event::SessionEnd;
+use crate::exchange::{Answer, Said, status_text};
+use crate::model::secret::SecretText;
+use crate::model::words;
+use crate::port::StoreError;
+use crate::template::{Data, Scope, Template, json_to_text};
+use jiff::Timestamp;
+
+/// How many questions in a row a login may ask.
+const MOST_CHALLENGES: usize = 5;
+
+/// What a login or refresh brought.
+pub struct Grant {
+    pub values: SessionValues,
+    pub life: Life,
+    /// New values of credentials that have to be kept before the session is used.
+    pub to_keep: Vec<(String, SecretText)>,
+}
+
+impl Visit<'_> {
+    /// Signs in: all requests of the login, and its questions.
+    pub async fn login(&self) -> Result<Grant, Trouble> {
+        let auth = &self.method.auth;
+        let readers = auth.session.as_ref();
+        let mut grant =
+            Grant { values: SessionValues::default(), life: self.unknown_life(), to_keep: Vec::new() };
+        let mut last = None;
+        for request in &auth.login.0 {
+            let scope = self.scope(self.templates(request), self.session_data(&grant.values)).await?;
+            let asked = self.ask(request, &scope).await?;
+            let asked = self.answer_challenges(asked, &mut grant).await?;
+            self.read(&asked.answer, readers, &mut grant.values);
+            grant.life = self.life(&grant.values, &asked.answer);
+            last = Some(asked);
+        }
+        let missing = readers.map(|readers| grant.values.complete(readers)).unwrap_or_default();
+        if let (Some(asked), false) = (last, missing.is_empty()) {
+            return Err(incomplete(asked, &missing));
+        }
+        self.collect_to_keep(&mut grant).await?;
+        Ok(grant)
+    }
+
+    /// Prolongs a session. What the answer does not bring stays; it has to bring something that requests carry.
+    pub async fn refresh(&self, request: &AuthRequest, old: &SessionValues) -> Result<Grant, Trouble> {
+        let auth = &self.method.auth;
+        let scope = self.scope(self.templates(request), self.session_data(old)).await?;
+        let asked = self.ask(request, &scope).await?;
+        let mut values = old.clone();
+        let found = self.read(&asked.answer, auth.session.as_ref(), &mut values);
+        let carried = names::below("session", auth.send.iter().flat_map(names::of_send));
+        if !found.iter().any(|name| carried.contains(name)) {
+            return Err(incomplete(asked, &carried));
+        }
+        let life = self.life(&values, &asked.answer);
+        let mut grant = Grant { values, life, to_keep: Vec::new() };
+        self.collect_to_keep(&mut grant).await?;
+        Ok(grant)
+    }
+
+    /// Whether a request names nothing that is null: a refresh token that never came, a credential that is not there.
+    pub async fn is_possible(&self, request: &AuthRequest, values: &SessionValues) -> bool {
+        let templates = self.templates(request);
+        let has_values =
+            names::below("session", templates.iter().copied()).iter().all(|name| values.get(name).is_some());
+        let mut has_credentials = true;
+        for name in names::below("credentials", templates) {
+            let is_there =
+                self.account.wallet.is_one_time(&name) || self.credential_text(&name).await.is_some();
+            has_credentials &= is_there;
+        }
+        has_values && has_credentials
+    }
+
+    /// Signs out. `valid_until` is the end of the session's life, if known.
+    pub async fn logout(&self, values: &SessionValues, valid_until: Option<Timestamp>) -> SessionEnd {
+        let Some(requests) = self.method.auth.logout.as_ref() else {
+            return SessionEnd::Forgotten { valid_until };
+        };
+        let mut is_over_before = true;
+        for request in &requests.0 {
+            if !self.is_possible(request, values).await {
+                continue;
+            }
+            match self.logout_request(request, values).await {
+                Ok(()) => is_over_before = false,
+                Err(Trouble::WrongAnswer { answer, .. }) if self.is_over(&answer) => {}
+                Err(trouble) => {
+                    let reason = self.exchange.events().clean(self.logout_problem(&trouble));
+                    return SessionEnd::Failed { reason, valid_until };
+                }
+            }
+        }
+        if is_over_before { SessionEnd::AlreadyOver } else { SessionEnd::Closed }
+    }
+
+    async fn logout_request(&self, request: &AuthRequest, values: &SessionValues) -> Result<(), Trouble> {
+        let scope = self.scope(self.templates(request), self.session_data(values)).await?;
+        self.ask(request, &scope).await.map(|_| ())
+    }
+
+    /// Whether an answer to a logout says that there is no session any more.
+    fn is_over(&self, answer: &Answer) -> bool {
+        matches!(answer.status, 401 | 403) || self.is_expired(answer)
+    }
+
+    /// Whether an answer bears the provider's sign of an expired session; default 401.
+    pub fn is_expired(&self, answer: &Answer) -> bool {
+        match &self.method.auth.expired {
+            Some(expired) => expired.holds(&self.plain_scope(answer)).unwrap_or_else(|error| {
+                self.exchange.events().warn(format!("failed to {error}; taken as not expired"));
+                false
+            }),
+            None => answer.status == 401,
+        }
+    }
+
+    fn logout_problem(&self, trouble: &Trouble) -> String {
+        match trouble {
+            Trouble::WrongAnswer { answer, .. } => {
+                let said = Said::read(answer, self.account.provider().errors.as_ref());
+                let said = said.message.or(said.code).map(|text| format!(": {text}"));
+                format!("answered {}{}", status_text(answer.status), said.unwrap_or_default())
+            }
+            Trouble::NoAnswer { reason, .. } => reason.clone(),
+            Trouble::AskedToWait { wish, .. } => {
+                format!("asks to be left alone for {}", words::duration(*wish))
+            }
+            Trouble::Unsendable(error) => error.to_string(),
+            Trouble::Missing(missing) => missing.to_string(),
+            Trouble::Question(text) => text.clone(),
+        }
+    }
+
+    fn session_data(&self, values: &SessionValues) -> Data {
+        values.data(&self.account.provider().name)
+    }
+
+    fn read(
+        &self,
+        answer: &Answer,
+        readers: Option<&Named<Reader>>,
+        values: &mut SessionValues,
+    ) -> Vec<String> {
+        let redactor = self.exchange.events().redactor();
+        let provider = &self.account.provider().name;
+        readers.map(|readers| values.read(readers, answer, provider, redactor)).unwrap_or_default()
+    }
+
+    fn unknown_life(&self) -> Life {
+        Life { received: self.exchange.world().clock.elapsed(), lasts: None }
+    }
+
+    fn life(&self, values: &SessionValues, answer: &Answer) -> Life {
+        let clock = &self.exchange.world().clock;
+        let receipt = Receipt { elapsed: clock.elapsed(), now: clock.now() };
+        let expires = self.method.auth.expires.as_deref().unwrap_or_default();
+        Life::read(expires, values, answer, receipt)
+    }
+
+    /// Answers the questions that an answer asks, until one asks none.
+    async fn answer_challenges(&self, mut asked: Asked, grant: &mut Grant) -> Result<Asked, Trouble> {
+        let challenges = self.method.auth.challenges.as_deref().unwrap_or_default();
+        for _ in 0..MOST_CHALLENGES {
+            let seen = self.plain_scope(&asked.answer);
+            let mut question = None;
+            for challenge in challenges {
+                if question.is_none() && challenge.condition.holds(&seen)? {
+                    question = Some(challenge);
+                }
+            }
+            let Some(challenge) = question else { return Ok(asked) };
+            asked = self.answer_challenge(challenge, &asked.answer, &seen, grant).await?;
+        }
+        Err(Trouble::Question(format!("it asked {MOST_CHALLENGES} questions in a row and then another one")))
+    }
+
+    async fn answer_challenge(
+        &self,
+        challenge: &Challenge,
+        answer: &Answer,
+        seen: &Scope,
+        grant: &mut Grant,
+    ) -> Result<Asked, Trouble> {
+        if let Some(refuse) = &challenge.refuse {
+            let text = json_to_text(&refuse.evaluate(seen)?.value).unwrap_or_default();
+            return Err(Trouble::Question(text));
+        }
+        let provider = &self.account.provider().name;
+        let templates = self.templates(&challenge.request);
+        let stored = challenge.store.iter().map(|(_, template)| template);
+        let scope = self.scope(templates.into_iter().chain(stored), self.session_data(&grant.values)).await?;
+        let scope = scope.with("response", answer.secret_data(&format!("{provider}.challenge")));
+        let next = self.ask(&challenge.request, &scope).await?;
+        grant.to_keep.extend(self.values_to_keep(&challenge.store, &scope)?);
+        Ok(next)
+    }
+
+    /// Adds what the definition keeps after each login and refresh.
+    async fn collect_to_keep(&self, grant: &mut Grant) -> Result<(), Trouble> {
+        if let Some(store) = &self.method.auth.store {
+            let templates: Vec<&Template> = store.iter().map(|(_, template)| template).collect();
+            let scope = self.scope(templates, self.session_data(&grant.values)).await?;
+            grant.to_keep.extend(self.values_to_keep(store, &scope)?);
+        }
+        Ok(())
+    }
+
+    fn values_to_keep(
+        &self,
+        store: &Named<Template>,
+        scope: &Scope,
+    ) -> Result<Vec<(String, SecretText)>, Trouble> {
+        let mut values = Vec::new();
+        for (name, template) in store.iter() {
+            let evaluated = template.evaluate(scope)?;
+            evaluated.teach(self.exchange.events().redactor());
+            if let Some(text) = json_to_text(&evaluated.value).filter(|text| !text.is_empty()) {
+                values.push((name.value.clone(), SecretText::from(text)));
+            }
+        }
+        Ok(values)
+    }
+
+    /// Keeps new values of credentials, before the session is used.
+    ///
+    /// # Errors
+    /// The credential and why the store did not take it; the others are kept.
+    pub async fn keep(&self, to_keep: &[(String, SecretText)]) -> Result<(), (String, StoreError)> {
+        let mut failure = None;
+        for (name, value) in to_keep {
+            match self.account.wallet.keep(name, value).await {
+                Ok(advice) => advice.iter().for_each(|advice| self.exchange.events().warn(advice)),
+                Err(error) => failure = failure.or(Some((name.clone(), error))),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Who signs in: the first credential of the method that is no secret.
+    pub async fn account_name(&self) -> Option<String> {
+        let name = self.method.required.iter().find(|name| !self.account.wallet.is_secret(name))?;
+        self.credential_text(name).await.map(|text| text.expose().clone())
+    }
+}
+
+/// An answer lacks what makes a session.
+fn incomplete(asked: Asked, missing: &[String]) -> Trouble {
+    let reason = match asked.answer.is_html() {
+        true => "it is an HTML page: something in front of the API has answered".to_owned(),
+        false => format!("it has no {}", missing.join(", ")),
+    };
+    let Asked { answer, shot } = asked;
+    Trouble::WrongAnswer { shot, answer: Box::new(answer), is_refusal: false, reason: Some(reason) }
+}

@@ -1,0 +1,113 @@
+use crate::document::{Named, Reader};
+use crate::exchange::Answer;
+use crate::model::redaction::Redactor;
+use crate::model::secret::SecretText;
+use crate::template::{Data, json_to_text};
+use serde_json::Value;
+
+/// What a login yields: the values that make the session.
+#[derive(Clone, Default)]
+pub struct SessionValues(Vec<SessionValue>);
+
+#[derive(Clone)]
+struct SessionValue {
+    name: String,
+    value: Value,
+    is_secret: bool,
+}
+
+impl Drop for SessionValue {
+    fn drop(&mut self) {
+        if let Value::String(text) = &mut self.value {
+            drop(SecretText::from(std::mem::take(text)));
+        }
+    }
+}
+
+impl SessionValues {
+    /// The value of a name; `None` also for null.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let found = self.0.iter().find(|value| value.name == name)?;
+        Some(&found.value).filter(|value| !value.is_null())
+    }
+
+    /// Takes over what the readers find in an answer. The redactor learns what is secret of it. Returns the names that
+    /// were found.
+    pub fn read(
+        &mut self,
+        readers: &Named<Reader>,
+        answer: &Answer,
+        provider: &str,
+        redactor: &Redactor,
+    ) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, reader) in readers.iter() {
+            let Some(value) = answer.read(reader).filter(|value| !value.is_null()) else { continue };
+            let is_secret = reader.secret != Some(false);
+            if is_secret {
+                learn(redactor, &public_name(provider, name), &value);
+            }
+            found.push(name.value.clone());
+            self.set(&name.value, value, is_secret);
+        }
+        found
+    }
+
+    /// Fills in the defaults of what was not found. Returns the names that have none.
+    pub fn complete(&mut self, readers: &Named<Reader>) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (name, reader) in readers.iter() {
+            if self.0.iter().any(|value| value.name == name.value) {
+                continue;
+            }
+            match &reader.default {
+                Some(default) => {
+                    self.set(&name.value, default.value.clone(), reader.secret != Some(false));
+                }
+                None => missing.push(name.value.clone()),
+            }
+        }
+        missing
+    }
+
+    /// What expressions see as `session`.
+    pub fn data(&self, provider: &str) -> Data {
+        let entry = |value: &SessionValue| {
+            let data = match value.is_secret && !value.value.is_null() {
+                true => Data::Secret(public_name(provider, &value.name), value.value.clone()),
+                false => Data::Json(value.value.clone()),
+            };
+            (value.name.clone(), data)
+        };
+        Data::Map(self.0.iter().map(entry).collect())
+    }
+
+    fn set(&mut self, name: &str, value: Value, is_secret: bool) {
+        self.0.retain(|known| known.name != name);
+        self.0.push(SessionValue { name: name.to_owned(), value, is_secret });
+    }
+}
+
+/// What expressions see as `session` when there is none yet: names without values.
+pub fn unknown(readers: Option<&Named<Reader>>, provider: &str) -> Data {
+    let names = readers.into_iter().flat_map(Named::names);
+    Data::Map(names.map(|name| (name.to_owned(), Data::Unknown(public_name(provider, name)))).collect())
+}
+
+/// What people call a session's value: `emnify.session.auth_token`.
+fn public_name(provider: &str, name: &str) -> String {
+    format!("{provider}.session.{name}")
+}
+
+fn learn(redactor: &Redactor, name: &str, value: &Value) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| learn(redactor, name, item)),
+        Value::Object(map) => map.values().for_each(|item| learn(redactor, name, item)),
+        scalar => {
+            if let Some(text) = json_to_text(scalar).filter(|_| !scalar.is_boolean()) {
+                // One that is too short to be searched for is never written but as its placeholder.
+                let _ = redactor.learn(name, &text);
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! One conversation with a provider's sign-in: its requests rendered, sent, repeated where that does no harm, and judged.
+
+use super::account::{Account, moment};
+use super::names;
+use super::wallet::{Given, Looked};
+use crate::credential::Missing;
+use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
+use crate::event::Purpose;
+use crate::exchange::retry::{self, Bounds, Ending, Next};
+use crate::exchange::{Answer, Attempt, Exchange, Parts, RenderError, Rendered, SendError, Sending, render};
+use crate::model::secret::SecretText;
+use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
+use crate::template::{Data, EvaluationError, Scope, Template};
+use futures_util::future::{self, Either};
+use http::Method;
+use std::time::Duration;
+
+/// How long one sign-in request may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How often one is tried where nothing was done.
+const ATTEMPTS: u32 = 3;
+
+/// A conversation with the sign-in of an account, by one method.
+pub struct Visit<'a> {
+    pub account: &'a Account,
+    pub exchange: &'a Exchange,
+    pub method: &'a PlannedMethod,
+    pub given: &'a Given,
+    pub purpose: Purpose,
+    /// How often a request is sent whose answer may get lost.
+    pub most_lost: u32,
+    /// How long all requests together may take.
+    pub time: Duration,
+    /// The begin of the conversation, by the clock.
+    pub started: Duration,
+}
+
+/// A request that was sent, for those who read of its failure.
+#[derive(Debug, Clone)]
+pub struct Shot {
+    pub method: Method,
+    pub shown_address: String,
+    pub attempts: u32,
+    pub took: Duration,
+}
+
+/// An answer and the request that it answers.
+#[derive(Debug)]
+pub struct Asked {
+    pub answer: Answer,
+    pub shot: Shot,
+}
+
+/// Why a conversation came to no good end.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A request could not be made of its templates.
+    Unsendable(RenderError),
+    /// A credential is missing.
+    Missing(Missing),
+    /// The answer is not what was asked for.
+    WrongAnswer { shot: Shot, answer: Box<Answer>, is_refusal: bool, reason: Option<String> },
+    /// There was no answer.
+    NoAnswer { shot: Shot, reason: String, is_network: bool },
+    /// The server asks to be left alone for longer than there is time.
+    AskedToWait { shot: Option<Shot>, wish: Duration },
+    /// The provider asks what cannot be answered.
+    Question(String),
+}
+
+impl Trouble {
+    /// True when trying again later may help: the provider was not reached, or is not well.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::NoAnswer { is_network, .. } => *is_network,
+            Self::AskedToWait { .. } => true,
+            Self::WrongAnswer { answer, is_refusal, .. } => {
+                !is_refusal && matches!(answer.status, 408 | 429 | 500..=599)
+            }
+            Self::Unsendable(_) | Self::Missing(_) | Self::Question(_) => false,
+        }
+    }
+}
+
+impl From<RenderError> for Trouble {
+    fn from(error: RenderError) -> Self {
+        Self::Unsendable(error)
+    }
+}
+
+impl From<EvaluationError> for Trouble {
+    fn from(error: EvaluationError) -> Self {
+        Self::Unsendable(error.into())
+    }
+}
+
+impl From<Missing> for Trouble {
+    fn from(missing: Missing) -> Self {
+        Self::Missing(missing)
+    }
+}
+
+impl Visit<'_> {
+    /// What templates of a sign-in request see, `response` left out: the credentials that `templates` name are fetched.
+    pub async fn scope<'t>(
+        &self,
+        templates: impl IntoIterator<Item = &'t Template>,
+        session: Data,
+    ) -> Result<Scope, Missing> {
+        let mut credentials = Vec::new();
+        for name in names::below("credentials", templates) {
+            let data = self.credential(&name).await?;
+            credentials.push((name, data));
+        }
+        let moment = moment(self.exchange.world());
+        Ok(self.account.scope(&moment).with("session", session).with("credentials", Data::Map(credentials)))
+    }
+
+    /// The text of a credential that is given or was found.
+    pub async fn credential_text(&self, name: &str) -> Option<SecretText> {
+        match self.given.iter().find(|(given, _)| given == name) {
+            Some((_, value)) => Some(value.clone()),
+            None => match self.account.wallet.get(name).await {
+                Looked::Found(found) => Some(found.value),
+                Looked::WouldAsk | Looked::Missing(_) => None,
+            },
+        }
+    }
+
+    async fn credential(&self, name: &str) -> Result<Data, Missing> {
+        let wallet = &self.account.wallet;
+        match self.given.iter().find(|(given, _)| given == name) {
+            Some((_, value)) => Ok(wallet.value(name, value)),
+            None => wallet.data(name, wallet.get(name).await),
+        }
+    }
+
+    /// All templates that a request is made of, those that it has in common with others too.
+    pub fn templates<'t>(&'t self, request: &'t AuthRequest) -> Vec<&'t Template> {
+        let auth = &self.method.auth;
+        let common = self.account.provider().headers.iter().chain(auth.headers.iter().flat_map(Named::iter));
+        let send = auth.send.iter().filter(|_| request.auth.is_some()).flat_map(names::of_send);
+        names::of_request(request).into_iter().chain(common.map(|(_, header)| header)).chain(send).collect()
+    }
+
+    /// Renders a request.
+    pub fn render(&self, request: &AuthRequest, scope: &Scope) -> Result<Rendered, RenderError> {
+        let keys = &request.request;
+        let Some((verb, path)) = keys.verbs().next() else {
+            let reason = "a sign-in request needs a verb".to_owned();
+            return Err(RenderError::Value { reason, span: request.span });
+        };
+        let method = Method::from_bytes(verb.to_ascii_uppercase().as_bytes()).unwrap_or_default();
+        let path = PlannedPath::Path(path.clone());
+        let body = planned_body(request);
+        let auth = &self.method.auth;
+        let layers = [Some(&self.account.provider().headers), auth.headers.as_ref(), Some(&keys.headers)];
+        let parts = Parts {
+            method: &method,
+            path: &path,
+            base: self.account.auth_base_url(),
+            query: &keys.query,
+            headers: layers.into_iter().flatten().map(|layer| (layer, scope)).collect(),
+            cookies: &keys.cookies,
+            body: &body,
+            scope,
+            folder: self.account.folder(),
+            timeout: TIMEOUT,
+        };
+        let redactor = self.exchange.events().redactor();
+        let mut rendered = render(&parts, redactor)?;
+        if let (Some(_), Some(send)) = (&request.auth, &auth.send) {
+            rendered.carry(send, scope, redactor)?;
+        }
+        Ok(rendered)
+    }
+
+    /// Sends a request until there is an answer that can be judged, and judges it.
+    pub async fn ask(&self, request: &AuthRequest, scope: &Scope) -> Result<Asked, Trouble> {
+        let rendered = self.render(request, scope)?;
+        let (Asked { answer, shot }, is_throttled) = self.deliver(&rendered, request).await?;
+        let expected = expected(request);
+        let wrong = |answer: Answer, is_refusal: bool, reason: Option<String>| {
+            Err(Trouble::WrongAnswer { shot: shot.clone(), answer: Box::new(answer), is_refusal, reason })
+        };
+        if is_throttled {
+            return wrong(answer, false, None);
+        }
+        if !expected.contains(answer.status) {
+            let is_refusal = self.is_refusal(&answer)?;
+            return wrong(answer, is_refusal, None);
+        }
+        if let Some(problem) = &answer.problem {
+            let reason = problem.to_string();
+            return wrong(answer, false, Some(reason));
+        }
+        let seen = self.plain_scope(&answer);
+        if let Some(success) = &self.account.provider().success
+            && !success.holds(&seen)?
+        {
+            let is_refusal = self.purpose == Purpose::Login;
+            return wrong(answer, is_refusal, None);
+        }
+        for condition in request.expect.iter().flat_map(|expect| &expect.that.0) {
+            if !condition.holds(&seen)? {
+                let reason = format!("`{}` does not hold", condition.expression().code());
+                return wrong(answer, false, Some(reason));
+            }
+        }
+        Ok(Asked { answer, shot })
+    }
+
+    /// What conditions about an answer see. Conditions show nothing, so the answer is not marked as secret.
+    pub fn plain_scope(&self, answer: &Answer) -> Scope {
+        let moment = moment(self.exchange.world());
+        self.account.scope(&moment).with("response", answer.data())
+    }
+
+    fn is_refusal(&self, answer: &Answer) -> Result<bool, EvaluationError> {
+        match &self.method.auth.refused {
+            Some(refused) => refused.holds(&self.plain_scope(answer)),
+            None => Ok(matches!(answer.status, 400 | 401 | 403)),
+        }
+    }
+
+    /// Tries a request until it is answered, or should not be tried again.
+    async fn deliver(&self, rendered: &Rendered, request: &AuthRequest) -> Result<(Asked, bool), Trouble> {
+        let clock = &self.exchange.world().clock;
+        let expected = expected(request);
+        let (mut number, mut lost) = (1, 0);
+        let mut rendered = rendered.clone();
+        loop {
+            self.check_pause()?;
+            rendered.limit_time(self.remaining());
+            let turn = self.exchange.turn(self.account.realm(), None).await;
+            let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
+            let ending = attempt.ending(|status| expected.contains(status));
+            lost += u32::from(matches!(ending, Ending::Unknown | Ending::DoneBodyCut));
+            let next = match ending {
+                Ending::Done | Ending::Rejected => Next::Spent,
+                Ending::NotSent | Ending::Throttled => self.next(number, attempt.wish),
+                Ending::Unknown | Ending::DoneBodyCut if lost < self.most_lost => {
+                    self.next(number, attempt.wish)
+                }
+                Ending::Unknown | Ending::DoneBodyCut => Next::Spent,
+            };
+            let Attempt { outcome, is_throttled, record, .. } = attempt;
+            let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
+            self.exchange.report(record, wait);
+            if matches!(ending, Ending::Unknown | Ending::DoneBodyCut) {
+                self.warn_of_open_session();
+            }
+            if let Some(wait) = wait
+                && self.rest(wait).await
+            {
+                number += 1;
+                continue;
+            }
+            let shot = Shot {
+                method: rendered.method().clone(),
+                shown_address: rendered.shown_address(),
+                attempts: number,
+                took: clock.elapsed().saturating_sub(self.started),
+            };
+            return match (outcome, next) {
+                (_, Next::AskedToWait(wish)) => Err(Trouble::AskedToWait { shot: Some(shot), wish }),
+                (Ok(answer), _) => Ok((Asked { answer, shot }, is_throttled)),
+                (Err(error), _) => {
+                    let is_network = matches!(error, SendError::Transport(_));
+                    Err(Trouble::NoAnswer { shot, reason: error.to_string(), is_network })
+                }
+            };
+        }
+    }
+
+    /// A login whose answer is lost may have opened a session that nobody closes.
+    fn warn_of_open_session(&self) {
+        if self.purpose == Purpose::Login {
+            let name = &self.account.provider().name;
+            self.exchange.events().warn(format!(
+                "{name} did not say whether a login succeeded: a session may be left open there"
+            ));
+        }
+    }
+
+    fn next(&self, attempt: u32, server_wish: Option<Duration>) -> Next {
+        let bounds = Bounds { attempt, attempts: ATTEMPTS, remaining: self.remaining(), server_wish };
+        retry::next(bounds, self.exchange.world().random.fraction())
+    }
+
+    fn remaining(&self) -> Duration {
+        let elapsed = self.exchange.world().clock.elapsed();
+        (self.started + self.time).saturating_sub(elapsed)
+    }
+
+    /// Refuses to wait for a pause that is longer than there is time.
+    fn check_pause(&self) -> Result<(), Trouble> {
+        let now = self.exchange.world().clock.elapsed();
+        let wish = self.account.realm().earliest(now, None).saturating_sub(now);
+        match wish > self.remaining() {
+            true => Err(Trouble::AskedToWait { shot: None, wish }),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits, unless the end of the run is asked for meanwhile. Returns whether to go on.
+    async fn rest(&self, wait: Duration) -> bool {
+        let world = self.exchange.world();
+        if world.cancellation.reason().is_some() {
+            // What still happens then is cleanup, which has a time of its own.
+            world.clock.sleep(wait).await;
+            return true;
+        }
+        let cancelled = std::pin::pin!(world.cancellation.cancelled());
+        matches!(future::select(world.clock.sleep(wait), cancelled).await, Either::Left(_))
+    }
+}
+
+/// The statuses that an author expects, else all of success.
+fn expected(request: &AuthRequest) -> StatusSet {
+    let written = request.expect.as_ref().and_then(|expect| expect.status.as_ref());
+    written.map_or_else(|| StatusSet(vec![StatusPattern::Class(2)]), |status| status.value.clone())
+}
+
+fn planned_body(request: &AuthRequest) -> PlannedBody {
+    let keys = &request.request;
+    let body = keys.json.clone().map(PlannedBody::Json);
+    body.or_else(|| keys.form.clone().map(PlannedBody::Form))
+        .or_else(|| keys.multipart.clone().map(PlannedBody::Multipart))
+        .or_else(|| keys.text.clone().map(PlannedBody::Text))
+        .or_else(|| keys.file.clone().map(PlannedBody::File))
+        .unwrap_or(PlannedBody::Empty)
+}

@@ -1,0 +1,318 @@
+//! The credentials of an account: looked up once, codes that hold once at each use.
+
+use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview};
+use crate::document::{Source, SourceKind};
+use crate::event::Events;
+use crate::model::secret::SecretText;
+use crate::plan::{PlannedCredential, PlannedProvider};
+use crate::port::{StoreError, StoreKey, World};
+use crate::template::{Data, Scope};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// A credential that a step gives instead of the sources.
+pub type Given = Vec<(String, SecretText)>;
+
+/// What looking for a credential came to.
+#[derive(Debug, Clone)]
+pub enum Looked {
+    /// It was found.
+    Found(Found),
+    /// In a preview: a person would be asked.
+    WouldAsk,
+    /// No source has it.
+    Missing(Missing),
+}
+
+/// The credentials of an account.
+pub struct Wallet {
+    world: World,
+    events: Events,
+    /// The provider's name.
+    provider: String,
+    credentials: Vec<CredentialKeys>,
+    /// What templates in sources see.
+    scope: Scope,
+    folder: PathBuf,
+    profile: String,
+    is_profile_named: bool,
+    origins: Vec<String>,
+    is_preview: bool,
+    known: RefCell<HashMap<String, Looked>>,
+    /// What was found without asking a person, and what was not.
+    peeked: RefCell<HashMap<String, Looked>>,
+}
+
+/// What is needed to know about a credential.
+#[derive(Clone)]
+struct CredentialKeys {
+    name: String,
+    sources: Vec<Source>,
+    question: String,
+    is_chain_of_playbook: bool,
+    is_secret: bool,
+    is_optional: bool,
+    is_one_time: bool,
+}
+
+/// What the wallet of a provider is made from, besides the provider.
+pub struct WalletSetup {
+    /// The ports.
+    pub world: World,
+    /// The events; their redactor learns what is found.
+    pub events: Events,
+    /// What templates in sources see.
+    pub scope: Scope,
+    /// The folder that paths of files count from.
+    pub folder: PathBuf,
+    /// The profile.
+    pub profile: String,
+    /// Somebody named the profile, so that the environment is passed over.
+    pub is_profile_named: bool,
+    /// The origins that the credentials may be sent to.
+    pub origins: Vec<String>,
+    /// Nobody is asked.
+    pub is_preview: bool,
+}
+
+impl Wallet {
+    /// The wallet of a provider, empty.
+    pub fn new(provider: &PlannedProvider, setup: WalletSetup) -> Self {
+        let WalletSetup { world, events, scope, folder, profile, is_profile_named, origins, is_preview } =
+            setup;
+        let keys = |credential: &PlannedCredential| CredentialKeys {
+            name: credential.name.clone(),
+            sources: credential.sources.clone(),
+            question: question(credential, &provider.name),
+            is_chain_of_playbook: credential.is_chain_of_playbook,
+            is_secret: credential.is_secret,
+            is_optional: credential.is_optional,
+            is_one_time: credential.is_one_time,
+        };
+        Self {
+            world,
+            events,
+            provider: provider.name.clone(),
+            credentials: provider.credentials.iter().map(keys).collect(),
+            scope,
+            folder,
+            profile,
+            is_profile_named,
+            origins,
+            is_preview,
+            known: RefCell::default(),
+            peeked: RefCell::default(),
+        }
+    }
+
+    /// Looks for a credential without asking a person.
+    pub async fn peek(&self, name: &str) -> Looked {
+        if let Some(looked) = self.known.borrow().get(name).or(self.peeked.borrow().get(name)) {
+            return looked.clone();
+        }
+        let looked = self.search(name, false).await;
+        self.peeked.borrow_mut().insert(name.to_owned(), looked.clone());
+        looked
+    }
+
+    /// Looks for a credential, asking a person where a source says so. It is looked for once, unless it holds once only.
+    pub async fn get(&self, name: &str) -> Looked {
+        if self.is_one_time(name) {
+            return self.search(name, true).await;
+        }
+        if let Some(looked) = self.known.borrow().get(name) {
+            return looked.clone();
+        }
+        let peeked = self.peeked.borrow_mut().remove(name);
+        let looked = match peeked {
+            Some(peeked) if matches!(peeked, Looked::Found(_)) || !self.may_ask(name) => peeked,
+            _ => self.search(name, true).await,
+        };
+        self.known.borrow_mut().insert(name.to_owned(), looked.clone());
+        looked
+    }
+
+    /// Whether a person is among the sources of a credential.
+    pub fn may_ask(&self, name: &str) -> bool {
+        self.keys(name).is_some_and(|keys| keys.sources.iter().any(is_prompt))
+    }
+
+    /// Whether the store is among the sources of a credential.
+    pub fn may_be_stored(&self, name: &str) -> bool {
+        self.keys(name)
+            .is_some_and(|keys| keys.sources.iter().any(|source| matches!(source.kind, SourceKind::Stored)))
+    }
+
+    /// Whether one can go without a credential.
+    pub fn is_optional(&self, name: &str) -> bool {
+        self.keys(name).is_some_and(|keys| keys.is_optional)
+    }
+
+    /// Whether a credential is a code that is fetched at each use.
+    pub fn is_one_time(&self, name: &str) -> bool {
+        self.keys(name).is_some_and(|keys| keys.is_one_time)
+    }
+
+    /// Whether a credential's value is secret.
+    pub fn is_secret(&self, name: &str) -> bool {
+        self.keys(name).is_none_or(|keys| keys.is_secret)
+    }
+
+    /// Where a credential was found, if it was looked for.
+    pub fn found_in(&self, name: &str) -> Option<FoundIn> {
+        match self.known.borrow().get(name)? {
+            Looked::Found(found) => Some(found.found_in.clone()),
+            Looked::WouldAsk | Looked::Missing(_) => None,
+        }
+    }
+
+    /// What people call a credential: `emnify.password`.
+    pub fn public_name(&self, name: &str) -> String {
+        format!("{}.{name}", self.provider)
+    }
+
+    /// The origins that the credentials may be sent to.
+    pub fn origins(&self) -> &[String] {
+        &self.origins
+    }
+
+    /// What expressions see of a credential.
+    ///
+    /// # Errors
+    /// [`Missing`], if no source has it and one cannot go without.
+    pub fn data(&self, name: &str, looked: Looked) -> Result<Data, Missing> {
+        match looked {
+            Looked::Found(found) => Ok(self.value(name, &found.value)),
+            Looked::WouldAsk => Ok(Data::Unknown(self.public_name(name))),
+            Looked::Missing(_) if self.is_optional(name) => Ok(Data::Json(Value::Null)),
+            Looked::Missing(missing) => Err(missing),
+        }
+    }
+
+    /// What expressions see of a credential in a dry run: unknown, where there is none yet.
+    pub async fn preview_data(&self, name: &str) -> Data {
+        let looked = self.get(name).await;
+        self.data(name, looked).unwrap_or_else(|_| Data::Unknown(self.public_name(name)))
+    }
+
+    /// A value that a step or source gave, as expressions see it. The redactor learns it if it is secret.
+    pub fn value(&self, name: &str, value: &SecretText) -> Data {
+        if !self.is_secret(name) {
+            return Data::Json(value.expose().as_str().into());
+        }
+        self.learn(name, value);
+        Data::Secret(self.public_name(name), value.expose().as_str().into())
+    }
+
+    /// Keeps a new value: in memory for the rest of the run, and in the user's store if that is among the sources.
+    /// Returns what the user has to do, since the store is not where the credential is looked for first.
+    ///
+    /// # Errors
+    /// As the store says; in memory it is kept all the same.
+    pub async fn keep(&self, name: &str, value: &SecretText) -> Result<Option<String>, StoreError> {
+        self.learn(name, value);
+        let old = self.found_in(name);
+        let key = StoreKey::credential(&self.provider, &self.profile, name);
+        let found_in = FoundIn::Stored { store: self.world.store.name().to_owned(), key: key.clone() };
+        let found = Found { value: value.clone(), found_in, notes: Vec::new() };
+        self.known.borrow_mut().insert(name.to_owned(), Looked::Found(found));
+        let public_name = self.public_name(name);
+        if !self.may_be_stored(name) {
+            let place = old.map_or_else(String::new, |place| format!("; {place} still has the old one"));
+            return Ok(Some(format!(
+                "{public_name} has a new value that cannot be kept, for `stored` is none of its sources{place}"
+            )));
+        }
+        self.world.store.set(&key, value, &self.origins).await?;
+        let hidden_by = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
+        Ok(hidden_by.map(|place| {
+            format!("{public_name} has a new value, kept in the store; {place} still has the old one: remove it there")
+        }))
+    }
+
+    fn learn(&self, name: &str, value: &SecretText) {
+        use crate::model::redaction::Learned;
+        let public_name = self.public_name(name);
+        if self.events.redactor().learn(&public_name, value.expose()) == Learned::TooShort {
+            self.events.warn(format!(
+                "{public_name} has fewer than 4 characters, too short to be found in other texts"
+            ));
+        }
+    }
+
+    async fn search(&self, name: &str, asks: bool) -> Looked {
+        let Some(keys) = self.keys(name) else {
+            return Looked::Missing(Missing { name: self.public_name(name), tried: Vec::new() });
+        };
+        let sources: Vec<Source> =
+            keys.sources.iter().filter(|source| asks || !is_prompt(source)).cloned().collect();
+        let totp = self.totp_secrets(&sources).await;
+        let why = || format!("passed over, for the profile {} was named", self.profile);
+        let chain = Chain {
+            name: self.public_name(name),
+            question: keys.question.clone(),
+            sources: &sources,
+            scope: &self.scope,
+            folder: &self.folder,
+            env_passed_over: (self.is_profile_named && !keys.is_chain_of_playbook).then(why),
+            stored_as: Some(StoreKey::credential(&self.provider, &self.profile, name)),
+            origins: self.origins.clone(),
+            is_secret: keys.is_secret,
+        };
+        let totp = |name: &str| totp.get(name).cloned();
+        let looked = match self.is_preview {
+            true => match credential::preview(&self.world, &chain, &totp).await {
+                Ok(Preview::Found(found)) => Looked::Found(found),
+                Ok(Preview::WouldAsk { notes }) => {
+                    notes.iter().for_each(|note| self.events.warn(note));
+                    Looked::WouldAsk
+                }
+                Err(missing) => Looked::Missing(missing),
+            },
+            false => credential::look_up(&self.world, &chain, &totp)
+                .await
+                .map_or_else(Looked::Missing, Looked::Found),
+        };
+        if let Looked::Found(found) = &looked {
+            if keys.is_secret {
+                self.learn(name, &found.value);
+            }
+            found.notes.iter().for_each(|note| self.events.warn(note));
+        }
+        looked
+    }
+
+    /// The TOTP secrets that sources compute codes from.
+    async fn totp_secrets(&self, sources: &[Source]) -> HashMap<String, SecretText> {
+        let mut secrets = HashMap::new();
+        for source in sources {
+            if let SourceKind::Totp(name) = &source.kind
+                && let Looked::Found(found) = Box::pin(self.get(&name.value)).await
+            {
+                secrets.insert(name.value.clone(), found.value);
+            }
+        }
+        secrets
+    }
+
+    fn keys(&self, name: &str) -> Option<&CredentialKeys> {
+        self.credentials.iter().find(|keys| keys.name == name)
+    }
+}
+
+fn is_prompt(source: &Source) -> bool {
+    matches!(source.kind, SourceKind::Prompt(_))
+}
+
+/// `Password of emnify`, unless the definition describes the credential.
+fn question(credential: &PlannedCredential, provider: &str) -> String {
+    if let Some(description) = &credential.description {
+        return description.clone();
+    }
+    let words = credential.name.replace('_', " ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
+    format!("{} of {provider}", first.chain(letters).collect::<String>())
+}

@@ -1,0 +1,187 @@
+use crate::port::{OutputFile, OutputFiles};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Files on disk, readable by their owner only.
+pub struct SystemOutput;
+
+impl OutputFiles for SystemOutput {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn OutputFile>> {
+        Ok(Box::new(Unfinished::create(path)?))
+    }
+}
+
+/// A file under a name of its own beside the one that it will get: moving it there is one step, for both lie on one disk.
+struct Unfinished {
+    writer: BufWriter<File>,
+    target: PathBuf,
+    /// Where it lies now; `None` when it has its final name.
+    temporary: Option<PathBuf>,
+}
+
+impl Unfinished {
+    fn create(path: &Path) -> io::Result<Self> {
+        let target = target_of(path)?;
+        let temporary = beside(&target, |name| format!(".{name}.{:08x}.tmp", fastrand::u32(..)))?;
+        let writer = BufWriter::new(create_private(&temporary)?);
+        Ok(Self { writer, target, temporary: Some(temporary) })
+    }
+
+    fn move_to(&mut self, target: &Path) -> io::Result<()> {
+        self.writer.flush()?;
+        self.writer.get_ref().sync_all()?;
+        if let Some(temporary) = &self.temporary {
+            fs::rename(temporary, target)?;
+            self.temporary = None;
+        }
+        Ok(())
+    }
+}
+
+/// The file that a path means. A link stays a link; a device or a pipe cannot be replaced by a file.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => fs::canonicalize(path),
+        Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(_) => Err(io::Error::other("not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A path in the same folder, with a name made of this one's.
+fn beside(path: &Path, name: impl FnOnce(&str) -> String) -> io::Result<PathBuf> {
+    let own = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    Ok(path.with_file_name(name(&own.to_string_lossy())))
+}
+
+/// Makes a file for its owner only, whatever the umask says.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl OutputFile for Unfinished {
+    fn commit(mut self: Box<Self>) -> io::Result<()> {
+        let target = self.target.clone();
+        match self.move_to(&target) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // The first failure is the one to tell; the second, if there is one, has the same cause.
+                let _ = self.leave_partial();
+                Err(error)
+            }
+        }
+    }
+
+    fn leave_partial(mut self: Box<Self>) -> io::Result<()> {
+        let partial = beside(&self.target, |name| format!("{name}.partial"))?;
+        self.move_to(&partial)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn files(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn written(path: &Path) -> Box<dyn OutputFile> {
+        let mut file = SystemOutput.create(path).unwrap();
+        file.write_all(b"new").unwrap();
+        file
+    }
+
+    #[test]
+    fn a_file_appears_whole_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        fs::write(&path, "old").unwrap();
+        let file = written(&path);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        file.commit().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(files(folder.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn what_is_not_all_is_called_partial() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        fs::write(&path, "old").unwrap();
+        written(&path).leave_partial().unwrap();
+        assert_eq!(files(folder.path()), ["a.json", "a.json.partial"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_to_string(folder.path().join("a.json.partial")).unwrap(), "new");
+    }
+
+    #[test]
+    fn what_is_dropped_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(written(&folder.path().join("a.json")));
+        assert_eq!(files(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_link_stays_and_its_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        symlink(&file, &link).unwrap();
+        written(&link).commit().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    }
+
+    #[test]
+    fn devices_folders_and_missing_folders_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [Path::new("/dev/null"), folder.path(), &folder.path().join("none/a.json")] {
+            assert!(SystemOutput.create(path).is_err(), "{}", path.display());
+        }
+        assert_eq!(files(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_commit_that_fails_leaves_the_partial_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let file = written(&path);
+        fs::create_dir(&path).unwrap();
+        file.commit().unwrap_err();
+        assert_eq!(files(folder.path()), ["a.json", "a.json.partial"]);
+    }
+}

@@ -1,0 +1,66 @@
+use super::prompt::restore_terminal;
+use crate::port::{Cancellation, Reason};
+use std::io;
+
+/// Turns SIGINT, SIGTERM and SIGHUP into the wish that the run ends. A second signal ends the process at once, with the
+/// exit code 128 + its number. A signal that the process was started to ignore (`nohup`) stays ignored.
+///
+/// # Errors
+/// When the operating system takes no handler.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+#[cfg(unix)]
+pub fn cancel_on_signals(cancellation: &Cancellation) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let ignored = ignored_signals();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let number = kind.as_raw_value();
+        if ignored & (1 << (number - 1)) != 0 {
+            continue;
+        }
+        let mut signals = signal(kind)?;
+        let cancellation = cancellation.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                end_or_cancel(&cancellation, number);
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Turns Ctrl-C into the wish that the run ends. A second one ends the process at once, with the exit code 130.
+///
+/// # Errors
+/// Never.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+#[cfg(not(unix))]
+pub fn cancel_on_signals(cancellation: &Cancellation) -> io::Result<()> {
+    const SIGINT: i32 = 2;
+    let cancellation = cancellation.clone();
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            end_or_cancel(&cancellation, SIGINT);
+        }
+    });
+    Ok(())
+}
+
+fn end_or_cancel(cancellation: &Cancellation, signal: i32) {
+    if let Some(Reason::Signal(_)) = cancellation.reason() {
+        restore_terminal();
+        std::process::exit(128 + signal);
+    }
+    cancellation.cancel(Reason::Signal(signal));
+}
+
+/// The signals that the process ignores, one bit each, the lowest for signal 1. Known on Linux; elsewhere none.
+#[cfg(unix)]
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}

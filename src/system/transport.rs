@@ -1,0 +1,245 @@
+use super::transport_error::{
+    broken_body, encoding_unknown, not_sent, too_large, unanswered, without_client,
+};
+use crate::port::{Body, BodyPart, Request, Response, Transport, TransportError};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Certificate, Client, RequestBuilder};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::fs::File;
+use url::{Host, Url};
+
+/// How long a connection may take, name, TCP and TLS together: the longest that ends before the request does, so that a
+/// connection that never came is told from an answer that never came. Few, for each has a client with its own connections.
+const CONNECT_LIMITS: [Duration; 5] = [
+    Duration::from_secs(10),
+    Duration::from_secs(3),
+    Duration::from_secs(1),
+    Duration::from_millis(300),
+    SHORTEST,
+];
+
+/// The connect limit of requests that are shorter than all others.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// How long an idle connection is kept. Many servers close theirs after 60 s: one that is just being closed when a write
+/// goes out leaves that write unknown.
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How many idle connections are kept for each host.
+const MAX_IDLE: usize = 32;
+
+/// How large an answer may be after decompression.
+pub(super) const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Headers that never hold a secret: HTTP/2 may keep them in its table, and logs may show them.
+const PUBLIC_HEADERS: [HeaderName; 3] = [header::ACCEPT, header::CONTENT_TYPE, header::USER_AGENT];
+
+/// The network over HTTP/1.1 and HTTP/2.
+pub struct HttpTransport {
+    ca_files: Vec<PathBuf>,
+    clients: RefCell<HashMap<Route, Client>>,
+}
+
+/// What requests have in common that share a client and its connections.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Route {
+    /// Only then are certificates loaded, which takes longer than a whole request on loopback.
+    is_tls: bool,
+    /// A proxy from the environment is not asked.
+    is_loopback: bool,
+    connect_limit: Duration,
+}
+
+impl Route {
+    fn of(request: &Request) -> Self {
+        Self {
+            is_tls: request.url.scheme() == "https",
+            is_loopback: is_loopback(&request.url),
+            connect_limit: connect_limit(request.timeout),
+        }
+    }
+}
+
+fn connect_limit(timeout: Duration) -> Duration {
+    // A logout has just the ten seconds of a connection. It shall use the connection that is there.
+    let fits = |limit: &Duration| *limit < timeout || *limit == CONNECT_LIMITS[0] && *limit == timeout;
+    CONNECT_LIMITS.into_iter().find(fits).unwrap_or(SHORTEST)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+impl HttpTransport {
+    /// A network that trusts the certificates of the machine, and those of private authorities in these PEM files.
+    pub fn new(ca_files: Vec<PathBuf>) -> Self {
+        // An error says that there is a provider already: then it is this one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { ca_files, clients: RefCell::default() }
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Response, TransportError> {
+        let client = self.client(Route::of(request))?;
+        let builder = client.request(request.method.clone(), request.url.clone());
+        let builder = builder.headers(guarded(&request.headers)).timeout(request.timeout);
+        let builder = with_body(builder, &request.body).await?;
+        let answer = builder.send().await.map_err(|error| unanswered(error, request.timeout))?;
+        read(answer, request.timeout).await
+    }
+
+    fn client(&self, route: Route) -> Result<Client, TransportError> {
+        if let Some(client) = self.clients.borrow().get(&route) {
+            return Ok(client.clone());
+        }
+        let client = self.build(route)?;
+        self.clients.borrow_mut().insert(route, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, route: Route) -> Result<Client, TransportError> {
+        let mut builder = Client::builder()
+            .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(route.connect_limit)
+            .pool_idle_timeout(IDLE_LIMIT)
+            .pool_max_idle_per_host(MAX_IDLE);
+        if route.is_loopback {
+            builder = builder.no_proxy();
+        }
+        builder = match route.is_tls {
+            true => builder.tls_certs_merge(self.certificates()?),
+            false => builder.tls_certs_only([]),
+        };
+        builder.build().map_err(without_client)
+    }
+
+    fn certificates(&self) -> Result<Vec<Certificate>, TransportError> {
+        let mut certificates = Vec::new();
+        for path in &self.ca_files {
+            let fail = |reason: &str| {
+                not_sent(format!("cannot use the certificates in {}: {reason}", path.display()))
+            };
+            let pem = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
+            let found = Certificate::from_pem_bundle(&pem).map_err(|_| fail("they are not PEM"))?;
+            if found.is_empty() {
+                return Err(fail("there are none"));
+            }
+            certificates.extend(found);
+        }
+        Ok(certificates)
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send<'a>(&'a self, request: &'a Request) -> LocalBoxFuture<'a, Result<Response, TransportError>> {
+        self.exchange(request).boxed_local()
+    }
+}
+
+/// The headers, marked so that nobody below shows or keeps what may be secret.
+fn guarded(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = headers.clone();
+    for (name, value) in &mut headers {
+        value.set_sensitive(!PUBLIC_HEADERS.contains(name));
+    }
+    headers
+}
+
+async fn with_body(builder: RequestBuilder, body: &Body) -> Result<RequestBuilder, TransportError> {
+    Ok(match body {
+        Body::Empty => builder,
+        Body::Bytes(bytes) => builder.body(bytes.clone()),
+        Body::File(path) => {
+            let (file, length) = open(path).await?;
+            builder.header(header::CONTENT_LENGTH, HeaderValue::from(length)).body(file)
+        }
+        Body::Multipart(parts) => {
+            let mut form = Form::new();
+            for (name, part) in parts {
+                form = form.part(name.clone(), to_part(part).await?);
+            }
+            builder.multipart(form)
+        }
+    })
+}
+
+async fn to_part(part: &BodyPart) -> Result<Part, TransportError> {
+    match part {
+        BodyPart::Text(text) => Ok(Part::text(text.clone())),
+        BodyPart::File { path, media_type } => {
+            let (file, length) = open(path).await?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let part = Part::stream_with_length(file, length).file_name(name);
+            part.mime_str(media_type).map_err(|_| not_sent(format!("`{media_type}` is no media type")))
+        }
+    }
+}
+
+/// A file with its length in bytes.
+async fn open(path: &Path) -> Result<(File, u64), TransportError> {
+    let fail = |error: io::Error| not_sent(format!("cannot read {}: {error}", path.display()));
+    let file = File::open(path).await.map_err(fail)?;
+    let metadata = file.metadata().await.map_err(fail)?;
+    match metadata.is_file() {
+        true => Ok((file, metadata.len())),
+        false => Err(fail(io::Error::other("not a regular file"))),
+    }
+}
+
+/// Reads the whole answer. A body without length or end that is proven is an error of the layers below.
+async fn read(mut answer: reqwest::Response, timeout: Duration) -> Result<Response, TransportError> {
+    let status = answer.status().as_u16();
+    let headers = answer.headers().clone();
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| broken_body(error, status, timeout))? {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(too_large(status));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    // What was decompressed has lost this header.
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" && !body.is_empty() => {
+            Err(encoding_unknown(status, encoding))
+        }
+        _ => Ok(Response { status, headers, body }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_may_take_less_than_its_request() {
+        for (timeout, limit) in
+            [(30_000, 10_000), (10_000, 10_000), (9_999, 3_000), (3_000, 1_000), (200, 100), (50, 100)]
+        {
+            let limit = Duration::from_millis(limit);
+            assert_eq!(connect_limit(Duration::from_millis(timeout)), limit, "{timeout} ms");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for url in ["http://127.0.0.1:1/", "http://[::1]/", "http://localhost/", "http://a.localhost/"] {
+            assert!(is_loopback(&url.parse().unwrap()), "{url}");
+        }
+        for url in ["http://10.0.0.1/", "http://localhost.example/", "http://127.0.0.1.example/"] {
+            assert!(!is_loopback(&url.parse().unwrap()), "{url}");
+        }
+    }
+}

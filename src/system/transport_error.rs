@@ -1,0 +1,162 @@
+//! What went wrong on the network: how far the request came, and why in words, without its address.
+
+use crate::port::{SendFailure, TransportError};
+use http::HeaderValue;
+use rustls::CertificateError;
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::iter;
+use std::time::Duration;
+
+/// Something was wrong before any byte of the request was written.
+pub(super) fn not_sent(reason: String) -> TransportError {
+    TransportError { failure: SendFailure::NotSent, reason }
+}
+
+/// There is not even a client: it cannot be built where the machine has no certificates at all.
+pub(super) fn without_client(error: reqwest::Error) -> TransportError {
+    let cause = causes(&error).last().map(ToString::to_string).unwrap_or_default();
+    not_sent(format!("the certificates of this machine cannot be used ({cause}); install `ca-certificates`"))
+}
+
+/// No status came. reqwest calls it a connection error as long as the request was not handed to a connection.
+pub(super) fn unanswered(error: reqwest::Error, timeout: Duration) -> TransportError {
+    let error = error.without_url();
+    let was_canceled = find::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
+    if error.is_connect() || error.is_builder() || was_canceled {
+        return not_sent(connect_reason(&error));
+    }
+    let reason = match io_kind(&error) {
+        _ if error.is_timeout() => format!("no answer within {}", in_words(timeout)),
+        Some(ErrorKind::ConnectionReset) => "connection reset before an answer".to_owned(),
+        Some(ErrorKind::BrokenPipe) => "connection closed while sending".to_owned(),
+        _ => protocol_reason(&error),
+    };
+    TransportError { failure: SendFailure::Unknown, reason }
+}
+
+/// A status came, and then not the whole body.
+pub(super) fn broken_body(error: reqwest::Error, status: u16, timeout: Duration) -> TransportError {
+    let error = error.without_url();
+    let reason = match find::<hyper::Error>(&error) {
+        _ if error.is_timeout() => format!("the answer was not complete within {}", in_words(timeout)),
+        Some(_) => "the answer was cut".to_owned(),
+        None => "the answer cannot be decompressed".to_owned(),
+    };
+    body_cut(status, reason)
+}
+
+/// A status came with a body that would fill the memory.
+pub(super) fn too_large(status: u16) -> TransportError {
+    body_cut(status, "the answer is larger than 64 MB".to_owned())
+}
+
+/// A status came with a body in a form that was not asked for.
+pub(super) fn encoding_unknown(status: u16, encoding: &HeaderValue) -> TransportError {
+    let encoding = String::from_utf8_lossy(encoding.as_bytes());
+    body_cut(status, format!("the answer has an encoding that was not asked for: {encoding}"))
+}
+
+fn body_cut(status: u16, reason: String) -> TransportError {
+    TransportError { failure: SendFailure::BodyCut { status }, reason }
+}
+
+fn connect_reason(error: &reqwest::Error) -> String {
+    if let Some(error) = find::<rustls::Error>(error) {
+        return tls_reason(error);
+    }
+    match io_kind(error) {
+        _ if error.is_timeout() => "no connection in time".to_owned(),
+        _ if error.is_dns() => "name not found".to_owned(),
+        Some(ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
+        Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {
+            "connection closed before the request".to_owned()
+        }
+        Some(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => "network unreachable".to_owned(),
+        _ => format!("no connection: {}", last_cause(error)),
+    }
+}
+
+fn tls_reason(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(error) = error else {
+        return format!("TLS failed: {error}");
+    };
+    let why = match error {
+        CertificateError::UnknownIssuer => "nobody here knows its issuer".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet; is the clock right?".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it belongs to another host".to_owned()
+        }
+        CertificateError::Revoked => "it was revoked".to_owned(),
+        other => other.to_string(),
+    };
+    format!("certificate not trusted: {why}")
+}
+
+fn protocol_reason(error: &reqwest::Error) -> String {
+    match find::<hyper::Error>(error) {
+        Some(error) if error.is_incomplete_message() => "connection closed before an answer".to_owned(),
+        Some(error) if error.is_parse() => format!("the answer is not HTTP: {error}"),
+        _ => format!("no answer: {}", last_cause(error)),
+    }
+}
+
+fn last_cause(error: &reqwest::Error) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// An error and what caused it, outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| cause_of(error))
+}
+
+/// The cause of an error; `io::Error` hides what it wraps, so it is opened.
+fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inside) => Some(inside),
+        None => error.source(),
+    }
+}
+
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// What the operating system says.
+fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
+    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind)
+}
+
+fn in_words(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{} s", duration.as_secs()),
+        _ => format!("{} ms", duration.as_millis()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_judged_in_words() {
+        for (error, reason) in [
+            (CertificateError::UnknownIssuer, "certificate not trusted: nobody here knows its issuer"),
+            (CertificateError::Expired, "certificate not trusted: it has expired"),
+            (CertificateError::NotValidForName, "certificate not trusted: it belongs to another host"),
+        ] {
+            assert_eq!(tls_reason(&rustls::Error::InvalidCertificate(error)), reason);
+        }
+        let other = tls_reason(&rustls::Error::HandshakeNotComplete);
+        assert!(other.starts_with("TLS failed: "), "{other}");
+    }
+
+    #[test]
+    fn times_are_said_in_the_unit_of_a_person() {
+        assert_eq!(in_words(Duration::from_secs(30)), "30 s");
+        assert_eq!(in_words(Duration::from_millis(1500)), "1500 ms");
+    }
+}

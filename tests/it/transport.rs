@@ -1,0 +1,419 @@
+//! The network as it really is: servers that refuse, fall silent, cut and lie.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use runner::port::{Body, BodyPart, Request, Response, SendFailure, Transport, TransportError};
+use runner::system::HttpTransport;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, Stream};
+
+use super::support::PATIENCE;
+use super::support::raw_server::RawServer;
+
+/// The certificate of an authority that nobody else knows.
+const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/authority.pem");
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// `hello` as gzip.
+const GZIP: &[u8] = &[
+    0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0,
+    0, 0,
+];
+
+fn request(method: Method, url: &str) -> Request {
+    let url = url.parse().expect("an address");
+    Request { method, url, headers: HeaderMap::new(), body: Body::Empty, timeout: PATIENCE }
+}
+
+fn post(url: &str, body: &str) -> Request {
+    Request { body: Body::Bytes(body.into()), ..request(Method::POST, url) }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be made").block_on(future)
+}
+
+fn send(request: &Request) -> Result<Response, TransportError> {
+    block_on(HttpTransport::new(Vec::new()).send(request))
+}
+
+#[track_caller]
+fn assert_fails(request: &Request, failure: SendFailure, reason: &str) {
+    let error = send(request).expect_err("the request fails");
+    assert_eq!((error.failure, error.reason.as_str()), (failure, reason));
+}
+
+/// The same answer, to a server that then closes the connection.
+#[track_caller]
+fn assert_answer_fails(answer: &[u8], failure: SendFailure, reason: &str) {
+    let server = RawServer::answering(answer);
+    assert_fails(&request(Method::GET, &server.url("/secret-path?key=hunter2")), failure, reason);
+    assert_eq!(server.requests().len(), 1, "sent once");
+}
+
+fn with_head(head: &str, body: &[u8]) -> Vec<u8> {
+    [head.as_bytes(), b"\r\n\r\n", body].concat()
+}
+
+/// A port on which nobody listens.
+fn closed_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener.local_addr().expect("a listener has an address").port()
+}
+
+#[test]
+fn an_answer_comes_whole() {
+    let server = RawServer::answering("HTTP/1.1 201 Created\r\nX-Id: 7\r\ncontent-length: 2\r\n\r\n{}");
+    let mut request = post(&server.url("/a?b=c"), "{\"a\":1}");
+    request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let response = send(&request).expect("an answer");
+    assert_eq!((response.status, &response.body[..]), (201, &b"{}"[..]));
+    assert_eq!(response.headers["x-id"], "7");
+    let received = &server.requests()[0];
+    assert!(
+        received.starts_with("POST /a?b=c HTTP/1.1\r\n") && received.ends_with("{\"a\":1}"),
+        "{received}"
+    );
+    assert!(received.contains("content-type: application/json\r\n"), "{received}");
+    assert!(received.contains(concat!("user-agent: runner/", env!("CARGO_PKG_VERSION"))), "{received}");
+}
+
+#[test]
+fn a_port_where_nobody_listens() {
+    let url = format!("http://127.0.0.1:{}/secret-path", closed_port());
+    assert_fails(&post(&url, "x"), SendFailure::NotSent, "connection refused");
+}
+
+#[test]
+fn a_name_that_does_not_exist() {
+    // RFC 6761: `.invalid` never resolves, and a resolver need not ask anybody to know.
+    let request = post("http://secret-host.invalid/", "x");
+    assert_fails(&request, SendFailure::NotSent, "name not found");
+}
+
+#[test]
+fn a_connection_that_ends_before_the_answer() {
+    let server = RawServer::start(|_, connection| {
+        connection.receive();
+    });
+    assert_fails(&post(&server.url("/"), "x"), SendFailure::Unknown, "connection closed before an answer");
+    assert_eq!(server.requests().len(), 1, "sent once");
+}
+
+#[test]
+fn a_connection_that_ends_inside_the_head() {
+    assert_answer_fails(
+        b"HTTP/1.1 200 OK\r\ncontent-le",
+        SendFailure::Unknown,
+        "connection closed before an answer",
+    );
+}
+
+#[test]
+fn an_answer_that_is_not_http() {
+    let reason = "the answer is not HTTP: invalid HTTP version parsed";
+    assert_answer_fails(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", SendFailure::Unknown, reason);
+}
+
+#[test]
+fn an_answer_with_two_lengths() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc";
+    let reason = "the answer is not HTTP: invalid content-length parsed";
+    assert_answer_fails(answer, SendFailure::Unknown, reason);
+}
+
+#[test]
+fn a_body_shorter_than_it_says() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{\"a\":";
+    assert_answer_fails(answer, SendFailure::BodyCut { status: 200 }, "the answer was cut");
+}
+
+#[test]
+fn a_chunked_body_without_its_end() {
+    let head = "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked";
+    for body in [&b"5\r\nhello\r\n"[..], b"5\r\nhe"] {
+        let failure = SendFailure::BodyCut { status: 201 };
+        assert_answer_fails(&with_head(head, body), failure, "the answer was cut");
+    }
+}
+
+#[test]
+fn a_compressed_body_is_opened() {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}", GZIP.len());
+    let server = RawServer::answering(with_head(&head, GZIP));
+    let response = send(&request(Method::GET, &server.url("/"))).expect("an answer");
+    assert_eq!(response.body, b"hello");
+    assert!(server.requests()[0].contains("accept-encoding: gzip"));
+}
+
+#[test]
+fn a_compressed_body_that_is_cut_or_broken() {
+    let cut = &GZIP[..GZIP.len() - 6];
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}", cut.len());
+    let failure = SendFailure::BodyCut { status: 200 };
+    assert_answer_fails(&with_head(&head, cut), failure, "the answer cannot be decompressed");
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 6";
+    assert_answer_fails(&with_head(head, b"<html>"), failure, "the answer cannot be decompressed");
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 900";
+    assert_answer_fails(&with_head(head, GZIP), failure, "the answer was cut");
+}
+
+#[test]
+fn an_encoding_that_nobody_asked_for() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-encoding: zstd\r\ncontent-length: 3";
+    let reason = "the answer has an encoding that was not asked for: zstd";
+    assert_answer_fails(&with_head(head, b"abc"), SendFailure::BodyCut { status: 200 }, reason);
+}
+
+#[test]
+fn a_body_without_end_is_stopped() {
+    let server = RawServer::start(|_, connection| {
+        connection.receive();
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n");
+        let megabyte = vec![b'x'; 1024 * 1024];
+        for _ in 0..80 {
+            connection.send(&megabyte);
+        }
+    });
+    let request = request(Method::GET, &server.url("/"));
+    assert_fails(&request, SendFailure::BodyCut { status: 200 }, "the answer is larger than 64 MB");
+}
+
+#[test]
+fn silence() {
+    let server = RawServer::start(|_, connection| {
+        connection.receive();
+        connection.wait_for_close();
+    });
+    let request = Request { timeout: Duration::from_millis(100), ..post(&server.url("/"), "x") };
+    assert_fails(&request, SendFailure::Unknown, "no answer within 100 ms");
+    assert_eq!(server.requests().len(), 1, "sent once");
+}
+
+#[test]
+fn silence_inside_the_body() {
+    let server = RawServer::start(|_, connection| {
+        connection.receive();
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+        connection.wait_for_close();
+    });
+    let request = Request { timeout: Duration::from_millis(100), ..request(Method::GET, &server.url("/")) };
+    let reason = "the answer was not complete within 100 ms";
+    assert_fails(&request, SendFailure::BodyCut { status: 200 }, reason);
+}
+
+#[test]
+fn silence_instead_of_tls() {
+    let server = RawServer::start(|_, connection| connection.wait_for_close());
+    let url = server.url("/").replace("http://", "https://");
+    let request = Request { timeout: Duration::from_millis(200), ..post(&url, "x") };
+    assert_fails(&request, SendFailure::NotSent, "no connection in time");
+}
+
+#[test]
+fn plain_text_instead_of_tls() {
+    let server = RawServer::start(|_, connection| {
+        connection.send(OK);
+        connection.wait_for_close();
+    });
+    let url = server.url("/").replace("http://", "https://");
+    let error = send(&post(&url, "x")).expect_err("no TLS");
+    assert_eq!(error.failure, SendFailure::NotSent, "{error}");
+    assert!(error.reason.starts_with("TLS failed: "), "{error}");
+}
+
+/// Speaks TLS with a certificate of the authority in `tests/tls`, for `127.0.0.1`.
+fn tls_server() -> RawServer {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("../tls/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tls/server-key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    RawServer::start(move |_, connection| {
+        let mut tls = ServerConnection::new(config.clone()).unwrap();
+        let mut stream = Stream::new(&mut tls, &mut connection.stream);
+        let mut request = [0; 4096];
+        if matches!(stream.read(&mut request), Ok(1..)) {
+            let _ = stream.write_all(OK);
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    })
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority() {
+    let url = tls_server().url("/secret-path").replace("http://", "https://");
+    assert_fails(
+        &post(&url, "x"),
+        SendFailure::NotSent,
+        "certificate not trusted: nobody here knows its issuer",
+    );
+}
+
+#[test]
+fn a_certificate_for_another_host() {
+    let url = tls_server().url("/").replace("http://127.0.0.1", "https://localhost");
+    let transport = HttpTransport::new(vec![AUTHORITY.into()]);
+    let error = block_on(transport.send(&post(&url, "x"))).expect_err("the names differ");
+    let expected = "certificate not trusted: it belongs to another host";
+    assert_eq!((error.failure, error.reason.as_str()), (SendFailure::NotSent, expected));
+}
+
+#[test]
+fn a_private_authority_can_be_trusted() {
+    let url = tls_server().url("/").replace("http://", "https://");
+    let transport = HttpTransport::new(vec![AUTHORITY.into()]);
+    let response = block_on(transport.send(&post(&url, "x"))).expect("an answer");
+    assert_eq!((response.status, &response.body[..]), (200, &b"ok"[..]));
+}
+
+#[test]
+fn a_redirect_is_an_answer() {
+    let elsewhere = RawServer::answering(OK);
+    let location = elsewhere.url("/");
+    let server = RawServer::answering(format!(
+        "HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
+    ));
+    let response = send(&request(Method::GET, &server.url("/"))).expect("an answer");
+    assert_eq!((response.status, response.headers["location"].to_str().unwrap()), (302, location.as_str()));
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[test]
+fn no_cookie_comes_back() {
+    let server = RawServer::answering("HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n");
+    let transport = HttpTransport::new(Vec::new());
+    block_on(async {
+        for _ in 0..2 {
+            transport.send(&request(Method::GET, &server.url("/"))).await.expect("an answer");
+        }
+    });
+    assert!(!server.requests()[1].to_ascii_lowercase().contains("cookie"));
+}
+
+#[test]
+fn connections_are_used_again() {
+    let server = RawServer::start(|_, connection| {
+        while connection.receive().is_some() {
+            connection.send(OK)
+        }
+    });
+    let transport = HttpTransport::new(Vec::new());
+    // The server takes a second connection only after the first has ended: on two, this would never return.
+    block_on(async {
+        for _ in 0..3 {
+            transport.send(&post(&server.url("/"), "x")).await.expect("an answer");
+        }
+    });
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn an_idle_connection_that_the_server_has_closed_is_replaced() {
+    let server = RawServer::start(|_, connection| {
+        connection.receive();
+        connection.send(OK);
+    });
+    let transport = HttpTransport::new(Vec::new());
+    let statuses = block_on(async {
+        let mut statuses = Vec::new();
+        for number in 0..20 {
+            let request = post(&server.url("/"), &format!("write {number}"));
+            statuses.push(transport.send(&request).await.map(|response| response.status));
+        }
+        statuses
+    });
+    // Whichever side is first, each write arrives once at most; one that was lost is said to be unknown.
+    for (number, status) in statuses.iter().enumerate() {
+        let body = format!("\r\n\r\nwrite {number}");
+        let arrived = server.requests().iter().filter(|request| request.ends_with(&body)).count();
+        match status {
+            Ok(status) => assert_eq!((*status, arrived), (200, 1), "write {number}"),
+            Err(error) => {
+                assert_eq!(error.failure, SendFailure::Unknown, "write {number}: {error}");
+                assert!(arrived <= 1, "write {number} arrived {arrived} times");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_write_that_meets_a_dying_connection_is_sent_once() {
+    // The second request of each connection is read and then the connection is reset without an answer.
+    let server = RawServer::start(|_, connection| {
+        connection.receive();
+        connection.send(OK);
+        connection.receive();
+    });
+    let transport = HttpTransport::new(Vec::new());
+    let error = block_on(async {
+        transport.send(&post(&server.url("/"), "first")).await.expect("an answer");
+        transport.send(&post(&server.url("/"), "second")).await.expect_err("no answer")
+    });
+    assert_eq!(error.failure, SendFailure::Unknown, "{error}");
+    let seconds = server.requests().iter().filter(|request| request.ends_with("second")).count();
+    assert_eq!(seconds, 1);
+}
+
+#[test]
+fn a_file_is_sent_with_its_length() {
+    let server = RawServer::answering(OK);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "x".repeat(100_000)).unwrap();
+    let body = Body::File(file.path().to_owned());
+    send(&Request { body, ..request(Method::PUT, &server.url("/")) }).expect("an answer");
+    let received = &server.requests()[0];
+    assert!(received.contains("content-length: 100000\r\n"), "{}", &received[..200]);
+    assert!(!received.contains("transfer-encoding"), "{}", &received[..200]);
+    assert!(received.ends_with(&"x".repeat(100_000)));
+}
+
+#[test]
+fn a_file_that_is_missing_is_said_before_anything_is_sent() {
+    let server = RawServer::answering(OK);
+    let body = Body::File("/none/image.bin".into());
+    let error = send(&Request { body, ..request(Method::PUT, &server.url("/")) }).expect_err("no file");
+    assert_eq!(error.failure, SendFailure::NotSent);
+    assert!(error.reason.starts_with("cannot read /none/image.bin: "), "{error}");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn several_parts_make_a_form() {
+    let server = RawServer::answering(OK);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("firmware.bin");
+    std::fs::write(&path, "0101").unwrap();
+    let parts = vec![
+        ("note".to_owned(), BodyPart::Text("tested".to_owned())),
+        ("image".to_owned(), BodyPart::File { path, media_type: "application/octet-stream".to_owned() }),
+    ];
+    send(&Request { body: Body::Multipart(parts), ..request(Method::PUT, &server.url("/")) })
+        .expect("an answer");
+    let received = &server.requests()[0];
+    for part in [
+        "content-type: multipart/form-data; boundary=",
+        "name=\"note\"\r\n\r\ntested\r\n",
+        "name=\"image\"; filename=\"firmware.bin\"\r\nContent-Type: application/octet-stream\r\n\r\n0101\r\n",
+    ] {
+        assert!(received.contains(part), "{part:?} is not in\n{received}");
+    }
+}
+
+#[test]
+fn a_ca_file_that_cannot_be_used_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let transport = HttpTransport::new(vec![file.path().to_owned()]);
+    let error =
+        block_on(transport.send(&request(Method::GET, "https://127.0.0.1:9/"))).expect_err("no certificates");
+    let expected = format!("cannot use the certificates in {}: there are none", file.path().display());
+    assert_eq!((error.failure, error.reason), (SendFailure::NotSent, expected));
+}
