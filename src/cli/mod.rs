@@ -2,10 +2,14 @@
 
 mod args;
 mod bug;
+mod console;
 mod later;
 mod log;
+mod login;
+mod logout;
 mod refusal;
 mod simulate;
+mod status;
 mod streams;
 
 pub mod diagnostics;
