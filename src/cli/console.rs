@@ -1,6 +1,6 @@
 //! What the commands that deal with one provider have in common: its plan, its messages.
 
-use super::diagnostics::write_human;
+use super::diagnostics::{Finding, write_human};
 use super::refusal::Refusal;
 use crate::event::{Event, EventKind, EventSink, Events, Failure};
 use crate::exchange::Exchange;
@@ -84,7 +84,7 @@ impl Console<'_> {
         let text =
             format!("version: 1\nproviders: {{ {name}: {{}} }}\nsteps: [{{ authenticate: {name} }}]\n");
         let checked = check_text(Path::new("sign-in.yaml"), &text, options, &*self.world.surroundings);
-        write_human(&checked.diagnostics, &checked.sources, false, self.err)?;
+        write_human(&Finding::all(&checked.diagnostics, &checked.sources), false, self.err)?;
         checked.plan.map(Rc::new).ok_or_else(|| Refusal::said(Cause::Invalid))
     }
 

@@ -9,7 +9,6 @@ use crate::document::DefinitionKeys;
 use crate::model::exit::Cause;
 use crate::port::StoreKey;
 use crate::template::{Moment, Scope};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 

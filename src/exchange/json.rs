@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 use std::cell::RefCell;
 use std::fmt;
 
-/// Under this key serde_json hands out a number with all its digits.
+/// Under this key serde_json hands out a number that is not a small integer, with all its digits.
 const NUMBER_KEY: &str = "$serde_json::private::Number";
 
 /// Parses a whole text. Digits of numbers survive.
@@ -67,6 +67,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_bool<E: Error>(self, flag: bool) -> Result<Value, E> {
         Ok(Value::Bool(flag))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {

@@ -23,4 +23,4 @@ pub use realm::Realm;
 pub use render::{Parts, RenderError, render};
 pub use rendered::Rendered;
 pub use send::{Attempt, AttemptRecord, Exchange, SendError, Sending, Turn};
-pub use shown::evaluate;
+pub use shown::value_of;

@@ -288,3 +288,200 @@ fn problem_of(outcome: &Result<Answer, SendError>) -> Option<String> {
         Err(error) => Some(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Rate, RateLimit};
+    use crate::event::{Event, EventSink};
+    use crate::port::fake::{FakeClock, FakeWorld, Reply, ScriptedTransport};
+    use crate::source::{SourceMap, Span, Spanned};
+    use serde_json::json;
+    use std::cell::RefCell;
+
+    #[derive(Default)]
+    struct Log(Vec<EventKind>);
+
+    impl EventSink for Log {
+        fn receive(&mut self, event: &Event) {
+            self.0.push(event.kind.clone());
+        }
+    }
+
+    struct Bench {
+        exchange: Exchange,
+        transport: Rc<ScriptedTransport>,
+        clock: Rc<FakeClock>,
+        log: Rc<RefCell<Log>>,
+    }
+
+    fn bench(transport: ScriptedTransport) -> Bench {
+        let (fake, transport) = (FakeWorld::default(), Rc::new(transport));
+        let world = World { transport: transport.clone(), ..fake.world() };
+        let log = Rc::new(RefCell::new(Log::default()));
+        let events = Events::new(log.clone(), world.clock.clone(), Default::default());
+        Bench { exchange: Exchange::new(world, events), transport, clock: fake.clock, log }
+    }
+
+    fn realm(origins: &[&str], allows_http: bool) -> Rc<Realm> {
+        let origins = origins.iter().map(|origin| Origin::of(&origin.parse().unwrap()).unwrap()).collect();
+        Rc::new(Realm::new(origins, allows_http))
+    }
+
+    fn rendered(method: Method, address: &str) -> Rendered {
+        Rendered::new(method, Some(address.parse().unwrap()), address.to_owned(), Duration::from_secs(30))
+    }
+
+    impl Bench {
+        async fn send(&self, realm: &Rc<Realm>, rendered: &Rendered) -> Attempt {
+            let turn = self.exchange.turn(realm, None).await;
+            self.exchange.send(turn, rendered, Sending::attempt(Purpose::Step, 1)).await
+        }
+
+        async fn get(&self, address: &str) -> Attempt {
+            self.send(&realm(&["https://a.example"], false), &rendered(Method::GET, address)).await
+        }
+    }
+
+    fn reason(attempt: Attempt) -> String {
+        attempt.outcome.err().expect("a failure").to_string()
+    }
+
+    #[tokio::test]
+    async fn nothing_leaves_for_another_origin() {
+        let bench = bench(ScriptedTransport::script([]));
+        for address in
+            ["https://b.example/", "https://a.example:444/", "http://a.example/", "https://a.example.evil/"]
+        {
+            let attempt = bench.get(address).await;
+            assert_eq!(attempt.ending(|_| false), Ending::Rejected);
+            assert!(reason(attempt).contains("is none of the provider's origins"), "{address}");
+        }
+        let open = realm(&["http://a.example"], false);
+        let attempt = bench.send(&open, &rendered(Method::GET, "http://a.example/")).await;
+        assert!(reason(attempt).contains("not encrypted"));
+        assert_eq!(bench.transport.lines(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn http_goes_to_this_machine_or_where_it_is_allowed() {
+        let bench = bench(ScriptedTransport::new(|_| Reply::status(204)));
+        for (address, allows_http) in [("http://127.0.0.1:8080/", false), ("http://a.example/", true)] {
+            let attempt = bench.send(&realm(&[address], allows_http), &rendered(Method::GET, address)).await;
+            assert_eq!(attempt.outcome.unwrap().status, 204);
+        }
+    }
+
+    #[tokio::test]
+    async fn redirects_of_reads_are_followed_within_the_origin() {
+        let bench = bench(ScriptedTransport::script([
+            ("GET https://a.example/x", Reply::status(302).header("location", "/y?z=1")),
+            ("GET https://a.example/y?z=1", Reply::status(308).header("location", "https://a.example/z")),
+            ("GET https://a.example/z", Reply::json(200, json!({"ok": true}))),
+        ]));
+        let attempt = bench.get("https://a.example/x").await;
+        assert_eq!(attempt.outcome.unwrap().body, json!({"ok": true}));
+        bench.exchange.report(attempt.record, None);
+        let reported: Vec<_> = bench
+            .log
+            .borrow()
+            .0
+            .iter()
+            .map(|kind| match kind {
+                EventKind::AttemptFinished { address, status, .. } => (address.to_string(), status.unwrap()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let expected =
+            [("https://a.example/x", 302), ("https://a.example/y?z=1", 308), ("https://a.example/z", 200)];
+        assert_eq!(reported, expected.map(|(address, status)| (address.to_owned(), status)));
+    }
+
+    #[tokio::test]
+    async fn redirects_elsewhere_or_without_end_or_of_writes_are_not_followed() {
+        for (location, words) in [
+            ("https://evil.example/x", "redirected to https://evil.example;"),
+            ("http://a.example/x", "redirected to http://a.example;"),
+            ("//evil.example/x", "redirected to https://evil.example;"),
+            ("ftp://a.example/x", "the scheme `ftp`"),
+        ] {
+            let reply = Reply::status(307).header("location", location);
+            let bench = bench(ScriptedTransport::script([("GET https://a.example/x", reply)]));
+            assert!(reason(bench.get("https://a.example/x").await).contains(words), "{location}");
+        }
+        let endless = bench(ScriptedTransport::new(|_| Reply::status(302).header("location", "/x")));
+        assert!(reason(endless.get("https://a.example/x").await).contains("more than 10 redirects"));
+        assert_eq!(endless.transport.sent().len(), 11);
+        let write = bench(ScriptedTransport::new(|_| Reply::status(302).header("location", "/x")));
+        let attempt = write
+            .send(&realm(&["https://a.example"], false), &rendered(Method::POST, "https://a.example/x"))
+            .await;
+        assert_eq!(attempt.outcome.unwrap().status, 302);
+        assert_eq!(write.transport.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_throttled_answer_pauses_all_of_the_account() {
+        let bench = bench(ScriptedTransport::script([
+            ("GET https://a.example/x", Reply::status(429).header("retry-after", "7")),
+            ("GET https://a.example/y", Reply::status(200)),
+        ]));
+        let realm = realm(&["https://a.example"], false);
+        let attempt = bench.send(&realm, &rendered(Method::GET, "https://a.example/x")).await;
+        assert!(attempt.is_throttled);
+        assert_eq!(attempt.ending(|_| false), Ending::Throttled);
+        assert_eq!(attempt.wish, Some(Duration::from_secs(7)));
+        bench.send(&realm, &rendered(Method::GET, "https://a.example/y")).await.outcome.unwrap();
+        assert_eq!(crate::port::Clock::elapsed(&*bench.clock), Duration::from_secs(7));
+    }
+
+    fn rate_limit(rate: Option<Rate>, readers: bool) -> RateLimit {
+        let file = SourceMap::default().add("t", "");
+        let span = Span::new(file, 0..0);
+        let header = |name: &str| {
+            let place = crate::document::ReaderPlace::Header(Spanned::new(name.to_owned(), span));
+            Some(crate::document::Reader { place, secret: None, default: None, span }).filter(|_| readers)
+        };
+        RateLimit {
+            rate: rate.map(|rate| Spanned::new(rate, span)),
+            burst: None,
+            remaining: header("x-remaining"),
+            reset_after: header("x-reset"),
+            span,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rate_holds_across_requests_and_operations_have_their_own() {
+        let bench = bench(ScriptedTransport::new(|_| Reply::status(200)));
+        let rate = |count, seconds| Rate { count, per: Duration::from_secs(seconds) };
+        let origin = Origin::of(&"https://a.example".parse().unwrap()).unwrap();
+        let limit = rate_limit(Some(rate(3, 10)), false);
+        let realm = Rc::new(Realm::new(vec![origin], false).limited(Some(&limit)));
+        let operation = realm.operation_limiter("list", &rate_limit(Some(rate(1, 1)), false)).unwrap();
+        let mut starts = Vec::new();
+        for _ in 0..4 {
+            let _turn = bench.exchange.turn(&realm, Some(&operation)).await;
+            starts.push(crate::port::Clock::elapsed(&*bench.clock).as_secs());
+        }
+        assert_eq!(starts, [0, 1, 2, 10]);
+    }
+
+    #[tokio::test]
+    async fn nothing_remaining_means_to_wait_for_the_reset() {
+        let bench = bench(ScriptedTransport::script([
+            ("GET https://a.example/", Reply::status(200).header("x-remaining", "1").header("x-reset", "9")),
+            ("GET https://a.example/", Reply::status(200).header("x-remaining", "0").header("x-reset", "9")),
+            ("GET https://a.example/", Reply::status(200)),
+        ]));
+        let origin = Origin::of(&"https://a.example".parse().unwrap()).unwrap();
+        let realm = Rc::new(Realm::new(vec![origin], false).limited(Some(&rate_limit(None, true))));
+        let mut starts = Vec::new();
+        for _ in 0..3 {
+            let attempt = bench.send(&realm, &rendered(Method::GET, "https://a.example/")).await;
+            attempt.outcome.unwrap();
+            starts.push(crate::port::Clock::elapsed(&*bench.clock).as_secs());
+        }
+        assert_eq!(starts, [0, 0, 9]);
+    }
+}

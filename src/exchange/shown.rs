@@ -4,7 +4,7 @@ use super::render::RenderError;
 use crate::document::{Tree, TreeKind};
 use crate::model::redaction::Redactor;
 use crate::source::Span;
-use crate::template::{Evaluated, EvaluationError, Scope, Template, json_to_text};
+use crate::template::{Evaluated, Scope, Template, json_to_text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -189,30 +189,11 @@ fn texts_of(evaluated: &Evaluated, span: Span) -> Result<Vec<Shown>, RenderError
     Ok(texts)
 }
 
-/// Evaluates a tree of templates. A template that yields null leaves its key out of a map.
+/// The value of a tree of templates. A template that yields null leaves its key out of a map.
 ///
 /// # Errors
 /// As the templates in it.
-pub fn evaluate(tree: &Tree, scope: &Scope) -> Result<Evaluated, EvaluationError> {
-    match &tree.kind {
-        TreeKind::Literal(value) => Ok(Evaluated::plain(value.clone())),
-        TreeKind::Template(template) => template.evaluate(scope),
-        TreeKind::List(items) => {
-            let parts = items.iter().map(|item| evaluate(item, scope)).collect::<Result<Vec<_>, _>>()?;
-            let value = parts.iter().map(|part| part.value.clone()).collect();
-            Ok(Evaluated::composed(Value::Array(value), parts))
-        }
-        TreeKind::Map(entries) => {
-            let mut map = serde_json::Map::new();
-            let mut parts = Vec::with_capacity(entries.len());
-            for (key, tree) in entries {
-                let part = evaluate(tree, scope)?;
-                if !part.value.is_null() || matches!(tree.kind, TreeKind::Literal(_)) {
-                    map.insert(key.value.clone(), part.value.clone());
-                }
-                parts.push(part);
-            }
-            Ok(Evaluated::composed(Value::Object(map), parts))
-        }
-    }
+pub fn value_of(tree: &Tree, scope: &Scope, redactor: &Redactor) -> Result<Value, RenderError> {
+    let node = Evaluation::new(redactor).node(tree, scope)?;
+    Ok(node.map_or(Value::Null, |node| node.to_value()))
 }

@@ -4,12 +4,14 @@ mod files;
 mod prompt;
 mod store;
 mod surroundings;
+mod transport;
 mod world;
 
 pub use files::FakeFiles;
 pub use prompt::FakePrompt;
 pub use store::FakeStore;
 pub use surroundings::FakeSurroundings;
+pub use transport::{Reply, ScriptedTransport, Sent};
 pub use world::FakeWorld;
 
 use super::{Clock, Random};

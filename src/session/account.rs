@@ -1,5 +1,5 @@
 use super::Profiles;
-use super::settings::setting;
+use super::settings::{Places, setting};
 use super::wallet::{Wallet, WalletSetup};
 use crate::credential::{Chain, look_up};
 use crate::event::Events;
@@ -86,11 +86,19 @@ impl Account {
         let named = named_profile(provider, profiles, &playbook).map_err(|reason| vec![reason])?;
         let profile = match &named {
             Some(named) => named.clone(),
-            None => default_profile(provider, world, &playbook).await,
+            None => default_profile(provider, plan, world, &playbook).await,
         };
         check_profile(&profile).map_err(|reason| vec![reason])?;
         let sources = playbook.clone().with("profile", Value::from(profile.as_str()));
-        let settings = settings(provider, world, &playbook, &sources).await?;
+        let places = Places {
+            world,
+            redactor: events.redactor(),
+            provider: &provider.name,
+            playbook: &playbook,
+            sources: &sources,
+            folder: &plan.folder,
+        };
+        let settings = settings(provider, &places).await?;
         let definition = definition_scope(&moment, settings.clone(), &profile);
         let addresses = Addresses::of(provider, &playbook, &definition).map_err(|reason| vec![reason])?;
         let realm = realm(provider, &addresses, &definition, events).map_err(|reason| vec![reason])?;
@@ -100,6 +108,7 @@ impl Account {
                 world: world.clone(),
                 events: events.clone(),
                 scope: sources,
+                folder: plan.folder.clone(),
                 profile: profile.clone(),
                 is_profile_named: named.is_some(),
                 origins: realm.origins().iter().map(Origin::to_string).collect(),
@@ -114,8 +123,8 @@ impl Account {
 
 /// The moment of a sign-in request.
 pub(super) fn moment(world: &World) -> Moment {
-    let uuid = world.random.uuid();
-    Moment { now: world.clock.now(), uuid: Arc::new(move || uuid.clone()) }
+    let random = world.random.clone();
+    Moment { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
 }
 
 fn definition_scope(moment: &Moment, settings: Data, profile: &str) -> Scope {
@@ -138,12 +147,13 @@ fn named_profile(
 }
 
 /// The profile when nobody names one: what the definition's sources say, else `default`.
-async fn default_profile(provider: &PlannedProvider, world: &World, scope: &Scope) -> String {
+async fn default_profile(provider: &PlannedProvider, plan: &Plan, world: &World, scope: &Scope) -> String {
     let chain = Chain {
         name: format!("profile of {}", provider.name),
         question: String::new(),
         sources: &provider.profile_sources,
         scope,
+        folder: &plan.folder,
         env_passed_over: None,
         stored_as: None,
         origins: Vec::new(),
@@ -165,16 +175,11 @@ fn check_profile(profile: &str) -> Result<(), String> {
     }
 }
 
-async fn settings(
-    provider: &PlannedProvider,
-    world: &World,
-    playbook: &Scope,
-    sources: &Scope,
-) -> Result<Data, Vec<String>> {
+async fn settings(provider: &PlannedProvider, places: &Places<'_>) -> Result<Data, Vec<String>> {
     let mut values = Vec::with_capacity(provider.settings.len());
     let mut mistakes = Vec::new();
     for planned in &provider.settings {
-        match setting(planned, &provider.name, world, playbook, sources).await {
+        match setting(planned, places).await {
             Ok(value) => values.push((planned.name.clone(), Data::Json(value))),
             Err(mistake) => mistakes.push(mistake),
         }

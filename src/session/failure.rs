@@ -6,6 +6,7 @@ use crate::credential::{FoundIn, Missing};
 use crate::event::{Events, Failure};
 use crate::exchange::{Answer, Said, hint, status_text};
 use crate::model::exit::Cause;
+use crate::model::words;
 use crate::port::StoreError;
 use std::time::Duration;
 
@@ -166,7 +167,7 @@ impl Visit<'_> {
             "{name} refused to sign in {} ({}, {})",
             self.who().await,
             answer.status,
-            words(&said).unwrap_or_else(|| answer.describe_body().to_owned())
+            said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned())
         );
         let mut request = request_line(shot);
         if let Some(lockout) = &self.method.auth.lockout {
@@ -203,7 +204,7 @@ impl Visit<'_> {
                 )
             }
             None => {
-                let said = words(&said).unwrap_or_else(|| answer.describe_body().to_owned());
+                let said = said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned());
                 format!("{} answered the login with {} ({said})", provider.name, status_text(answer.status))
             }
         };
@@ -255,12 +256,12 @@ impl Visit<'_> {
 fn request_line(shot: &Shot) -> String {
     let times = match shot.attempts {
         1 => "sent once".to_owned(),
-        attempts => format!("sent {attempts} times in {:.1} s", shot.took.as_secs_f64()),
+        attempts => format!("sent {attempts} times in {}", words::duration(shot.took)),
     };
     format!("{} {} · {times}", shot.method, shot.shown_address)
 }
 
-fn words(said: &Said) -> Option<String> {
+fn said_in_words(said: &Said) -> Option<String> {
     match (&said.code, &said.message) {
         (Some(code), Some(message)) => Some(format!("{code}: {message}")),
         (Some(text), None) | (None, Some(text)) => Some(text.clone()),

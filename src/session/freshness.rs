@@ -109,3 +109,118 @@ fn duration(value: &Value, seconds_of_unit: f64) -> Option<Duration> {
     let number: f64 = json_to_text(value)?.trim().parse().ok()?;
     Duration::try_from_secs_f64(number * seconds_of_unit).ok().filter(|life| !life.is_zero())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Response;
+    use http::{HeaderMap, HeaderValue};
+    use serde_json::json;
+
+    const LOCAL_NOW: &str = "2026-11-22T06:00:00Z";
+
+    fn life(lasts: Option<u64>) -> Life {
+        Life { received: Duration::from_secs(1000), lasts: lasts.map(Duration::from_secs) }
+    }
+
+    #[test]
+    fn a_session_is_prolonged_a_minute_or_a_quarter_of_its_life_ahead() {
+        for (lasts, age, freshness) in [
+            (3600, 0, Freshness::Fresh),
+            (3600, 3539, Freshness::Fresh),
+            (3600, 3540, Freshness::Ending),
+            (3600, 3599, Freshness::Ending),
+            (3600, 3600, Freshness::Ended),
+            (3600, 99_999, Freshness::Ended),
+            (40, 29, Freshness::Fresh),
+            (40, 30, Freshness::Ending),
+            (40, 40, Freshness::Ended),
+        ] {
+            let now = Duration::from_secs(1000 + age);
+            assert_eq!(life(Some(lasts)).freshness(now), freshness, "{lasts} s, {age} s old");
+        }
+        assert_eq!(life(None).freshness(Duration::from_secs(999_999)), Freshness::Fresh);
+    }
+
+    fn jwt(claims: &Value) -> String {
+        format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
+    }
+
+    /// The life in seconds of a JWT that came with this `Date`.
+    fn jwt_seconds(token: &str, date: Option<&str>) -> Option<u64> {
+        let server_now = date.map(|date| retry::http_date(date).unwrap());
+        jwt_life(token, server_now, LOCAL_NOW.parse().unwrap()).map(|life| life.as_secs())
+    }
+
+    #[test]
+    fn a_wrong_local_clock_does_no_harm() {
+        // The server is two hours ahead: its token, good for an hour, seems to end in three.
+        let token = jwt(&json!({ "iat": 1_795_334_400, "exp": 1_795_338_000 }));
+        assert_eq!(jwt_seconds(&token, Some("Sun, 22 Nov 2026 08:00:00 GMT")), Some(3600));
+        assert_eq!(jwt_seconds(&token, None), Some(3600));
+        // Two hours behind: it seems to have ended an hour ago.
+        let token = jwt(&json!({ "exp": 1_795_323_600 }));
+        assert_eq!(jwt_seconds(&token, Some("Sun, 22 Nov 2026 04:00:00 GMT")), Some(3600));
+        assert_eq!(jwt_seconds(&token, None), None);
+    }
+
+    #[test]
+    fn garbage_is_no_jwt() {
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(json!({ "exp": 1_795_338_000 }).to_string());
+        for token in [
+            String::new(),
+            "abc".to_owned(),
+            claims.clone(),
+            format!("{claims}.{claims}"),
+            format!("a.{claims}.b.c"),
+            "a.!!!.b".to_owned(),
+            "a.bm90IGpzb24.b".to_owned(),
+            jwt(&json!({ "exp": "1795338000" })),
+            jwt(&json!({ "exp": 1e300 })),
+            jwt(&json!({})),
+            jwt(&json!([1])),
+        ] {
+            assert_eq!(jwt_seconds(&token, None), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_times_of_all_forms() {
+        for (value, seconds) in [
+            (json!(3600), Some(3600)),
+            (json!("3600"), Some(3600)),
+            (json!(0), None),
+            (json!(-5), None),
+            (json!("soon"), None),
+            (json!(null), None),
+            (json!([3600]), None),
+        ] {
+            assert_eq!(duration(&value, 1.0).map(|life| life.as_secs()), seconds, "{value}");
+        }
+        let in_an_hour: Timestamp = "2026-11-22T07:00:00Z".parse().unwrap();
+        for value in [json!("2026-11-22T07:00:00Z"), json!("2026-11-22T08:00:00+01:00"), json!(1_795_330_800)]
+        {
+            assert_eq!(point_in_time(&value), Some(in_an_hour), "{value}");
+        }
+        assert_eq!(point_in_time(&json!("tomorrow")), None);
+    }
+
+    #[test]
+    fn a_life_beyond_belief_is_cut() {
+        let (headers, body) =
+            (HeaderMap::from_iter([(http::header::DATE, HeaderValue::from_static("x"))]), vec![]);
+        let url = "https://api.example.com".parse().unwrap();
+        let answer = Answer::decode(Response { status: 200, headers, body }, url);
+        let receipt = Receipt { elapsed: Duration::ZERO, now: LOCAL_NOW.parse().unwrap() };
+        let file = crate::source::SourceMap::default().add("t", "");
+        let after = |seconds| {
+            let time = crate::document::Time(Duration::from_secs(seconds));
+            Expiry::After(crate::source::Spanned::new(time, crate::source::Span::new(file, 0..0)))
+        };
+        let read =
+            |expires: &[Expiry]| Life::read(expires, &SessionValues::default(), &answer, receipt).lasts;
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&[after(5), after(7)]), Some(Duration::from_secs(5)));
+        assert_eq!(read(&[after(u64::MAX)]), Some(LONGEST_LIFE));
+    }
+}

@@ -8,6 +8,7 @@ use crate::document::{AuthRequest, Challenge, Named, Reader};
 use crate::event::SessionEnd;
 use crate::exchange::{Answer, Said, status_text};
 use crate::model::secret::SecretText;
+use crate::model::words;
 use crate::port::StoreError;
 use crate::template::{Data, Scope, Template, json_to_text};
 use jiff::Timestamp;
@@ -129,7 +130,9 @@ impl Visit<'_> {
                 format!("answered {}{}", status_text(answer.status), said.unwrap_or_default())
             }
             Trouble::NoAnswer { reason, .. } => reason.clone(),
-            Trouble::AskedToWait { wish, .. } => format!("asks to be left alone for {} s", wish.as_secs()),
+            Trouble::AskedToWait { wish, .. } => {
+                format!("asks to be left alone for {}", words::duration(*wish))
+            }
             Trouble::Unsendable(error) => error.to_string(),
             Trouble::Missing(missing) => missing.to_string(),
             Trouble::Question(text) => text.clone(),

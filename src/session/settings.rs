@@ -2,37 +2,52 @@
 
 use crate::credential::{Chain, look_up};
 use crate::document::{ValueKeys, ValueType, declared_type};
-use crate::exchange::evaluate;
+use crate::exchange::value_of;
+use crate::model::redaction::Redactor;
 use crate::plan::PlannedSetting;
 use crate::port::World;
 use crate::template::Scope;
 use regex::Regex;
 use serde_json::Value;
+use std::path::Path;
 
-/// Finds the value of a setting. `playbook` is what templates of the playbook see, `definition` what those of sources see.
+/// Where values of settings come from.
+pub struct Places<'a> {
+    /// The ports.
+    pub world: &'a World,
+    /// Learns what is made of secrets.
+    pub redactor: &'a Redactor,
+    /// The provider's name.
+    pub provider: &'a str,
+    /// What templates of the playbook see.
+    pub playbook: &'a Scope,
+    /// What templates in sources see.
+    pub sources: &'a Scope,
+    /// The folder that paths of files count from.
+    pub folder: &'a Path,
+}
+
+/// Finds the value of a setting.
 ///
 /// # Errors
 /// A sentence that names the setting, and the source whose value does not fit.
-pub async fn setting(
-    setting: &PlannedSetting,
-    provider: &str,
-    world: &World,
-    playbook: &Scope,
-    definition: &Scope,
-) -> Result<Value, String> {
+pub async fn setting(setting: &PlannedSetting, places: &Places<'_>) -> Result<Value, String> {
+    let Places { world, provider, .. } = places;
     let name = format!("{provider}.{}", setting.name);
     if let Some(tree) = &setting.value {
-        let evaluated = evaluate(tree, playbook).map_err(|error| format!("setting {name}: {error}"))?;
-        if !evaluated.value.is_null() {
-            return fits(&evaluated.value, &setting.declaration)
-                .map_err(|reason| format!("setting {name} is {}, {reason}", evaluated.value));
+        let value = value_of(tree, places.playbook, places.redactor)
+            .map_err(|error| format!("failed to make setting {name}: {error}"))?;
+        if !value.is_null() {
+            return fits(&value, &setting.declaration)
+                .map_err(|reason| format!("setting {name} is {value}, and {reason}"));
         }
     }
     let chain = Chain {
         name: name.clone(),
         question: String::new(),
         sources: &setting.sources,
-        scope: definition,
+        scope: places.sources,
+        folder: places.folder,
         env_passed_over: None,
         stored_as: None,
         origins: Vec::new(),

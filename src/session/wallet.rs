@@ -10,6 +10,7 @@ use crate::template::{Data, Scope};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// A credential that a step gives instead of the sources.
 pub type Given = Vec<(String, SecretText)>;
@@ -34,6 +35,7 @@ pub struct Wallet {
     credentials: Vec<CredentialKeys>,
     /// What templates in sources see.
     scope: Scope,
+    folder: PathBuf,
     profile: String,
     is_profile_named: bool,
     origins: Vec<String>,
@@ -63,6 +65,8 @@ pub struct WalletSetup {
     pub events: Events,
     /// What templates in sources see.
     pub scope: Scope,
+    /// The folder that paths of files count from.
+    pub folder: PathBuf,
     /// The profile.
     pub profile: String,
     /// Somebody named the profile, so that the environment is passed over.
@@ -76,7 +80,8 @@ pub struct WalletSetup {
 impl Wallet {
     /// The wallet of a provider, empty.
     pub fn new(provider: &PlannedProvider, setup: WalletSetup) -> Self {
-        let WalletSetup { world, events, scope, profile, is_profile_named, origins, is_preview } = setup;
+        let WalletSetup { world, events, scope, folder, profile, is_profile_named, origins, is_preview } =
+            setup;
         let keys = |credential: &PlannedCredential| CredentialKeys {
             name: credential.name.clone(),
             sources: credential.sources.clone(),
@@ -92,6 +97,7 @@ impl Wallet {
             provider: provider.name.clone(),
             credentials: provider.credentials.iter().map(keys).collect(),
             scope,
+            folder,
             profile,
             is_profile_named,
             origins,
@@ -249,6 +255,7 @@ impl Wallet {
             question: keys.question.clone(),
             sources: &sources,
             scope: &self.scope,
+            folder: &self.folder,
             env_passed_over: (self.is_profile_named && !keys.is_chain_of_playbook).then(why),
             stored_as: Some(StoreKey::credential(&self.provider, &self.profile, name)),
             origins: self.origins.clone(),

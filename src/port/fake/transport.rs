@@ -1,0 +1,146 @@
+use crate::port::{Body, Request, Response, SendFailure, Transport, TransportError};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A request as the network saw it.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// `POST https://api.example.com/login?a=b`
+    pub line: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body; of files and parts the names only.
+    pub body: String,
+    /// How long it might have taken.
+    pub timeout: Duration,
+}
+
+impl Sent {
+    /// A header's value, empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("readable"))
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("a JSON body")
+    }
+
+    fn of(request: &Request) -> Self {
+        let body = match &request.body {
+            Body::Empty => String::new(),
+            Body::Bytes(bytes) => String::from_utf8(bytes.clone()).expect("text"),
+            Body::File(path) => path.display().to_string(),
+            Body::Multipart(parts) => {
+                parts.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",")
+            }
+        };
+        let line = format!("{} {}", request.method, request.url);
+        Self { line, headers: request.headers.clone(), body, timeout: request.timeout }
+    }
+}
+
+/// What the network does with a request.
+#[derive(Clone)]
+pub struct Reply(Result<Response, TransportError>);
+
+impl Reply {
+    /// An empty answer.
+    pub fn status(status: u16) -> Self {
+        Self(Ok(Response { status, headers: HeaderMap::new(), body: Vec::new() }))
+    }
+
+    /// A JSON answer.
+    #[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
+    pub fn json(status: u16, body: Value) -> Self {
+        Self::text(status, "application/json", &body.to_string())
+    }
+
+    /// An answer of any type.
+    pub fn text(status: u16, content_type: &str, body: &str) -> Self {
+        let reply = Self::status(status).header("content-type", content_type);
+        Self(reply.0.map(|response| Response { body: body.into(), ..response }))
+    }
+
+    /// The answer with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Ok(response) = &mut self.0 {
+            let name = HeaderName::try_from(name).expect("a header name");
+            response.headers.append(name, HeaderValue::try_from(value).expect("a header value"));
+        }
+        self
+    }
+
+    /// No connection.
+    pub fn unsent() -> Self {
+        Self(Err(TransportError { failure: SendFailure::NotSent, reason: "connection refused".to_owned() }))
+    }
+
+    /// The request went out and nothing came back.
+    pub fn lost() -> Self {
+        Self(Err(TransportError {
+            failure: SendFailure::Unknown,
+            reason: "no answer within 30 s".to_owned(),
+        }))
+    }
+}
+
+/// A network that answers as a test says, and remembers what it was sent. Each answer lets other tasks run first.
+pub struct ScriptedTransport {
+    answer: Box<dyn Fn(&Sent) -> Reply>,
+    sent: RefCell<Vec<Sent>>,
+}
+
+impl ScriptedTransport {
+    /// Answers each request by a function.
+    pub fn new(answer: impl Fn(&Sent) -> Reply + 'static) -> Self {
+        Self { answer: Box::new(answer), sent: RefCell::default() }
+    }
+
+    /// Answers these requests in this order, named as in [`Sent::line`]; another one fails the test.
+    pub fn script<const N: usize>(script: [(&'static str, Reply); N]) -> Self {
+        let script = RefCell::new(VecDeque::from(script));
+        Self::new(move |sent| match script.borrow_mut().pop_front() {
+            Some((line, reply)) => {
+                assert_eq!(sent.line, line);
+                reply
+            }
+            None => panic!("{} was not expected", sent.line),
+        })
+    }
+
+    /// All requests so far.
+    pub fn sent(&self) -> Vec<Sent> {
+        self.sent.borrow().clone()
+    }
+
+    /// All requests so far as [`Sent::line`]s.
+    pub fn lines(&self) -> Vec<String> {
+        self.sent.borrow().iter().map(|sent| sent.line.clone()).collect()
+    }
+}
+
+impl Transport for ScriptedTransport {
+    fn send<'a>(&'a self, request: &'a Request) -> LocalBoxFuture<'a, Result<Response, TransportError>> {
+        async move {
+            let sent = Sent::of(request);
+            self.sent.borrow_mut().push(sent.clone());
+            let has_waited = Cell::new(false);
+            std::future::poll_fn(|context| match has_waited.replace(true) {
+                true => std::task::Poll::Ready(()),
+                false => {
+                    context.waker().wake_by_ref();
+                    std::task::Poll::Pending
+                }
+            })
+            .await;
+            (self.answer)(&sent).0
+        }
+        .boxed_local()
+    }
+}
