@@ -4,12 +4,16 @@ mod apply;
 mod args;
 mod asking;
 mod bug;
+mod console;
 mod later;
 mod log;
+mod login;
+mod logout;
 mod refusal;
 mod show;
 mod simulate;
 mod simulated;
+mod status;
 mod streams;
 
 pub mod diagnostics;
