@@ -1,5 +1,6 @@
 //! `apply --simulate`: a plan turned to simulators on this machine, in surroundings without anything real.
 
+use super::refusal::Refusal;
 use crate::document::{Source, SourceKind, Tree, TreeKind};
 use crate::plan::{Address, Plan, PlannedProvider};
 use crate::port::{Request, Response, SendFailure, Surroundings, Transport, TransportError, VariableOrigin};
@@ -20,7 +21,9 @@ const INPUTS: &str = "RUNNER_INPUT_";
 #[derive(Debug, Error)]
 pub(super) enum SimulationError {
     /// There is no simulator.
-    #[error("`{name}` has no simulator: `--simulate` knows the built-in providers soracom, emnify, echome and simpleiot")]
+    #[error(
+        "`{name}` has no simulator: `--simulate` knows the built-in providers soracom, emnify, echome and simpleiot"
+    )]
     NoSimulator {
         /// The provider's name in the playbook.
         name: String,
@@ -34,6 +37,15 @@ pub(super) enum SimulationError {
         #[source]
         source: io::Error,
     },
+}
+
+impl From<SimulationError> for Refusal {
+    fn from(error: SimulationError) -> Self {
+        match error {
+            SimulationError::NoSimulator { .. } => Self::usage(error.to_string()),
+            SimulationError::Start { .. } => Self::machine(&error),
+        }
+    }
 }
 
 /// The simulators of a run: one for each provider of the plan, under its name in the playbook.
@@ -92,14 +104,16 @@ fn turn(provider: &mut PlannedProvider, simulator: &Simulator) {
     for setting in &mut provider.settings {
         setting.sources.clear();
         if let Some(value) = demo(DemoKind::Setting, &setting.name) {
-            setting.value = Some(Tree { kind: TreeKind::Template(literal(value, setting.span)), span: setting.span });
+            setting.value =
+                Some(Tree { kind: TreeKind::Template(literal(value, setting.span)), span: setting.span });
         }
     }
     for credential in &mut provider.credentials {
         let span = credential.span;
         // What a step has stored in this run comes first: the real chains are refused at check time where it would not.
         let stored = iter::once(SourceKind::Stored).filter(|_| !credential.is_one_time);
-        let value = demo(DemoKind::Credential, &credential.name).map(|value| SourceKind::Value(literal(value, span)));
+        let value =
+            demo(DemoKind::Credential, &credential.name).map(|value| SourceKind::Value(literal(value, span)));
         credential.is_chain_of_playbook = true;
         credential.sources = stored.chain(value).map(|kind| Source { kind, span }).collect();
     }
@@ -131,7 +145,10 @@ impl Surroundings for SimulatedSurroundings {
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
         if path.starts_with("~") {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "a simulated run reads nothing in the home folder"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "a simulated run reads nothing in the home folder",
+            ));
         }
         self.real.read_text(path)
     }

@@ -27,7 +27,7 @@ schema!(Template, "Template", {
 });
 
 fn template(text: &Text, lower: &mut Lower<'_>) -> Option<Template> {
-    warn_of_foreign_forms(text, lower);
+    report_foreign_forms(text, lower);
     match Template::parse(text) {
         Ok(template) => Some(template),
         Err(mistakes) => {
@@ -37,20 +37,60 @@ fn template(text: &Text, lower: &mut Lower<'_>) -> Option<Template> {
     }
 }
 
-/// `{{ x }}` without `$` is what other tools write; here it would be sent as it stands.
-fn warn_of_foreign_forms(text: &Text, lower: &mut Lower<'_>) {
+/// `{{ x }}`, `${X}` and `$X` are what other tools write; here they would be sent as they stand. So would a path.
+fn report_foreign_forms(text: &Text, lower: &mut Lower<'_>) {
     let value = &text.value;
-    for (at, _) in value.match_indices("{{") {
-        let is_ours = value[..at].ends_with('$');
-        let is_closed = value[at..].contains("}}");
-        let is_inside = value[..at].rfind("${{").is_some_and(|open| !value[open..at].contains("}}"));
-        if !is_ours && !is_inside && is_closed {
-            let message = "`{{ }}` without `$` is mere text";
-            let diagnostic = Diagnostic::new(Code::TemplateForm, text.part(at..at + 2), message);
-            lower.report(diagnostic.label("write `${{ ... }}`"));
+    if value.starts_with("$.") || value.starts_with("$[") {
+        let message = "a path is not read here: it is sent as it stands";
+        let diagnostic = Diagnostic::new(Code::Suspicious, text.span, message);
+        lower.report(
+            diagnostic.help("read it under `outputs` first, then write `${{ steps.ID.outputs.NAME }}`"),
+        );
+        return;
+    }
+    let mut at = 0;
+    while let Some(found) = value[at..].find(['$', '{']).map(|offset| at + offset) {
+        let rest = &value[found..];
+        if rest.starts_with("$${{") {
+            at = found + 4;
+        } else if rest.starts_with("${{") {
+            at = found + rest.find("}}").unwrap_or(rest.len());
+        } else if let Some((length, mended)) = foreign_form(&value[..found], rest) {
+            let written = &rest[..length];
+            let message = format!("`{written}` is mere text");
+            let diagnostic = Diagnostic::new(Code::TemplateForm, text.part(found..found + length), message);
+            lower.report(diagnostic.label(format!("write `{mended}`")));
             return;
+        } else {
+            at = found + 1;
         }
     }
+}
+
+/// How long the form of another tool is that begins here, and what to write instead.
+fn foreign_form(before: &str, rest: &str) -> Option<(usize, String)> {
+    let name_length = |text: &str| text.len() - text.trim_start_matches(is_word).len();
+    if let Some(inside) = rest.strip_prefix("{{") {
+        let end = inside.find("}}")?;
+        return Some((end + 4, format!("${{{{ {} }}}}", inside[..end].trim())));
+    }
+    let (name, length) = match rest.strip_prefix("${") {
+        Some(inside) => {
+            let length = name_length(inside);
+            inside[length..].starts_with('}').then_some((&inside[..length], length + 3))?
+        }
+        None => {
+            let inside = rest.strip_prefix('$').filter(|_| !before.ends_with(is_word))?;
+            let length = name_length(inside);
+            (&inside[..length], length + 1)
+        }
+    };
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    is_name.then(|| (length, format!("${{{{ inputs.{} }}}}", name.to_lowercase())))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
 }
 
 impl FromNode for Condition {

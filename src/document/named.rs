@@ -32,13 +32,18 @@ impl<T> Named<T> {
         self.is_unreadable || self.get(name).is_some() || self.broken.iter().any(|broken| broken == name)
     }
 
+    /// True when something in it, or all of it, could not be read; that was reported.
+    pub fn has_broken(&self) -> bool {
+        self.is_unreadable || !self.broken.is_empty()
+    }
+
     /// Names and values in the order of the file.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Spanned<String>, &T)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Spanned<String>, &T)> + Clone {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
     /// The names in the order of the file.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.entries.iter().map(|(key, _)| key.value.as_str())
     }
 

@@ -76,7 +76,7 @@ impl Engine<'_> {
         moment: &Moment,
         expressions: &[&Expression],
     ) -> Result<Scope, StepError> {
-        let has_failed = stage.is_cleanup.then(|| self.course.has_failed());
+        let has_failed = stage.is_cleanup.then(|| Data::Json(self.course.has_failed().into()));
         let mut scope = self.names.scope(moment, &stage.frame, has_failed);
         let read = names_below("secrets", expressions);
         let mut fresh = Vec::new();

@@ -5,6 +5,7 @@
 mod cleanup;
 mod core;
 mod course;
+mod dry_run;
 mod error;
 mod expect;
 mod failure;
@@ -26,5 +27,6 @@ mod step;
 mod tally;
 mod value;
 
+pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use run::{RunOptions, run};
 pub use selection::{Selection, UnknownStep};

@@ -14,7 +14,7 @@ use super::step::Flow;
 use crate::event::{EventKind, Events, Failure, SessionEnd, StepStatus, Verdict};
 use crate::exchange::Exchange;
 use crate::model::exit::Cause;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
 use crate::session::{Profiles, Sessions, Setup, planned_logins};
 use crate::source::SourceMap;
@@ -79,7 +79,7 @@ async fn prepare<'a>(
 ) -> Result<Engine<'a>, Vec<Failure>> {
     let limits = Limits::of_run(&*world.clock, plan.deadline);
     let exchange = Exchange::new(world.clone(), events.clone());
-    let mut names = names(options, world, run_id);
+    let mut names = names(options, run_id.into(), started_at(world));
     let interrupted = |interruption: Interruption| {
         let trouble = Trouble::interruption(interruption, "the look-up of secrets").advice("run it again");
         vec![trouble.into_failure(events, sources, None)]
@@ -126,17 +126,18 @@ pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange) -> Setu
 }
 
 /// The names that hold for a whole run, secrets not yet among them.
-pub fn names(options: &RunOptions, world: &World, run_id: String) -> RunNames {
+pub fn names(options: &RunOptions, run_id: Json, started_at: Json) -> RunNames {
     RunNames {
         inputs: SharedJson::from(Json::Object(options.inputs.clone())),
         secrets: Vec::new(),
-        run_id,
-        started_at: seconds_text(world.clock.now()),
+        run_id: run_id.into(),
+        started_at: started_at.into(),
     }
 }
 
-fn seconds_text(time: jiff::Timestamp) -> String {
-    jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0)).timestamp_to_string(&time)
+fn started_at(world: &World) -> Json {
+    let printer = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0));
+    printer.timestamp_to_string(&world.clock.now()).into()
 }
 
 /// Looks up the secrets of the playbook that the run reads, but for those that hold once.
@@ -148,20 +149,22 @@ async fn look_up_secrets(
     events: &Events,
     names: &RunNames,
 ) -> Result<Vec<(String, Data)>, Vec<Failure>> {
-    let selected = plan.steps.iter().filter(|step| options.selection.contains(step.key));
-    let read = secrets_read(selected.chain(&plan.cleanup));
     let mut found = Vec::new();
     let mut failures = Vec::new();
-    for secret in plan.secrets.iter().filter(|secret| !secret.is_one_time) {
-        if !read.contains(&secret.name) {
-            continue;
-        }
+    for secret in secrets_needed(plan, &options.selection).filter(|secret| !secret.is_one_time) {
         match secrets::fetch(world, events, secret, &plan.folder, names).await {
             Ok(data) => found.push((secret.name.clone(), data)),
             Err(trouble) => failures.push(trouble.into_failure(events, sources, None)),
         }
     }
     if failures.is_empty() { Ok(found) } else { Err(failures) }
+}
+
+/// The secrets of the playbook that the selected steps and all cleanup read.
+pub fn secrets_needed<'a>(plan: &'a Plan, selection: &Selection) -> impl Iterator<Item = &'a PlannedSecret> {
+    let selected = plan.steps.iter().filter(|step| selection.contains(step.key));
+    let read = secrets_read(selected.chain(&plan.cleanup));
+    plan.secrets.iter().filter(move |secret| read.contains(&secret.name))
 }
 
 impl Engine<'_> {

@@ -25,13 +25,14 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
-    fn data(&self) -> Data {
-        let rows = self.rows.clone().map_or(Data::Json(Json::Null), Data::Shared);
+    /// What expressions see as `steps.ID`.
+    fn into_data(self) -> Data {
+        let rows = self.rows.map_or(Data::Json(Json::Null), Data::Shared);
         let entries = [
             ("succeeded", json!(self.has_succeeded).into()),
             ("skipped", json!(self.is_skipped).into()),
             ("status", json!(self.status).into()),
-            ("outputs", Data::Map(self.outputs.clone())),
+            ("outputs", Data::Map(self.outputs)),
             ("rows", rows),
             ("row_count", json!(self.row_count).into()),
         ];
@@ -44,7 +45,7 @@ impl StepRecord {
 pub struct Frame {
     outer: Option<Rc<Frame>>,
     item: Option<(String, Data)>,
-    records: RefCell<HashMap<String, StepRecord>>,
+    records: RefCell<HashMap<String, Data>>,
 }
 
 impl Frame {
@@ -66,14 +67,19 @@ impl Frame {
     /// A step that has not run has not succeeded either, so each has a record from the beginning.
     fn build(outer: Option<Rc<Self>>, item: Option<(String, Data)>, steps: &[PlannedStep]) -> Rc<Self> {
         let ids = steps.iter().filter_map(|step| step.id.clone());
-        let records = ids.map(|id| (id, StepRecord::default())).collect();
+        let records = ids.map(|id| (id, StepRecord::default().into_data())).collect();
         Rc::new(Self { outer, item, records: RefCell::new(records) })
     }
 
     /// Keeps what a step has left behind; a step without an id leaves nothing.
     pub fn record(&self, step: &PlannedStep, record: StepRecord) {
+        self.record_data(step, record.into_data());
+    }
+
+    /// As [`Frame::record`], for a step of which only the names are known.
+    pub fn record_data(&self, step: &PlannedStep, data: Data) {
         if let Some(id) = &step.id {
-            self.records.borrow_mut().insert(id.clone(), record);
+            self.records.borrow_mut().insert(id.clone(), data);
         }
     }
 
@@ -81,12 +87,11 @@ impl Frame {
     fn add_to(&self, scope: &mut Scope) {
         let mut steps = HashMap::new();
         self.collect(&mut steps, scope);
-        let entries = steps.into_iter().map(|(id, record)| (id, record.data()));
-        scope.set("steps", Data::Map(entries.collect()));
+        scope.set("steps", Data::Map(steps.into_iter().collect()));
     }
 
     /// From the outermost frame to the innermost, so that what is nearer replaces what is farther.
-    fn collect(&self, steps: &mut HashMap<String, StepRecord>, scope: &mut Scope) {
+    fn collect(&self, steps: &mut HashMap<String, Data>, scope: &mut Scope) {
         if let Some(outer) = &self.outer {
             outer.collect(steps, scope);
         }
@@ -104,9 +109,9 @@ pub struct RunNames {
     /// `secrets`, each under the name that people know it by; those that hold once are added where they are used.
     pub secrets: Vec<(String, Data)>,
     /// `run.id`
-    pub run_id: String,
+    pub run_id: Data,
     /// `run.started_at`
-    pub started_at: String,
+    pub started_at: Data,
 }
 
 impl RunNames {
@@ -116,12 +121,10 @@ impl RunNames {
     }
 
     /// What the templates of a step see. `has_failed` is `run.failed`, known in cleanup only.
-    pub fn scope(&self, moment: &Moment, frame: &Frame, has_failed: Option<bool>) -> Scope {
-        let mut run = vec![
-            ("id".to_owned(), json!(self.run_id).into()),
-            ("started_at".to_owned(), json!(self.started_at).into()),
-        ];
-        run.extend(has_failed.map(|failed| ("failed".to_owned(), json!(failed).into())));
+    pub fn scope(&self, moment: &Moment, frame: &Frame, has_failed: Option<Data>) -> Scope {
+        let mut run =
+            vec![("id".to_owned(), self.run_id.clone()), ("started_at".to_owned(), self.started_at.clone())];
+        run.extend(has_failed.map(|failed| ("failed".to_owned(), failed)));
         let mut scope = Scope::new(moment)
             .with("inputs", Data::Shared(self.inputs.clone()))
             .with("secrets", Data::Map(self.secrets.clone()))

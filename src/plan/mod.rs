@@ -1,8 +1,14 @@
 //! What will be done, checked before anything is sent: every name resolved, every default filled in.
 //!
-//! [`check`] turns documents into a [`Plan`] or says everything that is wrong with them. Imports `document`, `template`,
-//! `port` and what lies below.
+//! [`check_file`] turns documents into a [`Plan`] or says everything that is wrong with them. Imports `document`,
+//! `template`, `port` and what lies below.
 
+mod builtin;
+mod check;
+mod inputs;
 mod types;
 
+pub use builtin::{BUILT_IN, BuiltIn};
+pub use check::{Checked, FileKind, Options, check_file, check_text};
+pub use inputs::{InputMistake, resolve_inputs};
 pub use types::*;

@@ -95,6 +95,8 @@ pub struct PlannedProvider {
     pub ca_file: Option<PathBuf>,
     /// What the playbook says about the profile; templates see `inputs`.
     pub profile: Option<Template>,
+    /// What the command line says about the profile; it wins.
+    pub profile_override: Option<String>,
     /// Where the profile's name comes from when the playbook does not say it.
     pub profile_sources: Vec<Source>,
     /// The settings.
@@ -341,7 +343,8 @@ pub struct PlannedRequest {
     pub path: PlannedPath,
     /// Query parameters.
     pub query: Named<Tree>,
-    /// Headers from the weakest layer to the strongest: a later one replaces an earlier of the same name.
+    /// Headers from the weakest layer to the strongest (`defaults`, provider, operation, step): a later one replaces an
+    /// earlier of the same name.
     pub headers: Vec<Scoped<Named<Template>>>,
     /// Cookies.
     pub cookies: Named<Template>,

@@ -129,6 +129,7 @@ struct Parsed {
     origin: Arc<Text>,
     names: names::Names,
     asked_steps: Vec<String>,
+    constant: Option<minijinja::Value>,
     /// Compiled at the first evaluation: a check never needs it.
     compiled: OnceLock<minijinja::Expression<'static, 'static>>,
 }
@@ -163,6 +164,7 @@ impl Expression {
             origin: origin.clone(),
             names,
             asked_steps,
+            constant: names::constant(&tree),
             compiled: OnceLock::new(),
         };
         Ok(Self(Arc::new(parsed)))
@@ -186,6 +188,22 @@ impl Expression {
     /// The steps whose success it asks for, if it is nothing else than that question (or several joined by `and`).
     pub fn asked_steps(&self) -> &[String] {
         &self.0.asked_steps
+    }
+
+    /// The places of filters that yield bytes where text is needed, as byte ranges of the expression's text.
+    pub fn stray_bytes(&self) -> &[Range<usize>] {
+        &self.0.names.stray_bytes
+    }
+
+    /// Its value, if it is nothing but a constant.
+    pub fn constant(&self) -> Option<Json> {
+        self.0.constant.as_ref().and_then(|value| to_json(value).ok())
+    }
+
+    /// The one name that it reads, if it is nothing else.
+    pub fn as_reference(&self) -> Option<&Reference> {
+        let only = self.references().first().filter(|_| self.references().len() == 1)?;
+        (self.calls().is_empty() && only.path() == self.code()).then_some(only)
     }
 
     /// The place of a byte range of the expression's text.
@@ -324,6 +342,20 @@ impl Template {
             Part::Expression(expression) => Some(expression),
             Part::Literal(_) => None,
         })
+    }
+
+    /// The byte ranges of [`Template::source`] that are not within `${{ }}`.
+    pub fn literal_ranges(&self) -> Vec<Range<usize>> {
+        let mut ranges = Vec::new();
+        let mut at = 0;
+        for expression in self.expressions() {
+            let start = expression.0.start;
+            ranges.push(at..start - "${{".len());
+            at = start + expression.0.code.len() + "}}".len();
+        }
+        ranges.push(at..self.source().len());
+        ranges.retain(|range| !range.is_empty());
+        ranges
     }
 
     /// The text, if no expression is in it.

@@ -49,8 +49,8 @@ pub struct Call {
     pub positional: usize,
     /// The names of its keyword arguments.
     pub keywords: Vec<String>,
-    /// Its first positional argument, if it is a constant text: `map("upper")` names a filter there.
-    pub first_text: Option<String>,
+    /// Its positional arguments, those that are constant texts: `map("upper")` names a filter there.
+    pub texts: Vec<Option<Segment>>,
 }
 
 /// What a [`Call`] calls.
@@ -71,13 +71,24 @@ pub enum CallKind {
 pub(super) struct Names {
     pub references: Vec<Reference>,
     pub calls: Vec<Call>,
+    /// The places of filters whose bytes end up where text is needed.
+    pub stray_bytes: Vec<Range<usize>>,
 }
 
 /// Walks a syntax tree of `text`.
 pub(super) fn collect(text: &str, root: &Expr<'_>) -> Names {
     let mut walk = Walk { text, names: Names::default(), is_defaulted: false, asked_steps: Vec::new() };
     walk.expression(root);
+    walk.text_is_needed(root);
     walk.names
+}
+
+/// The value of an expression that is nothing but a constant.
+pub(super) fn constant(root: &Expr<'_>) -> Option<minijinja::Value> {
+    match root {
+        Expr::Const(constant) => Some(constant.value.clone()),
+        _ => None,
+    }
 }
 
 struct Walk<'t> {
@@ -100,6 +111,10 @@ impl Walk<'_> {
             }
             Expr::UnaryOp(op) => self.expression(&op.expr),
             Expr::BinOp(op) => {
+                if matches!(op.op, ast::BinOpKind::Concat) {
+                    self.text_is_needed(&op.left);
+                    self.text_is_needed(&op.right);
+                }
                 self.expression(&op.left);
                 let asked = match op.op {
                     ast::BinOpKind::ScAnd => asked_steps(&op.left),
@@ -154,6 +169,20 @@ impl Walk<'_> {
             Expr::List(list) => list.items.iter().for_each(|item| self.expression(item)),
             Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.expression(item)),
             Expr::Map(map) => map.keys.iter().chain(&map.values).for_each(|item| self.expression(item)),
+        }
+    }
+
+    /// Takes up the filters whose bytes are the value of an expression: where text is needed, they have no place.
+    fn text_is_needed(&mut self, expr: &Expr<'_>) {
+        match expr {
+            Expr::Filter(filter) if matches!(filter.name, "sha1" | "sha256" | "hmac_sha256") => {
+                self.names.stray_bytes.push(name_range(self.text, expr, filter.name));
+            }
+            Expr::IfExpr(choice) => {
+                self.text_is_needed(&choice.true_expr);
+                choice.false_expr.iter().for_each(|otherwise| self.text_is_needed(otherwise));
+            }
+            _ => {}
         }
     }
 
@@ -221,14 +250,13 @@ impl Walk<'_> {
             range,
             positional: 0,
             keywords: Vec::new(),
-            first_text: None,
+            texts: Vec::new(),
         };
         for arg in args {
             match arg {
                 CallArg::Pos(expr) | CallArg::PosSplat(expr) | CallArg::KwargSplat(expr) => {
-                    if call.positional == 0 {
-                        call.first_text = constant_text(expr);
-                    }
+                    let segment = |name| Segment { name, range: range_of(expr) };
+                    call.texts.push(constant_text(expr).map(segment));
                     call.positional += 1;
                     self.expression(expr);
                 }

@@ -2,15 +2,16 @@
 
 use crate::support::cases::{CaseSurroundings, yaml_files};
 use runner::cli::schema::{SchemaKind, schema, write_schema};
-use runner::cli::validate::check_file;
 use runner::document::{Node, parse};
-use runner::source::{Code, Diagnostics, SourceMap};
+use runner::plan::{Options, check_file};
+use runner::source::{Code, Diagnostic, Diagnostics, SourceMap};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Every file that ships and every one that the language must be able to say.
-fn shipped_files() -> Vec<std::path::PathBuf> {
+fn shipped_files() -> Vec<PathBuf> {
     let files = [yaml_files("playbooks"), yaml_files("tests/cases/sayable")].concat();
     assert!(files.len() > 40, "only {} files found", files.len());
     files
@@ -21,6 +22,13 @@ fn read(path: &Path) -> Option<Node> {
     let file =
         sources.add(path.display().to_string(), fs::read_to_string(path).expect("the file is readable"));
     parse(&sources, file, &mut Diagnostics::default())
+}
+
+fn kind_of(node: &Node) -> SchemaKind {
+    match node.get("provider").is_some() && node.get("steps").is_none() {
+        true => SchemaKind::Provider,
+        false => SchemaKind::Playbook,
+    }
 }
 
 struct Validators {
@@ -39,7 +47,10 @@ impl Validators {
 
     /// What the schema of a file's kind says against it, a line for each complaint.
     fn complaints(&self, node: &Node) -> Vec<String> {
-        let validator = if node.get("provider").is_some() { &self.provider } else { &self.playbook };
+        let validator = match kind_of(node) {
+            SchemaKind::Provider => &self.provider,
+            _ => &self.playbook,
+        };
         let value = node.to_json();
         validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect()
     }
@@ -94,6 +105,29 @@ fn visit_keys(schema: &Value, visit: &mut impl FnMut(&str, &Value)) {
     }
 }
 
+/// What Ajv, reading with js-yaml, says of files that are all playbooks or all definitions: a line for each, in order,
+/// which begins with `accepted` or `refused`.
+fn judge_by_ajv(kind: SchemaKind, files: &[PathBuf]) -> Vec<String> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools/node_modules");
+    assert!(tools.join("ajv").exists(), "Ajv is missing; `./tests/all` installs it");
+    let mut command = Command::new("node");
+    command.args(["tests/tools/validate.cjs".as_ref(), tools.as_os_str()]);
+    command.arg(format!("schemas/{}.json", kind.as_str())).args(files);
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("node starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), files.len(), "not each file was judged: {lines:?}");
+    lines
+}
+
+/// The files by the schema that they have to fulfil: playbooks, definitions.
+fn by_kind(files: Vec<PathBuf>) -> [(SchemaKind, Vec<PathBuf>); 2] {
+    let is_definition =
+        |path: &PathBuf| read(path).is_some_and(|node| kind_of(&node) == SchemaKind::Provider);
+    let (definitions, playbooks) = files.into_iter().partition(is_definition);
+    [(SchemaKind::Playbook, playbooks), (SchemaKind::Provider, definitions)]
+}
+
 #[test]
 fn every_shipped_file_is_accepted() {
     let validators = Validators::new();
@@ -103,31 +137,50 @@ fn every_shipped_file_is_accepted() {
     }
 }
 
+#[test]
+fn every_shipped_file_is_accepted_by_ajv_too() {
+    for (kind, files) in by_kind(shipped_files()) {
+        for judgement in judge_by_ajv(kind, &files) {
+            assert!(judgement.starts_with("accepted "), "{judgement}");
+        }
+    }
+}
+
 /// Mistakes that a schema can see: keys, types and words. It does not know the other file, the declared type of a
 /// parameter, what a name in a text refers to.
 const SEEN_BY_SCHEMAS: [Code; 5] =
     [Code::UnknownKey, Code::MissingKey, Code::WrongType, Code::UnknownWord, Code::NotSupportedYet];
 
+/// The cases with a mistake of their own that a schema can see.
+fn cases_for_schemas() -> Vec<PathBuf> {
+    let has_such_a_mistake = |case: &PathBuf| {
+        let surroundings = CaseSurroundings::of(&fs::read_to_string(case).expect("a case is readable"));
+        let checked = check_file(case, &Options::default(), &surroundings);
+        let is_own = |file| checked.sources.file(file).name() == case.to_string_lossy();
+        let is_seen =
+            |item: &Diagnostic| SEEN_BY_SCHEMAS.contains(&item.code) && is_own(item.primary.span.file);
+        read(case).is_some() && checked.diagnostics.iter().any(is_seen)
+    };
+    let cases: Vec<PathBuf> =
+        yaml_files("tests/cases/check").into_iter().filter(has_such_a_mistake).collect();
+    assert!(cases.len() >= 30, "only {} cases have such a mistake", cases.len());
+    cases
+}
+
 #[test]
 fn every_case_whose_mistake_is_a_key_a_type_or_a_word_is_refused() {
     let validators = Validators::new();
-    let mut refused = 0;
-    let mut accepted = Vec::new();
-    for case in yaml_files("tests/cases/check") {
-        let surroundings = CaseSurroundings::of(&fs::read_to_string(&case).expect("a case is readable"));
-        let Some(node) = read(&case) else { continue };
-        let (sources, diagnostics) = check_file(&case, &surroundings);
-        let is_own = |file| sources.file(file).name() == case.to_string_lossy();
-        let own: Vec<_> = diagnostics
-            .iter()
-            .filter(|item| SEEN_BY_SCHEMAS.contains(&item.code) && is_own(item.primary.span.file))
-            .collect();
-        match (own.is_empty(), validators.complaints(&node).is_empty()) {
-            (true, _) => {}
-            (false, false) => refused += 1,
-            (false, true) => accepted.push(format!("{}: {own:?}", case.display())),
+    for case in cases_for_schemas() {
+        let complaints = validators.complaints(&read(&case).expect("the case is YAML"));
+        assert!(!complaints.is_empty(), "{} is accepted by the schema", case.display());
+    }
+}
+
+#[test]
+fn every_such_case_is_refused_by_ajv_too() {
+    for (kind, files) in by_kind(cases_for_schemas()) {
+        for judgement in judge_by_ajv(kind, &files) {
+            assert!(judgement.starts_with("refused "), "{judgement}");
         }
     }
-    assert!(accepted.is_empty(), "the schemas accept\n{}", accepted.join("\n"));
-    assert!(refused >= 30, "only {refused} cases have such a mistake");
 }

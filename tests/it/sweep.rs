@@ -2,8 +2,9 @@
 //! places that exist.
 
 use crate::support::cases::yaml_files;
-use runner::cli::validate;
+use runner::cli::diagnostics::{Finding, write_human};
 use runner::document::{Content, Node, parse};
+use runner::plan::{FileKind, Options, check_text};
 use runner::port::{Surroundings, VariableOrigin};
 use runner::source::{Diagnostics, SourceMap};
 use std::fs;
@@ -22,19 +23,16 @@ const REPLACEMENTS: [&str; 7] =
 /// Stands for a text that is too long to write here.
 const LONG: &str = "a very long text";
 
-/// One file with another text than on disk; all others as they are.
-struct Mutant<'t> {
-    path: &'t Path,
-    text: &'t str,
-}
+/// An empty environment, and the files as they are.
+struct Nobody;
 
-impl Surroundings for Mutant<'_> {
+impl Surroundings for Nobody {
     fn variable(&self, _: &str) -> Option<(String, VariableOrigin)> {
         None
     }
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
-        if path == self.path { Ok(self.text.to_owned()) } else { fs::read_to_string(path) }
+        fs::read_to_string(path)
     }
 }
 
@@ -42,18 +40,19 @@ impl Surroundings for Mutant<'_> {
 fn examine(path: &Path, text: &str, what: &str) {
     let started = Instant::now();
     let checked = catch_unwind(AssertUnwindSafe(|| {
-        let (sources, diagnostics) = validate::check_file(path, &Mutant { path, text });
-        for diagnostic in &diagnostics {
+        let checked = check_text(path, text, &Options::default(), &Nobody);
+        for diagnostic in &checked.diagnostics {
             for label in std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary) {
-                let source = sources.file(label.span.file);
+                let source = checked.sources.file(label.span.file);
                 let quoted = source.text().get(label.span.range());
                 assert!(quoted.is_some(), "a place outside of {}: {diagnostic:?}", source.name());
             }
         }
         let mut out = Vec::new();
-        runner::cli::diagnostics::write_human(&diagnostics, &sources, false, &mut out)
-            .expect("memory takes all");
-        assert_eq!(out.is_empty(), diagnostics.is_empty());
+        let findings = Finding::all(&checked.diagnostics, &checked.sources);
+        write_human(&findings, false, &mut out).expect("memory takes all");
+        assert_eq!(out.is_empty(), findings.is_empty());
+        assert_eq!(checked.plan.is_none(), checked.has_errors() || checked.kind == FileKind::Definition);
     }));
     let took = started.elapsed();
     assert!(checked.is_ok(), "{}: {what}: panicked on\n{text}", path.display());

@@ -1,0 +1,122 @@
+//! What all passes share: the files, the world, the list of mistakes.
+
+use super::entry::Options;
+use crate::document::{Content, Entry, Node, VERBS};
+use crate::port::Surroundings;
+use crate::source::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+
+/// The files of a check: their texts and their trees.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    pub sources: SourceMap,
+    pub roots: HashMap<FileId, Node>,
+}
+
+/// What the passes share.
+pub(super) struct Context<'a> {
+    pub files: &'a Files,
+    pub options: &'a Options,
+    pub surroundings: &'a dyn Surroundings,
+    /// The folder of the playbook.
+    pub folder: PathBuf,
+    diagnostics: RefCell<Diagnostics>,
+    /// What was found out on the way and is needed once every step is known.
+    pub facts: RefCell<Facts>,
+}
+
+/// What references tell about the things they name.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// The secrets of the playbook that something refers to.
+    pub used_secrets: BTreeSet<String>,
+    /// Steps (by key) whose rows are counted.
+    pub counted_rows: BTreeSet<usize>,
+    /// Steps (by key) whose rows are read.
+    pub kept_rows: BTreeSet<usize>,
+    /// Providers (by index) whose session some step needs.
+    pub needed_sessions: BTreeSet<usize>,
+    /// Files that are saved, each with its place.
+    pub saved_files: HashMap<String, Span>,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(
+        files: &'a Files,
+        options: &'a Options,
+        surroundings: &'a dyn Surroundings,
+        folder: PathBuf,
+        diagnostics: Diagnostics,
+    ) -> Self {
+        let diagnostics = RefCell::new(diagnostics);
+        Self { files, options, surroundings, folder, diagnostics, facts: RefCell::default() }
+    }
+
+    pub fn report(&self, diagnostic: Diagnostic) {
+        self.diagnostics.borrow_mut().push(diagnostic);
+    }
+
+    pub fn into_diagnostics(self) -> Diagnostics {
+        self.diagnostics.into_inner()
+    }
+
+    /// The text under a span must not be quoted: a secret stands there.
+    pub fn hide(&self, span: Span) {
+        self.files.sources.file(span.file).hide(span.range());
+    }
+
+    /// The place of a key in the map at `map`; the map's own place when it cannot be found.
+    pub fn key(&self, map: Span, name: &str) -> Span {
+        let entries = self.entries(map).unwrap_or_default();
+        entries.iter().find(|entry| entry.key.value == name).map_or(map, |entry| entry.key.span)
+    }
+
+    /// Whether the map at `map` has that key, readable or not.
+    pub fn has_key(&self, map: Span, name: &str) -> bool {
+        self.entries(map).unwrap_or_default().iter().any(|entry| entry.key.value == name)
+    }
+
+    /// The place of the first key of the map at `map`: what stands for the whole map in messages.
+    pub fn first_key(&self, map: Span) -> Span {
+        let text = self.files.sources.snippet(map);
+        let lead = text.len() - text.trim_start_matches(['{', ' ', '\n', '\r']).len();
+        let key = &text[lead..];
+        let length = key.find([':', '\n', ' ']).unwrap_or(key.len());
+        match length {
+            0 => map,
+            _ => Span::new(map.file, map.range().start + lead..map.range().start + lead + length),
+        }
+    }
+
+    /// The place of the verb of a step, else of its first key.
+    pub fn first_verb(&self, map: Span) -> Span {
+        let entries = self.entries(map).unwrap_or_default();
+        let verb = entries.iter().find(|entry| VERBS.contains(&entry.key.value.as_str()));
+        verb.map_or_else(|| self.first_key(map), |entry| entry.key.span)
+    }
+
+    /// The keys and values of the map at `map`.
+    pub fn entries(&self, map: Span) -> Option<&'a [Entry]> {
+        let mut node = self.files.roots.get(&map.file)?;
+        loop {
+            match node.as_map() {
+                Some(entries) if node.span == map => return Some(entries),
+                _ => node = child_at(node, map)?,
+            }
+        }
+    }
+}
+
+/// The child of a list or map that begins last before `span`. Children stand in the order of the file.
+fn child_at(node: &Node, span: Span) -> Option<&Node> {
+    let is_before = |child: &Node| child.span.start <= span.start;
+    match &node.content {
+        Content::Scalar(_) => None,
+        Content::List(items) => items[..items.partition_point(is_before)].last(),
+        Content::Map(entries) => entries[..entries.partition_point(|entry| is_before(&entry.value))]
+            .last()
+            .map(|entry| &entry.value),
+    }
+}

@@ -1,0 +1,81 @@
+//! The way in: a file or text is checked as a whole.
+
+use super::context::Context;
+use super::load::{self, Documents, Main};
+use super::{definition, playbook};
+use crate::plan::Plan;
+use crate::port::Surroundings;
+use crate::source::{Diagnostic, Severity, SourceMap};
+use std::path::Path;
+
+/// What the command line says that a check must know.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Provider -> the address of its API, instead of what is written.
+    pub base_urls: Vec<(String, String)>,
+    /// Provider -> the address of its sign-in, instead of what is written.
+    pub auth_base_urls: Vec<(String, String)>,
+    /// Provider (`None` = all of them) -> the profile, instead of what is written.
+    pub profiles: Vec<(Option<String>, String)>,
+    /// The run will be simulated: no real source of secrets is asked, not even whether it has an answer.
+    pub is_simulated: bool,
+}
+
+/// What a file turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A playbook.
+    Playbook,
+    /// A provider definition.
+    Definition,
+}
+
+/// The result of a check.
+#[derive(Debug)]
+pub struct Checked {
+    /// The files that it read: the playbook first.
+    pub sources: SourceMap,
+    /// Everything that was found, by file and place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What the file is.
+    pub kind: FileKind,
+    /// The plan. `None` when there are errors, or the file is a definition.
+    pub plan: Option<Plan>,
+}
+
+impl Checked {
+    /// True when at least one diagnostic forbids the run.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+/// Checks a playbook or a provider definition with all files that it names. Nothing is sent and nothing is written.
+pub fn check_file(path: &Path, options: &Options, surroundings: &dyn Surroundings) -> Checked {
+    finish(load::load_file(path, options, surroundings), options, surroundings)
+}
+
+/// Checks the text of a playbook or a provider definition. Paths in it count from the folder of `path`.
+pub fn check_text(path: &Path, text: &str, options: &Options, surroundings: &dyn Surroundings) -> Checked {
+    finish(load::load_text(path, text, options, surroundings), options, surroundings)
+}
+
+fn finish(mut documents: Documents, options: &Options, surroundings: &dyn Surroundings) -> Checked {
+    let diagnostics = std::mem::take(&mut documents.diagnostics);
+    let context =
+        Context::new(&documents.files, options, surroundings, documents.folder.clone(), diagnostics);
+    let kind = match documents.main {
+        Main::Definition => FileKind::Definition,
+        Main::Playbook(_) | Main::Unreadable => FileKind::Playbook,
+    };
+    for loaded in &documents.definitions {
+        definition::check(&context, &loaded.keys, &documents.presets);
+    }
+    let plan = match &documents.main {
+        Main::Playbook(playbook) => Some(playbook::plan(&context, &documents, playbook)),
+        Main::Definition | Main::Unreadable => None,
+    };
+    let diagnostics = context.into_diagnostics();
+    let plan = plan.filter(|_| !diagnostics.has_errors());
+    Checked { diagnostics: diagnostics.into_sorted(), kind, plan, sources: documents.files.sources }
+}

@@ -1,0 +1,136 @@
+//! Secrets that stand in the file itself: each is a warning, and no renderer quotes it.
+
+use super::context::Context;
+use crate::document::{Named, Tree, TreeKind};
+use crate::source::{Code, Diagnostic, Span};
+use crate::template::Template;
+
+/// Reports a literal where a secret should come from a source, and hides it. `name` is what it is called there.
+pub(super) fn report(context: &Context<'_>, span: Span, name: &str) {
+    context.hide(span);
+    let message = format!("a secret stands in the file: `{name}`");
+    let help = "let it come from a source: `{ env: NAME }`, `stored` or `prompt`; \
+                in a playbook declare it under `secrets` and write `${{ secrets.NAME }}`";
+    context.report(Diagnostic::new(Code::LiteralSecret, span, message).help(help));
+}
+
+/// Looks at a text under a name: a header, a key of a body.
+pub(super) fn look_at(context: &Context<'_>, name: &str, text: &Template) {
+    let Some(literal) = text.as_literal() else { return };
+    let value = literal.strip_prefix("Bearer ").or(literal.strip_prefix("Basic ")).unwrap_or(literal);
+    let is_named_so = is_secret_name(name) && value.len() >= 4;
+    if is_named_so || looks_like_key(value) {
+        report(context, text.span(), name);
+    }
+}
+
+/// Looks at every text and number of a tree under its name.
+pub(super) fn look_at_tree(context: &Context<'_>, name: &str, tree: &Tree) {
+    match &tree.kind {
+        TreeKind::Literal(value) => {
+            if is_secret_name(name) && value.is_number() && value.to_string().len() >= 4 {
+                report(context, tree.span, name);
+            }
+        }
+        TreeKind::Template(text) => look_at(context, name, text),
+        TreeKind::List(items) => items.iter().for_each(|item| look_at_tree(context, name, item)),
+        TreeKind::Map(entries) => entries.iter().for_each(|(key, value)| look_at_tree(context, key, value)),
+    }
+}
+
+/// Looks at all texts of a map of trees.
+pub(super) fn look_at_trees(context: &Context<'_>, trees: &Named<Tree>) {
+    trees.iter().for_each(|(name, tree)| look_at_tree(context, name, tree));
+}
+
+/// Looks at all texts of a map of texts.
+pub(super) fn look_at_texts(context: &Context<'_>, texts: &Named<Template>) {
+    texts.iter().for_each(|(name, text)| look_at(context, name, text));
+}
+
+/// Whether what has this name is a secret by all custom.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    let folded: String =
+        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let within =
+        ["password", "passwd", "passphrase", "secret", "apikey", "accesskey", "authkey", "privatekey"];
+    let exact = ["authorization", "proxyauthorization", "pin", "otp", "mfacode"];
+    let is_public_half = folded.ends_with("keyid") || folded.ends_with("hint");
+    !is_public_half
+        && (within.iter().any(|word| folded.contains(word))
+            || exact.contains(&folded.as_str())
+            || folded.ends_with("token"))
+}
+
+/// Whether a text has the look of a key, whatever it is called: a known prefix, or long and without any order.
+fn looks_like_key(text: &str) -> bool {
+    let prefixes = [
+        "ghp_",
+        "github_pat_",
+        "glpat-",
+        "sk_live_",
+        "sk-",
+        "xoxb-",
+        "xoxp-",
+        "AKIA",
+        "ASIA",
+        "keyId-",
+        "secret-",
+    ];
+    let is_known = prefixes.iter().any(|prefix| text.starts_with(prefix) && text.len() >= prefix.len() + 12);
+    let is_jwt = text.starts_with("eyJ") && text.split('.').count() == 3;
+    is_known || is_jwt || text.starts_with("-----BEGIN") || is_without_order(text)
+}
+
+fn is_without_order(text: &str) -> bool {
+    let is_key_character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_');
+    let count = |is: fn(&char) -> bool| text.chars().filter(is).count();
+    let digits = count(char::is_ascii_digit);
+    let is_hex = text.chars().all(|c| c.is_ascii_hexdigit()) && digits < text.len();
+    let is_mixed = count(char::is_ascii_uppercase) >= 3 && count(char::is_ascii_lowercase) >= 3;
+    text.len() >= 32 && text.chars().all(is_key_character) && digits >= 4 && (is_hex || is_mixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for name in [
+            "password",
+            "X-Soracom-Token",
+            "authKey",
+            "Authorization",
+            "client_secret",
+            "api-key",
+            "userPassword",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["authKeyId", "user", "grant_type", "token_type", "page_token_limit", "AuthFlow", "key"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn looks_of_keys() {
+        for text in [
+            "AKIAIOSFODNN7EXAMPLE",
+            "keyId-AbCdEfGhIjKlMn",
+            "2fd4e1c67a2d28fced849ee1bb76e739",
+            "eyJhbGci.eyJzdWIi.c2ln",
+        ] {
+            assert!(looks_like_key(text), "{text}");
+        }
+        for text in [
+            "AWSCognitoIdentityProviderService.InitiateAuth",
+            "application/x-amz-json-1.1",
+            "00000000-0000-4000-8000-000000000000",
+            "89883030000000001291234567890123456",
+            "a description with 12345 many words in it",
+        ] {
+            assert!(!looks_like_key(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Where a request goes: a path below the provider's address, an address that an answer gave, or a whole address.
+
+use super::address::{self, Scheme};
+use super::context::Context;
+use super::view::View;
+use crate::plan::PlannedPath;
+use crate::source::{Code, Diagnostic, Span};
+use crate::template::Template;
+
+/// Which forms a path may have at its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathRules {
+    /// A step: all of them.
+    Step,
+    /// An operation: what goes to its provider.
+    Operation,
+    /// Sign-in: what is below `auth_base_url`.
+    SignIn,
+}
+
+/// Checks a path with its templates and says what form it has; `None` when that is a mistake.
+pub(super) fn check(
+    context: &Context<'_>,
+    path: &Template,
+    view: &View<'_>,
+    rules: PathRules,
+) -> Option<PlannedPath> {
+    context.template(path, view);
+    let start = path.literal_start();
+    if path.as_expression().is_some() {
+        return whole_template(context, path, rules);
+    }
+    if let Some((scheme, _)) = start.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) {
+        return whole_address(context, path, scheme, rules);
+    }
+    if !start.starts_with('/') {
+        let message = "a path begins with `/`";
+        let diagnostic = Diagnostic::new(Code::InvalidAddress, path.span(), message);
+        context.report(match start.is_empty() {
+            true => diagnostic.help("text before the template makes it a path: `/devices/${{ ... }}`"),
+            false => diagnostic.did_you_mean(Some(&format!("/{}", path.source()))),
+        });
+        return None;
+    }
+    let mistakes = path.literal_ranges().into_iter().filter_map(|range| mistake_in(path, range));
+    let mistakes: Vec<_> = mistakes.collect();
+    let is_good = mistakes.is_empty();
+    mistakes.into_iter().for_each(|mistake| context.report(mistake));
+    is_good.then(|| PlannedPath::Path(path.clone()))
+}
+
+/// A path that is exactly one template: an address of an answer, or a secret of the playbook.
+fn whole_template(context: &Context<'_>, path: &Template, rules: PathRules) -> Option<PlannedPath> {
+    let reference = path.as_expression().and_then(|expression| expression.as_reference());
+    let is_secret = reference.is_some_and(|reference| reference.name(0) == Some("secrets"));
+    match rules {
+        PathRules::Step if is_secret => Some(PlannedPath::Address(path.clone())),
+        PathRules::Step | PathRules::Operation => Some(PlannedPath::Answered(path.clone())),
+        PathRules::SignIn => {
+            let message = "a request under `auth` has a path of its own, never an address from elsewhere";
+            context.report(Diagnostic::new(Code::InvalidAddress, path.span(), message));
+            None
+        }
+    }
+}
+
+fn whole_address(
+    context: &Context<'_>,
+    path: &Template,
+    scheme: &str,
+    rules: PathRules,
+) -> Option<PlannedPath> {
+    let fail = |code, span, message: &str, help: &str| {
+        context.report(Diagnostic::new(code, span, message).help(help));
+        None
+    };
+    if rules != PathRules::Step {
+        let help =
+            "write the path only; the address is the provider's `base_url` or, under `auth`, `auth_base_url`";
+        return fail(
+            Code::InvalidAddress,
+            path.span(),
+            "a definition's requests go to its own address",
+            help,
+        );
+    }
+    let host_end = address::host_end(path.literal_start());
+    let is_literal = path.as_literal().is_some() || host_end < path.literal_start().len();
+    if !is_literal {
+        let help = "write the host out, or declare a provider whose `base_url` follows a setting";
+        return fail(Code::InvalidAddress, path.span(), "the host of an address is literal", help);
+    }
+    if let Some(mistake) = query_in(path, 0..path.source().len()) {
+        context.report(mistake);
+        return None;
+    }
+    match address::scheme_of(&path.literal_start()[..host_end]) {
+        Scheme::Https | Scheme::LoopbackHttp => Some(PlannedPath::Address(path.clone())),
+        Scheme::Http => {
+            let span = path.place(0..scheme.len());
+            let help =
+                "write https; plain http to a server of your own needs a provider with `allow_http: true`";
+            fail(
+                Code::InsecureAddress,
+                span,
+                "this address is plain http: anyone on the way can read along",
+                help,
+            )
+        }
+        Scheme::None => {
+            let help = "an address begins with https:// and a host";
+            fail(Code::InvalidAddress, path.span(), "this is no address of the web", help)
+        }
+    }
+}
+
+/// What must not stand in the written parts of a path.
+fn mistake_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnostic> {
+    if let Some(diagnostic) = query_in(path, range.clone()) {
+        return Some(diagnostic);
+    }
+    let text = &path.source()[range.clone()];
+    let place = |found: usize, length: usize| path.place(range.start + found..range.start + found + length);
+    let invalid = |span: Span, message: &str| Diagnostic::new(Code::InvalidAddress, span, message);
+    if let Some(open) = text.find('{') {
+        let length = text[open..].find('}').map_or(1, |close| close + 1);
+        let name = text[open + 1..].split('}').next().unwrap_or_default();
+        let diagnostic = invalid(place(open, length), "braces without `$` are mere text");
+        return Some(
+            diagnostic.label(format!("write `${{{{ inputs.{name} }}}}` or `${{{{ params.{name} }}}}`")),
+        );
+    }
+    if let Some(blank) = text.find(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
+        return Some(invalid(place(blank, 1), "blanks and backslashes have no place in a path"));
+    }
+    if let Some(empty) = text.find("//") {
+        return Some(invalid(place(empty, 2), "a part of this path is empty"));
+    }
+    let dots = ["/./", "/../"].into_iter().find_map(|dots| Some((text.find(dots)?, dots.len())));
+    let end = ["/.", "/.."].into_iter().find(|end| text.ends_with(end) && range.end == path.source().len());
+    let dots = dots.or_else(|| end.map(|end| (text.len() - end.len(), end.len())));
+    dots.map(|(found, length)| invalid(place(found, length), "`.` and `..` have no place in a path"))
+}
+
+fn query_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnostic> {
+    let ranges = path.literal_ranges().into_iter().filter(|part| range.contains(&part.start));
+    let found = ranges.into_iter().find_map(|part| {
+        let text = &path.source()[part.clone()];
+        text.find(['?', '#']).map(|found| part.start + found)
+    })?;
+    let is_query = path.source()[found..].starts_with('?');
+    let (message, help) = match is_query {
+        true => ("a query stands under `query`, never in the path", "write `query: { name: value }`"),
+        false => ("a path has no `#`", "leave it out; a server never sees it"),
+    };
+    Some(Diagnostic::new(Code::InvalidAddress, path.place(found..found + 1), message).help(help))
+}

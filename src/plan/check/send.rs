@@ -1,0 +1,508 @@
+//! Steps that send a request: by a verb of their own, or by an operation that a definition names.
+
+use super::context::Context;
+use super::literal_secret;
+use super::load::join;
+use super::path::PathRules;
+use super::provider::Provider;
+use super::request::{self, CheckedRequest};
+use super::step::{Inside, Planner};
+use super::value::{check_given_names, check_name};
+use super::view::{OwnOutputs, View};
+use crate::document::{
+    Expect, Field, Named, Operation, Output, Save, SaveFormat, StatusPattern, StatusSet, Step, Tree, TreeKind,
+};
+use crate::plan::{
+    PlannedCall, PlannedOutput, PlannedParam, PlannedPath, PlannedRequest, PlannedSave, Rows, SaveForm,
+    Scoped, TemplateScope,
+};
+use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
+use crate::template::Template;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one request may take unless someone says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a step is tried unless someone says otherwise.
+const ATTEMPTS: u32 = 3;
+
+/// A step that sends a request.
+pub(super) struct RequestStep<'s> {
+    pub planner: &'s Planner<'s>,
+    pub inside: Inside<'s>,
+    /// The step, or a group around it, goes over a list.
+    pub is_looped: bool,
+}
+
+/// The operation that a step calls.
+#[derive(Clone, Copy)]
+struct Called<'c> {
+    provider: &'c Provider<'c>,
+    operation: &'c Operation,
+    name: &'c str,
+}
+
+impl<'s> RequestStep<'s> {
+    fn context(&self) -> &'s Context<'s> {
+        self.planner.context
+    }
+
+    fn step(&self) -> &'s Step {
+        self.inside.step
+    }
+
+    /// Checks and plans the step; what is wrong in one part keeps no other part from being checked.
+    pub fn plan(&self) -> Option<PlannedRequest> {
+        let (called, own) = match &self.step().call {
+            Some(call) => (self.called(call), None),
+            None => (None, self.own_request()),
+        };
+        if let Some(call) = called {
+            self.check_params(&call);
+            request::check_headers(self.context(), &self.step().request.headers, &self.inside.view);
+        } else if let Some(with) = &self.step().with {
+            with.iter().for_each(|(_, tree)| self.context().tree(tree, &self.inside.view));
+        }
+        self.check_answer();
+        let save = self.step().save.as_ref().map(|save| self.save(save, called.map(|call| call.operation)));
+        request::check_time(self.context(), self.step().timeout.as_ref());
+        request::check_retry(self.context(), self.step().retry.as_ref());
+        match (called, own) {
+            (Some(call), _) => self.planned_call(&call, save.flatten()),
+            (None, Some((provider, request))) => Some(self.planned_own(provider, request, save.flatten())),
+            (None, None) => None,
+        }
+    }
+
+    /// The operation that `call` names.
+    fn called(&self, call: &'s Spanned<String>) -> Option<Called<'s>> {
+        let context = self.context();
+        let Some((provider_name, name)) = call.split_once('.') else {
+            let message = format!("`{}` names no operation", call.value);
+            let diagnostic = Diagnostic::new(Code::UnknownOperation, call.span, message);
+            let owner = self.planner.providers.having_operation(call);
+            let suggestion = owner.map(|owner| format!("{owner}.{}", call.value));
+            context.report(match &suggestion {
+                Some(_) => diagnostic.did_you_mean(suggestion.as_deref()),
+                None => diagnostic.help("write the provider and its operation: `call: emnify.list_devices`"),
+            });
+            return None;
+        };
+        let provider = self.planner.provider(&part(call, 0, provider_name))?;
+        match provider.keys.operations.get(name) {
+            Some(operation) => Some(Called { provider, operation, name }),
+            None if provider.keys.operations.declares(name) => None,
+            None => {
+                let name = part(call, provider_name.len() + 1, name);
+                context.report(unknown_operation(&name, provider));
+                None
+            }
+        }
+    }
+
+    fn check_params(&self, call: &Called<'_>) {
+        let context = self.context();
+        let step = self.step();
+        let declared: Vec<_> = call
+            .operation
+            .params
+            .iter()
+            .map(|(name, declaration)| (name.value.as_str(), declaration))
+            .collect();
+        if let Some(with) = &step.with {
+            for (name, tree) in with.iter() {
+                context.tree(tree, &self.inside.view);
+                literal_secret::look_at_tree(context, name, tree);
+            }
+            let unknown = |name: &Spanned<String>| {
+                let message = format!("`{}` has no parameter `{}`", call.name, name.value);
+                Diagnostic::new(Code::UnknownParameter, name.span, message)
+            };
+            check_given_names(context, with, &declared, |name| call.operation.params.declares(name), unknown);
+        }
+        let given = |name: &str| step.with.as_ref().and_then(|with| with.get(name));
+        let is_given = |name: &str| {
+            step.with.as_ref().is_some_and(|with| with.declares(name)) && !given(name).is_some_and(is_null)
+        };
+        let is_unreadable = step.with.is_none() && context.has_key(step.span, "with");
+        for (name, declaration) in declared {
+            let has_default = declaration.default.is_some() || context.has_key(declaration.span, "default");
+            if !has_default && !is_given(name) && !is_unreadable {
+                self.report_missing_param(name, declaration.description.as_deref(), call);
+            }
+        }
+    }
+
+    fn report_missing_param(&self, name: &str, description: Option<&str>, call: &Called<'_>) {
+        let span = self.step().call.as_ref().map_or(self.step().span, |call| call.span);
+        let purpose = description.map_or(String::new(), |text| format!(", {text}"));
+        let message = format!("`{}` needs the parameter `{name}`{purpose}", call.name);
+        let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
+        self.context().report(diagnostic.help(format!("write `with: {{ {name}: ... }}`")));
+    }
+
+    /// The request that the step writes itself, and whom it asks.
+    fn own_request(&self) -> Option<(Option<&'s Provider<'s>>, CheckedRequest)> {
+        let request = &self.step().request;
+        let checked = request::check(self.context(), request, "a step", &self.inside.view, PathRules::Step);
+        let is_address = matches!(&checked, Some(CheckedRequest { path: PlannedPath::Address(_), .. }));
+        if is_address {
+            self.refuse_provider_of_address();
+            return checked.map(|checked| (None, checked));
+        }
+        let provider = match &self.step().provider {
+            Some(written) => self.planner.provider(written),
+            None if self.context().has_key(self.step().span, "provider") => None,
+            None => self.only_provider(),
+        };
+        Some((Some(provider?), checked?))
+    }
+
+    fn refuse_provider_of_address(&self) {
+        if let Some(written) = &self.step().provider {
+            let span = self.context().key(self.step().span, "provider");
+            let message = "a whole address needs no provider and gets no session";
+            let diagnostic = Diagnostic::new(Code::ConflictingKeys, span, message);
+            self.context()
+                .report(diagnostic.help(format!("to ask `{}`, write the path only", written.value)));
+        }
+    }
+
+    fn only_provider(&self) -> Option<&'s Provider<'s>> {
+        let providers = self.planner.providers;
+        if let Some(only) = providers.only() {
+            return Some(only);
+        }
+        let span = self.context().first_verb(self.step().span);
+        if !providers.are_declared() {
+            if self.context().has_key(self.planner.playbook.span, "providers") {
+                return None;
+            }
+            let message = "there is nobody to send this to: the playbook has no `providers`";
+            let diagnostic = Diagnostic::new(Code::MissingKey, span, message);
+            self.context().report(diagnostic.help("declare one, or write a whole address: `https://...`"));
+        } else if providers.names().count() > 1 {
+            let message = "there are several providers; which one is asked?";
+            let diagnostic = Diagnostic::new(Code::MissingKey, span, message);
+            self.context()
+                .report(diagnostic.help(format!("add `provider:` with one of {}", join(providers.names()))));
+        }
+        None
+    }
+
+    /// Checks what is done with the answer.
+    fn check_answer(&self) {
+        let context = self.context();
+        let step = self.step();
+        let outputs = OwnOutputs { declared: &step.outputs, computing: None };
+        let after =
+            View { outputs: Some(outputs), rows: Some(Some(self.inside.key)), ..self.inside.view.answered() };
+        if let Some(expect) = &step.expect {
+            request::check_expect(context, expect, &after);
+        }
+        for (position, (name, output)) in step.outputs.iter().enumerate() {
+            check_name(context, name, "an output");
+            if let Output::Template(template) = output {
+                let computing = OwnOutputs { computing: Some(position), ..outputs };
+                context.template(template, &View { outputs: Some(computing), ..after });
+            }
+        }
+        request::check_rows(context, step.rows.as_ref());
+        if let Some(paginate) = &step.paginate {
+            request::check_paginate(context, paginate, Some(&step.request));
+        }
+    }
+
+    fn save(&self, save: &Save, operation: Option<&Operation>) -> Option<PlannedSave> {
+        let context = self.context();
+        let inputs = Some(&self.planner.playbook.inputs);
+        let place = Some("the name of a file");
+        context.template(&save.file, &View { place, inputs, run: true, ..View::default() });
+        for (_, field) in save.fields.iter() {
+            if let Field::Template(template) = field {
+                context.template(template, &View { row: true, ..self.inside.view });
+            }
+        }
+        self.report_same_file(save);
+        let has_rows = self.writes_rows(operation) || !save.fields.is_empty();
+        let form = self.save_form(save, has_rows)?;
+        if form == SaveForm::Body {
+            self.check_body_is_one(save, operation);
+        }
+        Some(PlannedSave { file: save.file.clone(), form, fields: save.fields.clone() })
+    }
+
+    fn save_form(&self, save: &Save, has_rows: bool) -> Option<SaveForm> {
+        let fail = |code, span: Span, message: &str, help: &str| {
+            self.context().report(Diagnostic::new(code, span, message).help(help));
+            None
+        };
+        if let Some(format) = &save.format {
+            return Some(SaveForm::Rows(format.value));
+        }
+        if self.context().has_key(save.span, "format") {
+            return None;
+        }
+        let ending = save.file.source().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        match ending.as_deref() {
+            Some("ndjson") => Some(SaveForm::Rows(SaveFormat::Ndjson)),
+            Some("json") if has_rows => Some(SaveForm::Rows(SaveFormat::Json)),
+            Some("csv") => {
+                let help = "save as ndjson or json";
+                fail(Code::NotSupportedYet, save.file.span(), "CSV files are not supported yet", help)
+            }
+            _ if !save.fields.is_empty() => {
+                let span = self.context().key(save.span, "fields");
+                let help = "end the file's name in `.ndjson` or `.json`, or write `format`";
+                fail(Code::ConflictingKeys, span, "`fields` need a format that has rows", help)
+            }
+            _ => Some(SaveForm::Body),
+        }
+    }
+
+    /// A body as it came is one body: pages and loops have several.
+    fn check_body_is_one(&self, save: &Save, operation: Option<&Operation>) {
+        let is_paged = self.step().paginate.is_some() || operation.is_some_and(|it| it.paginate.is_some());
+        let why = match (is_paged, self.is_looped) {
+            (true, _) => "several pages make no one file as they came",
+            (false, true) => "the answers of a loop make no one file as they came",
+            (false, false) => return,
+        };
+        let diagnostic = Diagnostic::new(Code::ConflictingKeys, save.file.span(), why);
+        self.context().report(diagnostic.help("save rows instead: a name that ends in `.ndjson`"));
+    }
+
+    fn report_same_file(&self, save: &Save) {
+        let Some(file) = save.file.as_literal() else { return };
+        let first = self.context().facts.borrow_mut().saved_files.insert(file.to_owned(), save.file.span());
+        if let Some(first) = first {
+            let message = format!("{file} is saved twice: the later one replaces the earlier");
+            let diagnostic = Diagnostic::new(Code::Suspicious, save.file.span(), message);
+            self.context().report(diagnostic.also(first, "saved here first"));
+        }
+    }
+
+    fn writes_rows(&self, operation: Option<&Operation>) -> bool {
+        let step = self.step();
+        let of_operation = operation.is_some_and(|it| it.rows.is_some() || it.paginate.is_some());
+        step.rows.is_some() || step.paginate.is_some() || of_operation
+    }
+
+    fn planned_call(&self, call: &Called<'_>, save: Option<PlannedSave>) -> Option<PlannedRequest> {
+        let operation = call.operation;
+        let (method, path) = request::planned_path(&operation.request)?;
+        let step = self.step();
+        let params = operation.params.iter().map(|(name, declaration)| PlannedParam {
+            name: name.value.clone(),
+            declaration: declaration.clone(),
+            value: step.with.as_ref().and_then(|with| with.get(name)).cloned(),
+        });
+        let planned = PlannedCall { name: call.name.to_owned(), params: params.collect() };
+        let body = request::body_of(&operation.request);
+        let checked = CheckedRequest { method, path, body };
+        let mut request = self.planned(Some(call.provider), Some(call), checked, save);
+        request.operation = Some(planned);
+        request.scope = TemplateScope::Operation;
+        request.query = operation.request.query.clone();
+        request.cookies = operation.request.cookies.clone();
+        Some(request)
+    }
+
+    fn planned_own(
+        &self,
+        provider: Option<&Provider<'_>>,
+        checked: CheckedRequest,
+        save: Option<PlannedSave>,
+    ) -> PlannedRequest {
+        let mut request = self.planned(provider, None, checked, save);
+        request.query = self.step().request.query.clone();
+        request.cookies = self.step().request.cookies.clone();
+        request
+    }
+
+    fn planned(
+        &self,
+        provider: Option<&Provider<'_>>,
+        call: Option<&Called<'_>>,
+        checked: CheckedRequest,
+        save: Option<PlannedSave>,
+    ) -> PlannedRequest {
+        let step = self.step();
+        let operation = call.map(|call| call.operation);
+        let needs_session = self.needs_session(provider, operation);
+        let saves_rows = save.as_ref().is_some_and(|save| matches!(save.form, SaveForm::Rows(_)));
+        let expects = expects(step, operation);
+        let status = expects.iter().rev().find_map(|(_, expect)| expect.status.as_ref());
+        let effect = step.effect.as_ref().or(operation.and_then(|it| it.effect.as_ref()));
+        let paginate = step.paginate.as_ref().or(operation.and_then(|it| it.paginate.as_ref()));
+        PlannedRequest {
+            provider: provider.map(|provider| provider.index),
+            operation: None,
+            scope: TemplateScope::Playbook,
+            effect: effect.map_or_else(|| request::effect_of(&checked.method), |effect| effect.value),
+            method: checked.method,
+            path: checked.path,
+            query: Named::default(),
+            headers: self.headers(provider, operation, needs_session),
+            cookies: Named::default(),
+            body: checked.body,
+            needs_session,
+            timeout: self.timeout(provider, operation),
+            attempts: self.attempts(provider, operation),
+            status: status.map_or(StatusSet(vec![StatusPattern::Class(2)]), |status| status.value.clone()),
+            is_status_written: status.is_some(),
+            that: conditions(&expects),
+            schema: self.schema(call),
+            outputs: planned_outputs(&step.outputs),
+            rows: Rows {
+                are_read: saves_rows || self.writes_rows(operation),
+                are_kept: false,
+                path: step.rows.clone().or_else(|| operation.and_then(|it| it.rows.clone())),
+            },
+            paginate: paginate.map(|paginate| paginate.value.clone()),
+            rate_limit: operation.and_then(|it| it.rate_limit.clone()),
+            save,
+            hints: hints(step, operation, provider),
+        }
+    }
+
+    fn needs_session(&self, provider: Option<&Provider<'_>>, operation: Option<&Operation>) -> bool {
+        let is_refused = self.step().auth.is_some() || operation.is_some_and(|it| it.auth.is_some());
+        let Some(provider) = provider.filter(|it| !is_refused && !it.planned.methods.is_empty()) else {
+            return false;
+        };
+        self.context().facts.borrow_mut().needed_sessions.insert(provider.index.0);
+        true
+    }
+
+    fn headers(
+        &self,
+        provider: Option<&Provider<'_>>,
+        operation: Option<&Operation>,
+        needs_session: bool,
+    ) -> Vec<Scoped<Named<Template>>> {
+        let own = &self.step().request.headers;
+        if needs_session {
+            self.refuse_session_headers(own, provider);
+        }
+        let defaults = self.planner.playbook.defaults.as_ref().map(|defaults| &defaults.headers);
+        let layers = [
+            (TemplateScope::Playbook, defaults),
+            (TemplateScope::Operation, provider.map(|provider| &provider.keys.headers)),
+            (TemplateScope::Operation, operation.map(|operation| &operation.request.headers)),
+            (TemplateScope::Playbook, Some(own)),
+        ];
+        let layers = layers.into_iter().filter_map(|(scope, headers)| Some((scope, headers?)));
+        let written = layers.filter(|(_, headers)| !headers.is_empty());
+        written.map(|(scope, headers)| Scoped { scope, value: headers.clone() }).collect()
+    }
+
+    /// What the session sends cannot be overwritten: such a header would have no effect.
+    fn refuse_session_headers(&self, own: &Named<Template>, provider: Option<&Provider<'_>>) {
+        let methods = provider.iter().flat_map(|provider| &provider.planned.methods);
+        let sent: Vec<&str> = methods
+            .filter_map(|method| method.auth.send.as_ref())
+            .flat_map(|send| send.headers.names())
+            .collect();
+        for (name, _) in
+            own.iter().filter(|(name, _)| sent.iter().any(|sent| sent.eq_ignore_ascii_case(name)))
+        {
+            let message = format!("the session sets the header `{}` itself", name.value);
+            let diagnostic = Diagnostic::new(Code::ConflictingKeys, name.span, message);
+            self.context().report(diagnostic.help("leave it out, or send no session: `auth: none`"));
+        }
+    }
+
+    fn timeout(&self, provider: Option<&Provider<'_>>, operation: Option<&Operation>) -> Duration {
+        let defaults = self.planner.playbook.defaults.as_ref();
+        let written = self.step().timeout.as_ref();
+        written
+            .or(operation.and_then(|it| it.timeout.as_ref()))
+            .or(provider.and_then(|it| it.keys.timeout.as_ref()))
+            .or(defaults.and_then(|it| it.timeout.as_ref()))
+            .map_or(TIMEOUT, |timeout| timeout.value.0)
+    }
+
+    fn attempts(&self, provider: Option<&Provider<'_>>, operation: Option<&Operation>) -> u32 {
+        let defaults = self.planner.playbook.defaults.as_ref();
+        let written = self.step().retry.as_ref();
+        written
+            .or(operation.and_then(|it| it.retry.as_ref()))
+            .or(provider.and_then(|it| it.keys.retry.as_ref()))
+            .or(defaults.and_then(|it| it.retry.as_ref()))
+            .map_or(ATTEMPTS, |retry| retry.attempts.value)
+    }
+
+    /// The schema of the step, else that of the operation; each path counts from the folder of its own file.
+    fn schema(&self, call: Option<&Called<'_>>) -> Option<Arc<serde_json::Value>> {
+        let of_step = self.step().expect.as_ref().and_then(|expect| expect.schema.as_ref());
+        if let Some(schema) = of_step {
+            return request::load_schema(self.context(), schema, &self.context().folder);
+        }
+        let call = call?;
+        let schema = call.operation.expect.as_ref()?.schema.as_ref()?;
+        request::load_schema(self.context(), schema, call.provider.folder)
+    }
+}
+
+/// A part of a name that is written with a dot.
+fn part(whole: &Spanned<String>, start: usize, text: &str) -> Spanned<String> {
+    super::store::part(whole, start, text)
+}
+
+fn unknown_operation(name: &Spanned<String>, provider: &Provider<'_>) -> Diagnostic {
+    let operations = &provider.keys.operations;
+    let message = format!("`{}` has no operation `{}`", provider.name, name.value);
+    let diagnostic = Diagnostic::new(Code::UnknownOperation, name.span, message);
+    match nearest(name, operations.names()) {
+        None if operations.is_empty() => {
+            diagnostic.help("its definition has no `operations`; write a request instead")
+        }
+        None => diagnostic.help(format!("it has {}", join(operations.names()))),
+        near => diagnostic.did_you_mean(near),
+    }
+}
+
+fn is_null(tree: &Tree) -> bool {
+    matches!(&tree.kind, TreeKind::Literal(value) if value.is_null())
+}
+
+/// The expectations of operation and step, the stronger last.
+fn expects<'e>(step: &'e Step, operation: Option<&'e Operation>) -> Vec<(TemplateScope, &'e Expect)> {
+    let of_operation = operation.and_then(|operation| operation.expect.as_ref());
+    let layers = [(TemplateScope::Operation, of_operation), (TemplateScope::Playbook, step.expect.as_ref())];
+    layers.into_iter().filter_map(|(scope, expect)| Some((scope, expect?))).collect()
+}
+
+fn conditions(expects: &[(TemplateScope, &Expect)]) -> Vec<Scoped<crate::template::Condition>> {
+    let all = expects.iter().flat_map(|(scope, expect)| expect.that.0.iter().map(move |that| (*scope, that)));
+    all.map(|(scope, that)| Scoped { scope, value: that.clone() }).collect()
+}
+
+fn planned_outputs(outputs: &Named<Output>) -> Vec<PlannedOutput> {
+    let planned = outputs.iter().map(|(name, output)| PlannedOutput {
+        name: name.value.clone(),
+        output: output.clone(),
+        is_secret: output.is_marked_secret(),
+    });
+    planned.collect()
+}
+
+/// The hints in the order in which they count: step, operation, provider, and in each an error code before a status.
+fn hints(
+    step: &Step,
+    operation: Option<&Operation>,
+    provider: Option<&Provider<'_>>,
+) -> Vec<(String, String)> {
+    let of_provider = provider.and_then(|provider| provider.keys.errors.as_ref()).map(|errors| &errors.hints);
+    let layers = [Some(&step.hints), operation.map(|operation| &operation.hints), of_provider];
+    let is_status = |key: &str| key.len() == 3 && key.bytes().all(|byte| byte.is_ascii_digit());
+    let mut hints = Vec::new();
+    for layer in layers.into_iter().flatten() {
+        let mut layer: Vec<_> = layer.iter().map(|(key, text)| (key.value.clone(), text.clone())).collect();
+        layer.sort_by_key(|(key, _)| is_status(key));
+        hints.extend(layer);
+    }
+    hints
+}

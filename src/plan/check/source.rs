@@ -1,0 +1,116 @@
+//! Chains of sources: where secrets, settings and profiles come from.
+
+use super::context::Context;
+use super::literal_secret;
+use super::load::join;
+use super::view::View;
+use crate::document::{Source, SourceKind};
+use crate::source::{Code, Diagnostic, Span, nearest};
+use crate::template::Template;
+
+/// What a chain is for: it decides which sources make sense.
+pub(super) struct Chain<'a> {
+    /// The name of what it yields; a TOTP code must not come from itself.
+    pub name: &'a str,
+    /// A secret may be stored, asked for or computed; settings and profiles only come from what lies there.
+    pub kind: ChainKind,
+    /// The names that `totp` may say: those declared beside it.
+    pub siblings: Vec<&'a str>,
+    /// Whether a name that is none of the siblings is declared all the same, but could not be read.
+    pub declares: &'a dyn Fn(&str) -> bool,
+    /// Whether what it yields is secret.
+    pub is_secret: bool,
+    /// The place of its key `from`, or of what holds it.
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChainKind {
+    Secret,
+    Setting,
+    Profile,
+}
+
+/// Checks a chain.
+pub(super) fn check(context: &Context<'_>, chain: &Chain<'_>, sources: &[Source], view: &View<'_>) {
+    if sources.is_empty() && context.has_key(chain.span, "from") && !has_items(context, chain.span) {
+        let span = context.key(chain.span, "from");
+        context.report(Diagnostic::new(Code::InvalidValue, span, "`from` needs at least one source"));
+    }
+    for source in sources {
+        check_source(context, chain, source, view);
+    }
+}
+
+/// Whether `from` was written with items: those that could not be read were reported.
+fn has_items(context: &Context<'_>, map: Span) -> bool {
+    let entries = context.entries(map).unwrap_or_default();
+    let from = entries.iter().find(|entry| entry.key.value == "from");
+    from.is_some_and(|from| from.value.as_list().is_none_or(|items| !items.is_empty()))
+}
+
+fn check_source(context: &Context<'_>, chain: &Chain<'_>, source: &Source, view: &View<'_>) {
+    match &source.kind {
+        SourceKind::Env(name) => check_variable(context, name, view),
+        SourceKind::File { path, .. } => context.template(path, view),
+        SourceKind::Value(value) => {
+            context.template(value, view);
+            if chain.is_secret && value.as_literal().is_some_and(|text| !text.is_empty()) {
+                literal_secret::report(context, value.span(), chain.name);
+            }
+        }
+        SourceKind::Prompt(text) => {
+            refuse_unless_secret(context, chain, source, "prompt");
+            text.iter().for_each(|text| context.template(text, view));
+        }
+        SourceKind::Stored => refuse_unless_secret(context, chain, source, "stored"),
+        SourceKind::Totp(name) => {
+            refuse_unless_secret(context, chain, source, "totp");
+            if chain.kind == ChainKind::Secret {
+                check_totp(context, chain, name);
+            }
+        }
+    }
+}
+
+fn check_variable(context: &Context<'_>, name: &Template, view: &View<'_>) {
+    context.template(name, view);
+    let is_valid = |text: &str| {
+        !text.is_empty()
+            && !text.starts_with(|c: char| c.is_ascii_digit())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    if let Some(literal) = name.as_literal().filter(|literal| !is_valid(literal)) {
+        let message = format!("`{literal}` is no name of an environment variable");
+        context.report(Diagnostic::new(Code::InvalidName, name.span(), message));
+    }
+}
+
+fn refuse_unless_secret(context: &Context<'_>, chain: &Chain<'_>, source: &Source, word: &str) {
+    let what = match chain.kind {
+        ChainKind::Secret => return,
+        ChainKind::Setting => "a setting",
+        ChainKind::Profile => "a profile",
+    };
+    let message = format!("`{word}` is a source of secrets; {what} is none");
+    let diagnostic = Diagnostic::new(Code::InvalidValue, source.span, message);
+    context.report(diagnostic.help("it comes from `{ env: NAME }`, `{ file: PATH }`, or the playbook"));
+}
+
+fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &crate::source::Spanned<String>) {
+    if name.value == chain.name {
+        let message = format!("the code of `{}` is computed from itself", chain.name);
+        context.report(Diagnostic::new(Code::Cycle, name.span, message));
+        return;
+    }
+    if chain.siblings.contains(&name.value.as_str()) || (chain.declares)(name) {
+        return;
+    }
+    let message = format!("there is no credential `{}`", name.value);
+    let others = || chain.siblings.iter().copied().filter(|sibling| *sibling != chain.name);
+    let diagnostic = Diagnostic::new(Code::UnknownCredential, name.span, message);
+    context.report(match nearest(name, others()) {
+        None if others().next().is_some() => diagnostic.help(format!("there is {}", join(others()))),
+        near => diagnostic.did_you_mean(near),
+    });
+}
