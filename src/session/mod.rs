@@ -22,3 +22,6 @@ pub use freshness::{Freshness, Life};
 pub use needs::{PlannedLogin, planned_logins};
 pub use sessions::{Generation, Profiles, SecretPreview, Sessions, Setup};
 pub use wallet::Given;
+
+#[cfg(test)]
+mod tests;
