@@ -209,8 +209,18 @@ fn known_data(name: &str, found: &Result<Preview, Missing>, events: &Events) -> 
 struct Rehearsal<'a> {
     engine: Engine<'a>,
     lines: RefCell<Vec<DryLine>>,
-    /// The sessions that would be open, in the order of their opening, each with the method that was asked for.
-    open: RefCell<Vec<(ProviderIndex, Option<String>)>>,
+    /// The sessions that would be open, in the order of their opening.
+    open: RefCell<Vec<OpenSession>>,
+}
+
+/// A session that would be open.
+#[derive(Clone)]
+struct OpenSession {
+    provider: ProviderIndex,
+    /// The method that was asked for.
+    method: Option<String>,
+    /// The credentials that a step gave.
+    given: Vec<(String, Data)>,
 }
 
 /// Where in a rehearsal a step stands.
@@ -353,13 +363,10 @@ impl<'a> Rehearsal<'a> {
             StepKind::Authenticate { provider, method, with, .. } => {
                 self.authenticate(step, *provider, method.as_deref(), with, place).await
             }
-            StepKind::Logout { provider, .. } => {
-                let was_open = self.forget(*provider);
-                match was_open {
-                    true => self.log_out(*provider, place).await,
-                    false => Err(DryAction::Nothing(self.clean("nothing to close"))),
-                }
-            }
+            StepKind::Logout { provider, .. } => match self.forget(*provider) {
+                Some(open) => self.log_out(&open, place).await,
+                None => Err(DryAction::Nothing(self.clean("nothing to close"))),
+            },
             StepKind::Store { target, value } => {
                 let value = Value::of_template(value, &self.scope(place), self.engine.events.redactor());
                 let value = value.map_err(|error| self.impossible(error))?;
@@ -403,12 +410,12 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn sign_in_unless_open(&self, provider: ProviderIndex, place: &Place) -> Result<(), DryAction> {
-        if self.open.borrow().iter().any(|(open, _)| *open == provider) {
+        if self.open.borrow().iter().any(|open| open.provider == provider) {
             return Ok(());
         }
         let label = format!("authenticate {}", self.engine.plan.provider(provider).name);
         let place = Place { times: 1, notes: Vec::new(), ..place.clone() };
-        self.sign_in(&label, provider, None, &[], &place).await.map_err(|error| self.impossible(error))
+        self.sign_in(&label, provider, None, Vec::new(), &place).await.map_err(|error| self.impossible(error))
     }
 
     async fn authenticate(
@@ -419,14 +426,14 @@ impl<'a> Rehearsal<'a> {
         with: &[(String, crate::document::Tree)],
         place: &Place,
     ) -> Result<(), DryAction> {
-        let open = self.open.borrow().iter().find(|(open, _)| *open == provider).cloned();
-        let is_as_wanted =
-            |(_, open): &(ProviderIndex, Option<String>)| method.is_none() || open.as_deref() == method;
-        if with.is_empty() && open.as_ref().is_some_and(is_as_wanted) {
+        let is_as_wanted = |open: &OpenSession| {
+            open.provider == provider && (method.is_none() || open.method.as_deref() == method)
+        };
+        if with.is_empty() && self.open.borrow().iter().any(is_as_wanted) {
             return Err(DryAction::Nothing(self.clean("the session is open already")));
         }
-        if self.forget(provider) {
-            self.log_out(provider, place).await?;
+        if let Some(open) = self.forget(provider) {
+            self.log_out(&open, place).await?;
         }
         let scope = self.scope(place);
         let mut given = Vec::new();
@@ -435,7 +442,7 @@ impl<'a> Rehearsal<'a> {
             given.push((name.clone(), value.map_err(|error| self.impossible(error))?.into_data()));
         }
         let label = step.label();
-        self.sign_in(&label, provider, method, &given, place).await.map_err(|error| self.impossible(error))
+        self.sign_in(&label, provider, method, given, place).await.map_err(|error| self.impossible(error))
     }
 
     async fn sign_in(
@@ -443,27 +450,29 @@ impl<'a> Rehearsal<'a> {
         label: &str,
         provider: ProviderIndex,
         method: Option<&str>,
-        given: &[(String, Data)],
+        given: Vec<(String, Data)>,
         place: &Place,
     ) -> Result<(), RenderError> {
-        let shapes = self.engine.sessions.login_shapes(provider, method, given).await?;
+        let shapes = self.engine.sessions.login_shapes(provider, method, &given).await?;
         let planned = &self.engine.plan.provider(provider).method;
-        self.open.borrow_mut().push((provider, method.map(str::to_owned).or_else(|| planned.clone())));
+        let method = method.map(str::to_owned).or_else(|| planned.clone());
+        self.open.borrow_mut().push(OpenSession { provider, method, given });
         shapes.iter().for_each(|rendered| self.push_request(label, place, rendered, false, false));
         Ok(())
     }
 
-    /// Takes note that a session is not open any more. Returns whether it was.
-    fn forget(&self, provider: ProviderIndex) -> bool {
+    /// Takes note that a session is not open any more.
+    fn forget(&self, provider: ProviderIndex) -> Option<OpenSession> {
         let mut open = self.open.borrow_mut();
-        let before = open.len();
-        open.retain(|(other, _)| *other != provider);
-        open.len() < before
+        let index = open.iter().position(|open| open.provider == provider)?;
+        Some(open.remove(index))
     }
 
-    async fn log_out(&self, provider: ProviderIndex, place: &Place) -> Result<(), DryAction> {
-        let label = format!("logout {}", self.engine.plan.provider(provider).name);
-        let shapes = self.engine.sessions.logout_shapes(provider).map_err(|error| self.impossible(error))?;
+    async fn log_out(&self, session: &OpenSession, place: &Place) -> Result<(), DryAction> {
+        let OpenSession { provider, method, given } = session;
+        let label = format!("logout {}", self.engine.plan.provider(*provider).name);
+        let shapes = self.engine.sessions.logout_shapes(*provider, method.as_deref(), given).await;
+        let shapes = shapes.map_err(|error| self.impossible(error))?;
         if shapes.is_empty() {
             let action = DryAction::Nothing(self.clean("no logout on this API: tokens are forgotten here"));
             self.push(&label, place, action, Vec::new());
@@ -474,10 +483,11 @@ impl<'a> Rehearsal<'a> {
 
     async fn close_all(&self) {
         let frame = Frame::outermost(&[]);
-        let place = Place { frame, is_cleanup: false, depends: BTreeSet::new(), notes: Vec::new(), times: 1 };
+        let place =
+            Place { frame, is_cleanup: false, depends: BTreeSet::new(), notes: Vec::new(), times: 1 };
         let open = self.open.take();
-        for (provider, _) in open.into_iter().rev() {
-            if let Err(action) = self.log_out(provider, &place).await {
+        for session in open.iter().rev() {
+            if let Err(action) = self.log_out(session, &place).await {
                 self.push("logout", &place, action, Vec::new());
             }
         }

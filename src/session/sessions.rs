@@ -9,6 +9,7 @@ use super::visit::{Trouble, Visit};
 use super::wallet::{Given, Looked};
 use super::{Account, PlannedLogin, SignInFailure};
 use crate::credential::{Missing, Preview};
+use crate::document::{AuthKeys, AuthRequest};
 use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote};
 use crate::exchange::retry::REQUEST_TIME;
 use crate::exchange::{Answer, Exchange, RenderError, Rendered};
@@ -161,6 +162,30 @@ impl Sessions {
         method: Option<&str>,
         given: &[(String, Data)],
     ) -> Result<Vec<Rendered>, RenderError> {
+        self.shapes(provider, method, given, |auth| auth.login.0.as_slice()).await
+    }
+
+    /// For a dry run: the requests that end a session of a method. Empty where the provider has no logout.
+    ///
+    /// # Errors
+    /// When a template cannot be evaluated.
+    pub async fn logout_shapes(
+        &self,
+        provider: ProviderIndex,
+        method: Option<&str>,
+        given: &[(String, Data)],
+    ) -> Result<Vec<Rendered>, RenderError> {
+        let of_logout = |auth: &AuthKeys| auth.logout.as_ref().map_or(&[][..], |requests| &requests.0);
+        self.shapes(provider, method, given, of_logout).await
+    }
+
+    async fn shapes(
+        &self,
+        provider: ProviderIndex,
+        method: Option<&str>,
+        given: &[(String, Data)],
+        requests: impl Fn(&AuthKeys) -> &[AuthRequest],
+    ) -> Result<Vec<Rendered>, RenderError> {
         let seat = self.seat(provider);
         let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
         let (planned, wallet) = (seat.account.provider(), &seat.account.wallet);
@@ -171,7 +196,7 @@ impl Sessions {
         let visit = self.visit(seat, index, &nothing_given, Purpose::Login, REQUEST_TIME);
         let session = values::unknown(visit.method.auth.session.as_ref(), &seat.account.provider().name);
         let mut shapes = Vec::new();
-        for request in &visit.method.auth.login.0 {
+        for request in requests(&visit.method.auth) {
             let mut credentials = Vec::new();
             for name in names::below("credentials", visit.templates(request)) {
                 let data = match given.iter().find(|(given, _)| *given == name) {
