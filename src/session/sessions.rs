@@ -175,8 +175,7 @@ impl Sessions {
         method: Option<&str>,
         given: &[(String, Data)],
     ) -> Result<Vec<Rendered>, RenderError> {
-        let of_logout = |auth: &AuthKeys| auth.logout.as_ref().map_or(&[][..], |requests| &requests.0);
-        self.shapes(provider, method, given, of_logout).await
+        self.shapes(provider, method, given, logout_requests).await
     }
 
     async fn shapes(
@@ -638,4 +637,8 @@ impl Seat {
         let method = self.method(method).name.clone();
         self.refused.borrow_mut().push(Refused { method, given: given.clone(), failure: failure.clone() });
     }
+}
+
+fn logout_requests(auth: &AuthKeys) -> &[AuthRequest] {
+    auth.logout.as_ref().map_or(&[], |requests| &requests.0)
 }
