@@ -6,18 +6,16 @@ use super::diagnostics::{Finding, write_human};
 use super::refusal::Refusal;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::streams;
+use super::world::real_world;
 use crate::engine::{self, RunOptions, Selection};
 use crate::event::{Event, EventSink, Events, RunReport, Verdict};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Checked, FileKind, Options, Plan, PlannedStep, StepKind, check_file, resolve_inputs};
-use crate::port::{Cancellation, SecretStore, Surroundings, Transport, World};
+use crate::port::{Cancellation, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Progress, Terminal, json};
 use crate::source::{SourceMap, nearest};
-use crate::system::{
-    HttpTransport, Keychain, MemoryStore, SystemClock, SystemOutput, SystemRandom, SystemSurroundings,
-    TerminalPrompt, cancel_on_signals,
-};
+use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -35,7 +33,7 @@ pub(super) async fn apply(args: &ApplyArgs, is_logging: bool, redactor: &Redacto
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation)?;
     let progress = Progress::new(streams::stderr_look(), !is_logging);
-    let world = world(args, &plan, surroundings, &progress, cancellation);
+    let world = world(args, &plan, surroundings, &progress, &cancellation);
     let job = Job { args, sources, options, redactor, progress };
     if args.simulate { job.simulate(plan, world).await } else { job.run(plan, world, None).await }
 }
@@ -119,24 +117,17 @@ fn world(
     plan: &Plan,
     surroundings: Rc<dyn Surroundings>,
     progress: &Progress,
-    cancellation: Cancellation,
+    cancellation: &Cancellation,
 ) -> World {
     let ca_files = plan.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
-    let network = Rc::new(HttpTransport::new(ca_files.map(|file| plan.folder.join(file)).collect()));
-    let transport: Rc<dyn Transport> = if args.simulate { Rc::new(LoopbackOnly(network)) } else { network };
-    let store: Rc<dyn SecretStore> =
-        if args.simulate { Rc::new(MemoryStore::default()) } else { Rc::new(Keychain::default()) };
-    let prompt = Rc::new(TerminalPrompt::new(args.no_prompt, cancellation.clone()));
-    World {
-        clock: Rc::new(SystemClock::default()),
-        random: std::sync::Arc::new(SystemRandom),
-        transport,
-        store,
-        prompt: Rc::new(QuietPrompt { prompt, progress: progress.clone() }),
-        surroundings,
-        output: Rc::new(SystemOutput),
-        cancellation,
+    let ca_files = ca_files.map(|file| plan.folder.join(file)).collect();
+    let real = real_world(surroundings, ca_files, args.no_prompt, cancellation);
+    let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
+    if !args.simulate {
+        return World { prompt, ..real };
     }
+    let transport = Rc::new(LoopbackOnly(real.transport));
+    World { prompt, transport, store: Rc::new(MemoryStore::default()), ..real }
 }
 
 /// A run with all that is around it.

@@ -4,13 +4,18 @@ mod apply;
 mod args;
 mod asking;
 mod bug;
+mod console;
 mod later;
 mod log;
+mod login;
+mod logout;
 mod refusal;
 mod show;
 mod simulate;
 mod simulated;
+mod status;
 mod streams;
+mod world;
 
 pub mod diagnostics;
 pub mod schema;
@@ -18,13 +23,17 @@ pub mod validate;
 
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::system::{SystemSurroundings, harden};
+use crate::port::Cancellation;
+use crate::system::{SystemSurroundings, cancel_on_signals, harden};
 use args::{Cli, Command, ValidateArgs};
 use clap::Parser;
+use console::Console;
 use refusal::Refusal;
 use std::io::{self, Write};
 use std::path::Path;
+use std::rc::Rc;
 use validate::ValidateError;
+use world::real_world;
 
 /// Runs the command that the process was started with, and returns the exit code.
 pub fn run() -> i32 {
@@ -57,17 +66,45 @@ fn dispatch(command: Command, is_logging: bool, redactor: &Redactor) -> Result<i
         Command::Providers => show::write_providers(out)?,
         Command::Show(args) => show::show(&args, out)?,
         Command::Schema(args) => schema::write_schema(args.kind, out)?,
-        _ => return Err(Refusal::usage("not wired yet")),
+        Command::Login(args) => {
+            return at_console(redactor, async |console| login::login(&args, console).await);
+        }
+        Command::Logout(args) => {
+            return at_console(redactor, async |console| logout::logout(&args, console).await);
+        }
+        Command::Status(args) => {
+            return at_console(redactor, async |console| status::status(&args, console).await);
+        }
     }
     Ok(0)
 }
 
+/// Does what concerns one provider and the person at the terminal.
+fn at_console(
+    redactor: &Redactor,
+    work: impl AsyncFnOnce(&mut Console<'_>) -> Result<i32, Refusal>,
+) -> Result<i32, Refusal> {
+    let surroundings = here()?;
+    let (mut out, mut err) = (streams::stdout(redactor), streams::stderr(redactor));
+    for warning in surroundings.warnings() {
+        writeln!(err, "warning: {warning}")?;
+    }
+    runtime()?.block_on(async {
+        let cancellation = Cancellation::default();
+        cancel_on_signals(&cancellation)?;
+        let world = real_world(Rc::new(surroundings), Vec::new(), false, &cancellation);
+        work(&mut Console { world, redactor: redactor.clone(), out: &mut out, err: &mut err }).await
+    })
+}
+
+/// The surroundings of a command that has no playbook: `.env` lies in the working folder.
+fn here() -> Result<SystemSurroundings, Refusal> {
+    SystemSurroundings::new(Path::new(""), None).map_err(|error| Refusal::invalid(&error))
+}
+
 fn validate(args: &ValidateArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
-    let surroundings =
-        SystemSurroundings::new(Path::new(""), None).map_err(|error| Refusal::invalid(&error))?;
-    let is_valid =
-        validate::validate(&args.paths, args.format, streams::is_stdout_coloured(), &surroundings, out);
-    match is_valid {
+    let is_coloured = streams::is_stdout_coloured();
+    match validate::validate(&args.paths, args.format, is_coloured, &here()?, out) {
         Ok(true) => Ok(0),
         Ok(false) => Ok(Cause::Invalid.exit_code()),
         Err(ValidateError::Write(error)) => Err(error.into()),
