@@ -289,8 +289,15 @@ impl<'a> Loader<'a> {
 
     /// What the command line says becomes a file of its own, so that mistakes in it have places like all others.
     fn load_flags(&mut self, options: &Options) {
-        fn addresses<'f>(flag: &'static str, pairs: &'f [(String, String)]) -> impl Iterator<Item = Flag<'f>> {
-            pairs.iter().map(move |(provider, address)| Flag { flag, provider: Some(provider), value: address })
+        fn addresses<'f>(
+            flag: &'static str,
+            pairs: &'f [(String, String)],
+        ) -> impl Iterator<Item = Flag<'f>> {
+            pairs.iter().map(move |(provider, address)| Flag {
+                flag,
+                provider: Some(provider),
+                value: address,
+            })
         }
         let profiles = options.profiles.iter().map(|(provider, profile)| Flag {
             flag: "--profile",
@@ -311,13 +318,19 @@ impl<'a> Loader<'a> {
             return;
         }
         let file = self.files.sources.add("command line", text);
-        let at = |start: usize, text: &str| Spanned::new(text.to_owned(), Span::new(file, start..start + text.len()));
+        let at = |start: usize, text: &str| {
+            Spanned::new(text.to_owned(), Span::new(file, start..start + text.len()))
+        };
         for (flag, start, value) in written {
             let Some(provider) = flag.provider.map(|provider| at(start, provider)) else { continue };
             self.named_by_flags.push(provider.clone());
             if flag.flag != "--profile" {
                 let address = at(value, flag.value);
-                self.overrides.push(Override { provider, address, is_for_sign_in: flag.flag == AUTH_BASE_URL });
+                self.overrides.push(Override {
+                    provider,
+                    address,
+                    is_for_sign_in: flag.flag == AUTH_BASE_URL,
+                });
             }
         }
     }

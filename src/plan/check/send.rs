@@ -1,5 +1,6 @@
 //! Steps that send a request: by a verb of their own, or by an operation that a definition names.
 
+use super::auth::request_texts;
 use super::context::Context;
 use super::literal_secret;
 use super::load::join;
@@ -60,6 +61,7 @@ impl<'s> RequestStep<'s> {
         };
         if let Some(call) = called {
             self.check_params(&call);
+            self.refuse_session_reader(&call);
             request::check_headers(self.context(), &self.step().request.headers, &self.inside.view);
         } else if let Some(with) = &self.step().with {
             with.iter().for_each(|(_, tree)| self.context().tree(tree, &self.inside.view));
@@ -140,6 +142,17 @@ impl<'s> RequestStep<'s> {
         let message = format!("`{}` needs the parameter `{name}`{purpose}", call.name);
         let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
         self.context().report(diagnostic.help(format!("write `with: {{ {name}: ... }}`")));
+    }
+
+    /// An operation that reads the session cannot go without one.
+    fn refuse_session_reader(&self, call: &Called<'_>) {
+        let texts = request_texts(&call.operation.request);
+        let references = texts.iter().flat_map(|text| text.expressions()).flat_map(|it| it.references());
+        let reads_session = references.into_iter().any(|reference| reference.name(0) == Some("session"));
+        if let Some(auth) = self.step().auth.as_ref().filter(|_| reads_session) {
+            let message = format!("`{}` reads the session, so it cannot go without one", call.name);
+            self.context().report(Diagnostic::new(Code::ConflictingKeys, auth.span, message));
+        }
     }
 
     /// The request that the step writes itself, and whom it asks.
