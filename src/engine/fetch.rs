@@ -331,7 +331,8 @@ impl Engine<'_> {
         let trouble = Trouble::interruption(interruption, &what);
         let is_interruption = interruption.ends_run();
         let trouble = match is_unknown {
-            true => Trouble { cause: Cause::Unknown, ..trouble }
+            true => trouble
+                .caused_by(Cause::Unknown)
                 .note("nobody knows whether it was done")
                 .advice(format!(
                     "look at {} whether it was done before you run this again",

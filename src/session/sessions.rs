@@ -187,8 +187,7 @@ impl Sessions {
         method: Option<&str>,
         given: &[(String, Data)],
     ) -> Result<Vec<Rendered>, RenderError> {
-        let of_logout = |auth: &AuthKeys| auth.logout.as_ref().map_or(&[][..], |requests| &requests.0);
-        self.shapes(provider, method, given, of_logout).await
+        self.shapes(provider, method, given, |auth| auth.logout.as_ref().map_or(&[], |logout| &logout.0)).await
     }
 
     async fn shapes(
