@@ -152,8 +152,9 @@ impl Addresses<'_> {
             return;
         }
         let span = match address {
-            Address::Definition(_) => self.name.span,
-            Address::Playbook(template) => template.span(),
+            // A definition from elsewhere is right as it is; the playbook must allow it.
+            Address::Definition(template) if template.span().file != self.name.span.file => self.name.span,
+            Address::Definition(template) | Address::Playbook(template) => template.span(),
             Address::Override(_) => self.span_of_override(address),
         };
         match self.scheme(context, address) {

@@ -121,7 +121,12 @@ impl<'p> Planner<'p> {
         let inner = Around { loops: item.as_ref().or(around.loops), ..guarded };
         let kind = self.kind(step).and_then(|kind| {
             self.refuse_stray_keys(step, kind);
-            self.plan_kind(kind, &Inside { step, key, view: self.view(key, &inner) }, &inner)
+            let inside = Inside { step, key, view: self.view(key, &inner) };
+            if kind != Kind::Group && step.steps.is_some() {
+                // A mistake that was reported. The steps inside are checked and counted all the same.
+                self.group(&inside, &inner);
+            }
+            self.plan_kind(kind, &inside, &inner)
         });
         let cleanup = self.cleanup(step, key, &inner);
         request::check_time(self.context, step.within.as_ref());
@@ -296,7 +301,7 @@ impl<'p> Planner<'p> {
             return;
         };
         if known.is_secret {
-            literal_secret::look_at_tree(self.context, "password", tree);
+            literal_secret::report_literals(self.context, name, tree);
         }
         let methods = &provider.planned.methods;
         let method = match &step.method {
