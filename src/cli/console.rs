@@ -1,6 +1,5 @@
 //! What the commands that deal with one provider have in common: its plan, its messages.
 
-use super::diagnostics::{Finding, write_human};
 use super::refusal::Refusal;
 use crate::event::{Event, EventKind, EventSink, Events, Failure};
 use crate::exchange::Exchange;
@@ -10,7 +9,7 @@ use crate::model::redaction::Redactor;
 use crate::plan::{BUILT_IN, BuiltIn, Options, Plan, check_text};
 use crate::port::World;
 use crate::session::{PlannedLogin, Profiles, Setup};
-use crate::source::nearest;
+use crate::source::{Severity, nearest};
 use crate::template::Data;
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -78,13 +77,26 @@ impl Console<'_> {
         Err(self.stop(Cause::Invalid, &format!("no provider `{name}` is built in"), Some(&advice)))
     }
 
-    /// The plan of a playbook that does nothing but sign in to one built-in provider.
-    pub(super) fn plan(&mut self, provider: &BuiltIn, options: &Options) -> Result<Rc<Plan>, Refusal> {
+    /// The plan of a playbook that does nothing but sign in to one built-in provider. What is wrong is said without its
+    /// place: there is no such file.
+    pub(super) fn plan(
+        &mut self,
+        provider: &BuiltIn,
+        options: &Options,
+        allow_http: bool,
+    ) -> Result<Rc<Plan>, Refusal> {
         let name = provider.name;
-        let text =
-            format!("version: 1\nproviders: {{ {name}: {{}} }}\nsteps: [{{ authenticate: {name} }}]\n");
+        let text = format!(
+            "version: 1\nproviders: {{ {name}: {{ allow_http: {allow_http} }} }}\nsteps: [{{ authenticate: {name} }}]\n"
+        );
         let checked = check_text(Path::new("sign-in.yaml"), &text, options, &*self.world.surroundings);
-        write_human(&Finding::all(&checked.diagnostics, &checked.sources), false, self.err)?;
+        for diagnostic in &checked.diagnostics {
+            let kind = match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            self.explain(kind, &diagnostic.message, &[], diagnostic.help.as_deref())?;
+        }
         checked.plan.map(Rc::new).ok_or_else(|| Refusal::said(Cause::Invalid))
     }
 

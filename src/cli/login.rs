@@ -24,7 +24,7 @@ const PROVIDER: ProviderIndex = ProviderIndex(0);
 /// Why it was not done.
 pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
     let built_in = console.built_in(&args.provider)?;
-    let plan = console.plan(built_in, &options(args))?;
+    let plan = console.plan(built_in, &options(args), args.allow_http)?;
     let provider = plan.provider(PROVIDER);
     let method = choose(provider, args.method.as_deref(), console)?;
     let wanted = to_keep(provider, method);
