@@ -2,9 +2,16 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod check_cases;
+mod echome;
 mod layers;
+mod origins;
+mod own_api;
+mod prism;
 mod redaction;
+mod sayable;
 mod schema;
+mod secrets;
+mod simpleiot;
 mod simulators;
 mod support;
 mod sweep;
