@@ -47,7 +47,7 @@ impl Echome {
     fn run(&self, playbook: &str) -> Output {
         let output = self.runner.clone().file("echome.yaml", playbook).args(["echome.yaml"]).run();
         for token in self.tokens() {
-            let text = format!("{}{}", output.stdout, output.stderr);
+            let text = output.text();
             assert!(!text.contains(&token), "a token shows in\n{text}");
         }
         output
@@ -106,8 +106,8 @@ fn a_session_is_opened_with_json_and_forgotten_without_a_call() {
     assert_eq!(login.header("authorization"), None);
     let stats = echome.server.stats();
     assert_eq!((stats.logins, stats.refreshes, stats.logouts, stats.refused_logins), (1, 0, 0, 0));
-    assert!(output.stdout.contains("valid 1 h"), "{}", output.stdout);
-    assert!(output.stdout.contains("no logout on this API"), "{}", output.stdout);
+    assert!(output.text().contains("valid 1 h"), "{}", output.text());
+    assert!(output.text().contains("no logout on this API"), "{}", output.text());
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_disabled_key_is_not_refreshed() {
     echome.refuse(MACHINES, 0, 1, 401, &inactive);
     let output = echome.run(THREE_LISTS).exits(1);
     assert_eq!(echome.lines(), [LOGIN, MACHINES]);
-    assert!(output.stderr.contains("was disabled on the server"), "{}", output.stderr);
+    assert!(output.text().contains("was disabled on the server"), "{}", output.text());
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_wrong_key_is_sent_once() {
     let output = echome.run(THREE_LISTS).exits(3);
     assert_eq!(echome.lines(), [LOGIN]);
     assert_eq!(echome.server.stats().refused_logins, 1);
-    assert!(output.stderr.contains("No active account found"), "{}", output.stderr);
+    assert!(output.text().contains("No active account found"), "{}", output.text());
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn an_envelope_that_says_no_is_a_failure_whatever_its_status() {
     echome.refuse(MACHINES, 0, 1, 200, &body);
     let output = echome.run(THREE_LISTS).exits(1);
     assert_eq!(echome.lines(), [LOGIN, MACHINES]);
-    assert!(output.stderr.contains("machine vm-1 is broken"), "{}", output.stderr);
+    assert!(output.text().contains("machine vm-1 is broken"), "{}", output.text());
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn an_envelope_without_its_list_is_no_empty_list() {
     let echome = Echome::start();
     echome.refuse(MACHINES, 0, 1, 200, &json!({ "success": true, "details": "" }));
     let output = echome.run(THREE_LISTS).exits(1);
-    assert!(output.stderr.contains("$.results"), "{}", output.stderr);
+    assert!(output.text().contains("$.results"), "{}", output.text());
 }
 
 #[test]
@@ -232,9 +232,9 @@ fn a_page_that_the_server_does_not_have_is_told_from_a_record_that_it_has_not() 
     let one =
         |step: &str| format!("{}\n  - {step}\n", THREE_LISTS.lines().take(6).collect::<Vec<_>>().join("\n"));
     let output = echome.run(&one("{ call: echome.get_vm, with: { vm_id: vm-none } }")).exits(1);
-    assert!(output.stderr.contains("Resource does not exist"), "{}", output.stderr);
+    assert!(output.text().contains("Resource does not exist"), "{}", output.text());
     let output = echome.run(&one("{ get: /nothing/here }")).exits(1);
-    assert!(output.stderr.contains("HTML"), "{}", output.stderr);
+    assert!(output.text().contains("HTML"), "{}", output.text());
 }
 
 /// The shipped playbook, with and without the line that accepts plain http.
@@ -259,8 +259,8 @@ fn plain_http_to_another_machine_is_refused_unless_the_playbook_accepts_it() {
         .env("ECHOME_SERVER", "echome.invalid")
         .file("echome.yaml", inventory(false));
     let output = runner.args(["apply", "echome.yaml"]).run().exits(2);
-    assert!(output.stderr.contains("allow_http: true"), "{}", output.stderr);
-    assert!(output.stderr.contains("http://echome.invalid"), "{}", output.stderr);
+    assert!(output.text().contains("allow_http: true"), "{}", output.text());
+    assert!(output.text().contains("http://echome.invalid"), "{}", output.text());
 
     // On this machine nobody is on the way.
     echome
@@ -286,7 +286,7 @@ fn each_run_over_plain_http_warns() {
     for _ in 0..2 {
         let output = runner.run().exits(0);
         let warning = "credentials and data go to http://echome.invalid without encryption";
-        assert!(output.stderr.contains(warning), "{}", output.stderr);
+        assert!(output.text().contains(warning), "{}", output.text());
     }
 }
 

@@ -30,7 +30,8 @@ fn runner(acme: &Acme) -> Runner {
 
 #[track_caller]
 fn assert_everything_is_closed(acme: &Acme) {
-    assert_eq!((acme.state().open_windows, acme.state().open_sessions), (0, 0), "{:?}", acme.server.lines());
+    let state = acme.state();
+    assert_eq!((state.open_windows, state.open_sessions), (0, 0), "{:?}", acme.server.lines());
 }
 
 #[test]
@@ -51,14 +52,14 @@ fn the_whole_job_is_done_and_the_window_closed() {
 #[test]
 fn a_failure_closes_the_window_and_the_session() {
     let acme = Acme::start(false);
-    acme.state().broken_page = 2;
+    acme.set(|state| state.broken_page = 2);
     let output = runner(&acme).run().exits(4);
     assert_everything_is_closed(&acme);
     let lines = acme.server.lines();
     assert_eq!(lines.iter().filter(|line| **line == machines(2)).count(), 3, "{lines:?}");
     assert_eq!(lines[lines.len() - 2..], [CLOSE, LOGOUT]);
     assert!(!output.dir.join("machines.ndjson").exists(), "a part of a list is no list");
-    assert!(output.stderr.contains("machine 150 cannot be read"), "{}", output.stderr);
+    assert!(output.text().contains("machine 150 cannot be read"), "{}", output.text());
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn an_interrupt_closes_the_window_and_the_session() {
 #[test]
 fn an_expired_token_is_refreshed_in_the_midst_of_the_pages() {
     let acme = Acme::start(false);
-    acme.state().expires = true;
+    acme.set(|state| state.expires = true);
     runner(&acme).run().exits(0);
     let wanted =
         [LOGIN, OPEN, &machines(1), REFRESH, &machines(1), &machines(2), &machines(3), CLOSE, LOGOUT];
@@ -91,11 +92,11 @@ fn an_expired_token_is_refreshed_in_the_midst_of_the_pages() {
 #[test]
 fn a_window_that_somebody_else_holds_is_left_open() {
     let acme = Acme::start(false);
-    acme.state().open_windows = 1;
+    acme.set(|state| state.open_windows = 1);
     let output = runner(&acme).run().exits(1);
     assert_eq!(acme.server.lines(), [LOGIN, OPEN, LOGOUT]);
     assert_eq!(acme.state().open_windows, 1, "it is not ours to close");
-    assert!(output.stderr.contains("another maintenance window is open at this site"), "{}", output.stderr);
+    assert!(output.text().contains("another maintenance window is open at this site"), "{}", output.text());
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn a_wrong_password_is_sent_once() {
         .run()
         .exits(3);
     assert_eq!(acme.server.lines(), [LOGIN]);
-    assert!(output.stderr.contains("wrong user name or password"), "{}", output.stderr);
+    assert!(output.text().contains("wrong user name or password"), "{}", output.text());
 }
 
 #[test]

@@ -98,14 +98,9 @@ impl Ran {
         self.requests.last().expect("there were requests").header(name)
     }
 
-    /// What a person saw, both outputs.
-    fn text(&self) -> String {
-        format!("{}{}", self.output.stdout, self.output.stderr)
-    }
-
     #[track_caller]
     fn says(self, text: &str) -> Self {
-        assert!(self.text().contains(text), "{text:?} is missing in\n{}", self.text());
+        assert!(self.output.text().contains(text), "{text:?} is missing in\n{}", self.output.text());
         self
     }
 }

@@ -69,7 +69,7 @@ impl Team {
 
     /// No token and no private part of a challenge shows.
     fn checked(&self, output: Output) -> Output {
-        let text = format!("{}{}", output.stdout, output.stderr);
+        let text = output.text();
         for request in self.server.requests() {
             let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
             let values =
@@ -165,7 +165,7 @@ fn the_shipped_inventory_reads_the_settings_from_the_file_of_the_team() {
 fn a_team_without_its_file_is_named_before_anything_is_sent() {
     let team = Team::start("plain");
     let output = team.checked(team.playbook(INVENTORY).env("IOT_TEAM", "other-team").run().exits(2));
-    assert!(output.stderr.contains(".simpleiot/other-team/config.json"), "{}", output.stderr);
+    assert!(output.text().contains(".simpleiot/other-team/config.json"), "{}", output.text());
     assert!(team.lines().is_empty());
 }
 
@@ -205,7 +205,7 @@ fn a_wrong_password_is_sent_once() {
     team.runner = team.runner.env("IOT_PASSWORD", "wrong-password-geheim").plant("wrong-password-geheim");
     let output = team.run(TWO_LISTS).exits(3);
     assert_eq!(team.lines(), [INITIATE]);
-    assert!(output.stderr.contains("Incorrect username or password"), "{}", output.stderr);
+    assert!(output.text().contains("Incorrect username or password"), "{}", output.text());
     team.counts([0, 1, 0, 0]);
 }
 
@@ -234,7 +234,7 @@ fn a_wrong_code_is_sent_once() {
     let mut terminal = team.playbook(TWO_LISTS).open_terminal(SIZE);
     terminal.wait_for("code of your authenticator").send("000000\r");
     let output = team.checked(terminal.finish().exits(3));
-    assert!(output.stdout.contains("the code was not right"), "{}", output.stdout);
+    assert!(output.text().contains("the code was not right"), "{}", output.text());
     assert_eq!(team.lines(), [INITIATE, RESPOND]);
     team.counts([0, 1, 0, 0]);
 }
@@ -243,8 +243,8 @@ fn a_wrong_code_is_sent_once() {
 fn a_code_is_missing_in_plain_words_where_nobody_is_there() {
     let team = Team::start("mfa");
     let output = team.run(TWO_LISTS).exits(3);
-    assert!(output.stderr.contains("mfa_code"), "{}", output.stderr);
-    assert!(output.stderr.contains("no terminal"), "{}", output.stderr);
+    assert!(output.text().contains("mfa_code"), "{}", output.text());
+    assert!(output.text().contains("no terminal"), "{}", output.text());
     assert_eq!(team.lines(), [INITIATE]);
 }
 
@@ -258,7 +258,7 @@ fn an_invited_member_chooses_a_password_at_the_terminal() {
     assert_eq!(team.body(1)["ChallengeName"], "NEW_PASSWORD_REQUIRED");
     assert_eq!(team.body(1)["ChallengeResponses"]["NEW_PASSWORD"], "chosen-password-1");
     // The password came from the environment, where runner cannot write.
-    assert!(output.stdout.contains("IOT_PASSWORD"), "{}", output.stdout);
+    assert!(output.text().contains("IOT_PASSWORD"), "{}", output.text());
     team.counts([1, 0, 0, 1]);
 }
 
@@ -271,7 +271,7 @@ fn an_invited_member_is_refused_in_plain_words_where_nobody_is_there() {
             runner = runner.args(["--no-prompt"]);
         }
         let output = team.checked(runner.run().exits(3));
-        assert!(output.stderr.contains("new_password"), "{}", output.stderr);
+        assert!(output.text().contains("new_password"), "{}", output.text());
         assert_eq!(team.lines(), [INITIATE]);
         assert_eq!(team.server.stats().logins, 0);
     }
@@ -296,8 +296,8 @@ fn a_challenge_that_runner_cannot_answer_is_named() {
     team.refuse("/", 0, 200, &json!({ "ChallengeName": "SMS_MFA", "Session": "session-geheim" }));
     let output = team.run(TWO_LISTS).exits(3);
     let words = "this account asks for SMS_MFA, which runner cannot answer";
-    assert!(output.stderr.contains(words), "{}", output.stderr);
-    assert!(!output.stderr.contains("session-geheim"), "{}", output.stderr);
+    assert!(output.text().contains(words), "{}", output.text());
+    assert!(!output.text().contains("session-geheim"), "{}", output.text());
     assert_eq!(team.lines(), [INITIATE]);
 }
 
@@ -309,8 +309,8 @@ fn a_teapot_is_a_refusal_whose_reason_is_told_and_which_is_not_sent_again() {
         "  - { call: simpleiot.list_devices, with: { project: Atlantis } }\n",
     );
     let output = team.run(&playbook).exits(1);
-    assert!(output.stderr.contains("Project not found"), "{}", output.stderr);
-    assert!(output.stderr.contains("418"), "{}", output.stderr);
+    assert!(output.text().contains("Project not found"), "{}", output.text());
+    assert!(output.text().contains("418"), "{}", output.text());
     assert_eq!(team.lines(), [INITIATE, "GET /iotcli/v1/device?project_name=Atlantis&all=true", REVOKE]);
 }
 
@@ -345,7 +345,7 @@ fn one_address_alone_is_refused_for_the_other_one_would_be_real() {
         let runner = Runner::new().env("IOT_USERNAME", "demo-admin").env("IOT_PASSWORD", "password-geheim");
         let runner = runner.plant("password-geheim").file("team.yaml", TWO_LISTS);
         let output = runner.args(["apply", "team.yaml", flag, &url]).run().exits(2);
-        assert!(output.stderr.contains("two addresses"), "{}", output.stderr);
+        assert!(output.text().contains("two addresses"), "{}", output.text());
     }
     assert!(team.lines().is_empty());
 }

@@ -1,7 +1,7 @@
 //! The API of `playbooks/own-api.yaml`: it signs in, rotates, opens windows, and pages machines.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub const PER_PAGE: usize = 100;
 pub const PAGES: usize = 3;
 
 /// What the server knows, and what a test may ask it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct State {
     /// How many tokens were issued; the last one is good.
     pub tokens: u32,
@@ -54,14 +54,19 @@ impl Acme {
                 let _ = asked.send(());
                 let _ = allowed.recv();
             }
-            lock(&shared).answer(request)
+            shared.lock().expect("no holder panics").answer(request)
         });
         Self { server, state, second_page, go_on }
     }
 
     /// What it knows now.
-    pub fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+    pub fn state(&self) -> State {
+        self.state.lock().expect("no holder panics").clone()
+    }
+
+    /// Changes what it knows.
+    pub fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().expect("no holder panics"));
     }
 
     /// Waits until the second page was asked for.
@@ -73,10 +78,6 @@ impl Acme {
     pub fn release(&self) {
         self.go_on.send(()).expect("the server waits");
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().expect("no holder panics")
 }
 
 impl State {
