@@ -191,7 +191,7 @@ fn unknown_call(
     let diagnostic = Diagnostic::new(code, span, format!("there is no {kind} `{name}`"));
     let names = || known.iter().map(|signature| signature.name);
     match nearest(name, names()) {
-        None if known.len() < 8 => diagnostic.help(format!("there is {}", join(names()))),
+        None if known.len() < 8 => diagnostic.help(format!("there are {}", join(names()))),
         near => diagnostic.did_you_mean(near),
     }
 }
