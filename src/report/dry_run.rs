@@ -49,7 +49,8 @@ fn write_secrets(secrets: &[DrySecret], look: Look, out: &mut dyn Write) -> io::
 fn write_lines(lines: &[DryLine], look: Look, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<[String; 3]> = lines.iter().map(|line| row(line, look)).collect();
     let labels = width(rows.iter().map(|[label, ..]| label));
-    let targets = width(rows.iter().map(|[_, target, _]| target));
+    let is_request = |line: &&DryLine| matches!(line.action, DryAction::Request { .. });
+    let targets = width(lines.iter().filter(is_request).map(|line| row(line, look)[1].clone()));
     for [label, target, rest] in &rows {
         let line = format!("    {}  {}  {rest}", padded(label, labels), padded(target, targets));
         writeln!(out, "{}", line.trim_end())?;
@@ -74,7 +75,8 @@ fn row(line: &DryLine, look: Look) -> [String; 3] {
     };
     notes.extend(after(line, look));
     notes.extend(line.notes.iter().map(|note| look.text(note.as_str())));
-    let rest = body.into_iter().chain(notes).collect::<Vec<_>>().join("  ");
+    let notes = notes.join(&look.text(" · "));
+    let rest = body.into_iter().chain((!notes.is_empty()).then_some(notes)).collect::<Vec<_>>().join("  ");
     [look.text(line.label.as_str()), look.text(target), rest]
 }
 
