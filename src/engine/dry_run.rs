@@ -483,8 +483,7 @@ impl<'a> Rehearsal<'a> {
 
     async fn close_all(&self) {
         let frame = Frame::outermost(&[]);
-        let place =
-            Place { frame, is_cleanup: false, depends: BTreeSet::new(), notes: Vec::new(), times: 1 };
+        let place = Place { frame, is_cleanup: false, depends: BTreeSet::new(), notes: Vec::new(), times: 1 };
         let open = self.open.take();
         for session in open.iter().rev() {
             if let Err(action) = self.log_out(session, &place).await {

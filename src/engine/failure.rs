@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Trouble {
     /// Its kind; names the exit code.
-    pub cause: Cause,
+    cause: Cause,
     headline: String,
     request: Option<String>,
     span: Option<Span>,
@@ -79,13 +79,10 @@ impl Trouble {
         self
     }
 
-    /// Adds a sentence to what to do next.
+    /// The same failure as a heavier one.
     #[must_use]
-    pub fn more_advice(mut self, advice: &str) -> Self {
-        self.advice = Some(match self.advice.take() {
-            Some(first) => format!("{first}. {advice}"),
-            None => advice.to_owned(),
-        });
+    pub fn caused_by(mut self, cause: Cause) -> Self {
+        self.cause = cause;
         self
     }
 
