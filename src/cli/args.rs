@@ -1,8 +1,11 @@
 //! What can be typed: types of the command line only.
 
 use super::schema::SchemaKind;
+use super::validate::Format;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -37,11 +40,18 @@ pub struct Cli {
 /// How much is logged to standard error, and how.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct LogArgs {
-    /// Log each request to standard error; twice: also what libraries say; three times: everything
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    /// Log each request to standard error; `-vv` also what libraries say, `-vvv` everything
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub verbose: u8,
     /// Form of the log
-    #[arg(long, global = true, value_name = "FORM", default_value = "text", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        default_value = "text",
+        hide_default_value = true,
+        display_order = 901
+    )]
     pub log_format: LogFormat,
 }
 
@@ -101,9 +111,9 @@ pub struct ApplyArgs {
     /// Address for signing in, where that is another one; can be repeated
     #[arg(long, value_name = "PROVIDER=URL", value_parser = pair)]
     pub auth_base_url: Vec<(String, String)>,
-    /// Run this step only (its id or name)
-    #[arg(long, value_name = "STEP", conflicts_with = "from")]
-    pub only: Option<String>,
+    /// Run this step only (its id or name); can be repeated
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
     /// Skip the steps before this one (its id or name)
     #[arg(long, value_name = "STEP")]
     pub from: Option<String>,
@@ -130,7 +140,16 @@ pub enum ReportTarget {
     File(PathBuf),
 }
 
-impl std::str::FromStr for ReportTarget {
+impl fmt::Display for ReportTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("standard output"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for ReportTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -153,16 +172,7 @@ pub struct ValidateArgs {
     pub paths: Vec<PathBuf>,
     /// Form of the findings
     #[arg(long, value_name = "FORM", default_value = "human", hide_default_value = true)]
-    pub format: FindingsFormat,
-}
-
-/// The form of what a check found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FindingsFormat {
-    /// The lines at fault with the place marked.
-    Human,
-    /// One JSON array.
-    Json,
+    pub format: Format,
 }
 
 /// `runner simulate`
@@ -219,6 +229,9 @@ pub struct LoginArgs {
     /// Address for signing in, where that is another one
     #[arg(long, value_name = "URL")]
     pub auth_base_url: Option<String>,
+    /// Sign in over plain http, too: anyone on the way can read the credentials
+    #[arg(long)]
+    pub allow_http: bool,
 }
 
 /// `runner logout`

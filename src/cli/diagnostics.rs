@@ -1,40 +1,69 @@
 //! Diagnostics as people read them, each with the line at fault and the place marked in it, and as JSON.
 
-use crate::source::{Diagnostic, FileId, Label, Severity, SourceMap, Span};
+use crate::source::{Diagnostic, FileId, Label, Severity, SourceFile, SourceMap, Span};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
+use std::ops::Range;
 
-/// Writes each diagnostic with its source line, and a line that counts them. Writes nothing when there are none.
+/// A diagnostic with the files that its places lie in.
+#[derive(Debug, Clone, Copy)]
+pub struct Finding<'a> {
+    /// What was found.
+    pub diagnostic: &'a Diagnostic,
+    /// The files of its check.
+    pub sources: &'a SourceMap,
+}
+
+impl<'a> Finding<'a> {
+    /// All that one check found, in its order.
+    pub fn all(diagnostics: &'a [Diagnostic], sources: &'a SourceMap) -> Vec<Self> {
+        diagnostics.iter().map(|diagnostic| Self { diagnostic, sources }).collect()
+    }
+
+    /// What several checks found, by file and place. What two say of the same place, such as a definition that both
+    /// playbooks use, stays once.
+    pub fn merge(mut findings: Vec<Self>) -> Vec<Self> {
+        findings.sort_by(|one, other| one.rank().cmp(&other.rank()));
+        findings.dedup_by(|one, other| one.rank() == other.rank());
+        findings
+    }
+
+    fn file(&self) -> &'a str {
+        self.sources.file(self.diagnostic.primary.span.file).name()
+    }
+
+    fn rank(&self) -> impl Ord + use<'a> {
+        let Diagnostic { code, severity, message, primary, .. } = self.diagnostic;
+        (self.file(), primary.span.start, primary.span.end, *severity, *code, message.as_str())
+    }
+}
+
+/// Writes each finding with its source line, and a line that counts them. Writes nothing when there are none.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_human(
-    diagnostics: &[Diagnostic],
-    sources: &SourceMap,
-    is_coloured: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub fn write_human(findings: &[Finding<'_>], is_coloured: bool, out: &mut dyn Write) -> io::Result<()> {
     let renderer = if is_coloured { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
-    let mut quotes = Quotes::new(sources);
-    for diagnostic in diagnostics {
-        writeln!(out, "{}\n", renderer.render(&[quotes.group(diagnostic)]))?;
+    let mut quotes = Quotes::default();
+    for finding in findings {
+        writeln!(out, "{}\n", renderer.render(&[quotes.group(finding)]))?;
     }
-    match summary(diagnostics) {
+    match summary(findings) {
         Some(summary) => writeln!(out, "{summary}"),
         None => Ok(()),
     }
 }
 
-/// `2 errors and 1 warning in 1 file; nothing was sent`. `None` when there are no diagnostics.
-fn summary(diagnostics: &[Diagnostic]) -> Option<String> {
-    let count = |severity| diagnostics.iter().filter(|item| item.severity == severity).count();
+/// `2 errors and 1 warning in 1 file; nothing was sent`. `None` when nothing was found.
+fn summary(findings: &[Finding<'_>]) -> Option<String> {
+    let count = |severity| findings.iter().filter(|item| item.diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let files: BTreeSet<FileId> = diagnostics.iter().map(|item| item.primary.span.file).collect();
+    let files: BTreeSet<&str> = findings.iter().map(Finding::file).collect();
     let counts: Vec<String> = [(errors, "error"), (warnings, "warning")]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -45,23 +74,21 @@ fn summary(diagnostics: &[Diagnostic]) -> Option<String> {
         .then(|| format!("{} in {}{verdict}", counts.join(" and "), plural(files.len(), "file")))
 }
 
-fn plural(count: usize, noun: &str) -> String {
+/// `1 file`, `2 files`.
+pub(super) fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The texts of the files as they may be quoted, each made once.
-struct Quotes<'s> {
-    sources: &'s SourceMap,
-    texts: BTreeMap<FileId, String>,
+#[derive(Default)]
+struct Quotes {
+    /// By the address of the file: several checks may have read files of the same name.
+    texts: HashMap<*const SourceFile, String>,
 }
 
-impl<'s> Quotes<'s> {
-    fn new(sources: &'s SourceMap) -> Self {
-        Self { sources, texts: BTreeMap::new() }
-    }
-
+impl Quotes {
     /// A diagnostic with the lines that it speaks of, those of its own file first.
-    fn group(&mut self, diagnostic: &Diagnostic) -> Group<'static> {
+    fn group(&mut self, Finding { diagnostic, sources }: &Finding<'_>) -> Group<'static> {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -69,10 +96,10 @@ impl<'s> Quotes<'s> {
         let title = level.primary_title(visible(&diagnostic.message)).id(diagnostic.code.as_str());
         let mut group = Group::with_title(title);
         for file in files_of(diagnostic) {
-            let annotations = annotations_in(diagnostic, file);
-            group = match self.text(file).is_empty() {
-                true => group.element(Origin::path(visible(self.sources.file(file).name()))),
-                false => group.element(self.snippet(file, &annotations)),
+            let source = sources.file(file);
+            group = match source.text().is_empty() {
+                true => group.element(Origin::path(visible(source.name()))),
+                false => group.element(self.snippet(source, &annotations_in(diagnostic, file))),
             };
         }
         match &diagnostic.help {
@@ -84,18 +111,17 @@ impl<'s> Quotes<'s> {
     /// The lines of a file that hold the annotated places. Only these are handed on: files may be large.
     fn snippet(
         &mut self,
-        file: FileId,
+        source: &SourceFile,
         annotations: &[(AnnotationKind, &Label)],
     ) -> Snippet<'static, Annotation<'static>> {
-        let source = self.sources.file(file);
-        let spans: Vec<_> = annotations.iter().map(|(_, label)| self.first_line(label.span)).collect();
-        let start = spans.iter().map(|span| span.start).min().unwrap_or_default();
-        let end = spans.iter().map(|span| span.end).max().unwrap_or_default();
+        let ranges: Vec<_> = annotations.iter().map(|(_, label)| first_line(source, label.span)).collect();
+        let start = ranges.iter().map(|range| range.start).min().unwrap_or_default();
+        let end = ranges.iter().map(|range| range.end).max().unwrap_or_default();
         let lines = source.lines(start..end);
-        let text = &self.text(file)[lines.clone()];
+        let text = &self.text(source)[lines.clone()];
         let place = |offset: usize| visible_lines(&text[..offset - lines.start]).len();
-        let marks = annotations.iter().zip(&spans).map(|((kind, label), span)| {
-            kind.span(place(span.start)..place(span.end)).label(visible(&label.text))
+        let marks = annotations.iter().zip(&ranges).map(|((kind, label), range)| {
+            kind.span(place(range.start)..place(range.end)).label(visible(&label.text))
         });
         Snippet::source(visible_lines(text))
             .path(visible(source.name()))
@@ -103,19 +129,18 @@ impl<'s> Quotes<'s> {
             .annotations(marks.collect::<Vec<_>>())
     }
 
-    /// The part of a span in its first line: where a whole block is at fault, its beginning says which one.
-    fn first_line(&self, span: Span) -> std::ops::Range<usize> {
-        let source = self.sources.file(span.file);
-        let range = span.range();
-        let line_end = source.lines(range.start..range.start).end.max(range.start);
-        let end = range.end.min(line_end);
-        let written = source.text()[range.start..end].trim_end();
-        range.start..range.start + written.len()
+    fn text(&mut self, source: &SourceFile) -> &str {
+        self.texts.entry(source).or_insert_with(|| source.quotable_text())
     }
+}
 
-    fn text(&mut self, file: FileId) -> &str {
-        self.texts.entry(file).or_insert_with(|| self.sources.file(file).quotable_text())
-    }
+/// The part of a span in its first line: where a whole block is at fault, its beginning says which one.
+fn first_line(source: &SourceFile, span: Span) -> Range<usize> {
+    let range = span.range();
+    let line_end = source.lines(range.start..range.start).end.max(range.start);
+    let end = range.end.min(line_end);
+    let written = source.text()[range.start..end].trim_end();
+    range.start..range.start + written.len()
 }
 
 /// The files that a diagnostic speaks of: that of the mistake, then the others.
@@ -140,9 +165,12 @@ fn visible(text: &str) -> String {
     text.chars().map(sign).collect()
 }
 
-/// As [`visible`], with line breaks and tabs left to the renderer. Characters keep their number, so that columns fit.
+/// As [`visible`], with line breaks and tabs left to the renderer. Characters keep their number, so that columns fit;
+/// but what is left of a Windows line break is not shown.
 fn visible_lines(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { c } else { sign(c) }).collect()
+    let text = text.replace("\r\n", "\n");
+    let text = text.strip_suffix('\r').unwrap_or(&text);
+    text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { sign(c) }).collect()
 }
 
 /// Control characters have pictures of their own (Unicode block 2400); what turns the direction of text or has no
@@ -214,26 +242,27 @@ pub struct JsonPlace {
     pub source: String,
 }
 
-/// The diagnostics as plain data for programs, in the same order.
-pub fn to_json(diagnostics: &[Diagnostic], sources: &SourceMap) -> Vec<JsonDiagnostic> {
-    let mut quotes = Quotes::new(sources);
-    diagnostics.iter().map(|diagnostic| quotes.json(diagnostic)).collect()
+/// The findings as plain data for programs, in the same order.
+pub fn to_json(findings: &[Finding<'_>]) -> Vec<JsonDiagnostic> {
+    let mut quotes = Quotes::default();
+    findings.iter().map(|finding| quotes.json(finding)).collect()
 }
 
-/// Writes the diagnostics as one JSON array of [`JsonDiagnostic`], indented.
+/// Writes the findings as one JSON array of [`JsonDiagnostic`], indented.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_json(diagnostics: &[Diagnostic], sources: &SourceMap, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &to_json(diagnostics, sources))?;
+pub fn write_json(findings: &[Finding<'_>], out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &to_json(findings))?;
     writeln!(out)
 }
 
-impl Quotes<'_> {
-    fn json(&mut self, diagnostic: &Diagnostic) -> JsonDiagnostic {
-        let related =
-            |label: &Label| JsonRelated { place: self.place(label.span), label: visible(&label.text) };
+impl Quotes {
+    fn json(&mut self, Finding { diagnostic, sources }: &Finding<'_>) -> JsonDiagnostic {
+        let mut place = |span: Span| self.place(sources.file(span.file), span);
+        let related = |label: &Label| JsonRelated { place: place(label.span), label: visible(&label.text) };
         let related = diagnostic.secondary.iter().map(related).collect();
+        let label = Some(&diagnostic.primary.text).filter(|text| !text.is_empty());
         JsonDiagnostic {
             code: diagnostic.code.as_str(),
             severity: match diagnostic.severity {
@@ -241,15 +270,14 @@ impl Quotes<'_> {
                 Severity::Warning => "warning",
             },
             message: visible(&diagnostic.message),
-            place: self.place(diagnostic.primary.span),
-            label: Some(&diagnostic.primary.text).filter(|text| !text.is_empty()).map(|text| visible(text)),
+            place: place(diagnostic.primary.span),
+            label: label.map(|text| visible(text)),
             help: diagnostic.help.as_deref().map(visible),
             related,
         }
     }
 
-    fn place(&mut self, span: Span) -> JsonPlace {
-        let source = self.sources.file(span.file);
+    fn place(&mut self, source: &SourceFile, span: Span) -> JsonPlace {
         let (start, end) = (source.position(span.start as usize), source.position(span.end as usize));
         let line = source.lines(span.start as usize..span.start as usize);
         JsonPlace {
@@ -258,7 +286,7 @@ impl Quotes<'_> {
             column: start.column,
             end_line: end.line,
             end_column: end.column,
-            source: visible(self.text(span.file)[line].trim_end_matches('\r')),
+            source: visible(self.text(source)[line].trim_end_matches('\r')),
         }
     }
 }
@@ -277,7 +305,7 @@ mod tests {
 
     fn human(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
         let mut out = Vec::new();
-        write_human(diagnostics, sources, false, &mut out).unwrap();
+        write_human(&Finding::all(diagnostics, sources), false, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -349,7 +377,7 @@ mod tests {
 
         1 error in 1 file; nothing was sent
         ");
-        let json = serde_json::to_string(&to_json(&[diagnostic], &sources)).unwrap();
+        let json = serde_json::to_string(&to_json(&Finding::all(&[diagnostic], &sources))).unwrap();
         assert!(!json.contains("u001b") && !json.contains("geheim"), "{json}");
     }
 
@@ -370,11 +398,13 @@ mod tests {
     fn warnings_alone_do_not_say_that_nothing_was_sent() {
         let mut sources = SourceMap::default();
         let file = sources.add("p.yaml", PLAYBOOK);
-        let warning = Diagnostic::new(Code::Suspicious, span_of(&sources, file, "pass"), "odd");
-        assert_eq!(summary(&[warning.clone()]).unwrap(), "1 warning in 1 file");
-        let error = Diagnostic::new(Code::Syntax, span_of(&sources, file, "pass"), "odd");
+        let place = span_of(&sources, file, "pass");
+        let warning = Diagnostic::new(Code::Suspicious, place, "odd");
+        let error = Diagnostic::new(Code::Syntax, place, "odd");
+        let said = |all: &[Diagnostic]| summary(&Finding::all(all, &sources)).unwrap();
+        assert_eq!(said(std::slice::from_ref(&warning)), "1 warning in 1 file");
         let all = [error.clone(), warning, error];
-        assert_eq!(summary(&all).unwrap(), "2 errors and 1 warning in 1 file; nothing was sent");
+        assert_eq!(said(&all), "2 errors and 1 warning in 1 file; nothing was sent");
         assert_eq!(summary(&[]), None);
     }
 
@@ -384,7 +414,7 @@ mod tests {
         let file = sources.add("p.yaml", PLAYBOOK);
         let diagnostic = Diagnostic::new(Code::UnknownKey, span_of(&sources, file, "retires"), "no such key")
             .also(span_of(&sources, file, "steps"), "in here");
-        insta::assert_snapshot!(serde_json::to_string_pretty(&to_json(&[diagnostic], &sources)).unwrap(), @r#"
+        insta::assert_snapshot!(serde_json::to_string_pretty(&to_json(&Finding::all(&[diagnostic], &sources))).unwrap(), @r#"
         [
           {
             "code": "unknown-key",
@@ -410,5 +440,22 @@ mod tests {
           }
         ]
         "#);
+    }
+
+    #[test]
+    fn what_two_checks_say_of_one_place_is_said_once() {
+        let found = |files: &[(&str, &str)]| {
+            let mut sources = SourceMap::default();
+            let mut diagnostics = Vec::new();
+            for (name, message) in files {
+                let file = sources.add(*name, PLAYBOOK);
+                diagnostics.push(Diagnostic::new(Code::Syntax, span_of(&sources, file, "pass"), *message));
+            }
+            (sources, diagnostics)
+        };
+        let (one, two) = (found(&[("b", "x"), ("shared", "y")]), found(&[("a", "x"), ("shared", "y")]));
+        let all = [Finding::all(&one.1, &one.0), Finding::all(&two.1, &two.0)].concat();
+        let files: Vec<&str> = Finding::merge(all).iter().map(Finding::file).collect();
+        assert_eq!(files, ["a", "b", "shared"]);
     }
 }

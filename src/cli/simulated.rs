@@ -1,5 +1,6 @@
 //! `apply --simulate`: a plan turned to simulators on this machine, in surroundings without anything real.
 
+use super::refusal::Refusal;
 use crate::document::{Source, SourceKind, Tree, TreeKind};
 use crate::plan::{Address, Plan, PlannedProvider};
 use crate::port::{Request, Response, SendFailure, Surroundings, Transport, TransportError, VariableOrigin};
@@ -15,12 +16,16 @@ use thiserror::Error;
 
 /// Variables that are no credentials and may come from the real environment.
 const INPUTS: &str = "RUNNER_INPUT_";
+/// As many devices as fill more than one page everywhere.
+const DEVICES: usize = 1250;
 
 /// A plan cannot be simulated.
 #[derive(Debug, Error)]
 pub(super) enum SimulationError {
     /// There is no simulator.
-    #[error("`{name}` has no simulator: `--simulate` knows the built-in providers soracom, emnify, echome and simpleiot")]
+    #[error(
+        "`{name}` has no simulator: `--simulate` knows the built-in providers soracom, emnify, echome and simpleiot"
+    )]
     NoSimulator {
         /// The provider's name in the playbook.
         name: String,
@@ -34,6 +39,15 @@ pub(super) enum SimulationError {
         #[source]
         source: io::Error,
     },
+}
+
+impl From<SimulationError> for Refusal {
+    fn from(error: SimulationError) -> Self {
+        match error {
+            SimulationError::NoSimulator { .. } => Self::usage(error.to_string()),
+            SimulationError::Start { .. } => Self::machine(&error),
+        }
+    }
 }
 
 /// The simulators of a run: one for each provider of the plan, under its name in the playbook.
@@ -74,7 +88,8 @@ async fn simulator_of(provider: &PlannedProvider) -> Result<Simulator, Simulatio
     let name = || provider.name.clone();
     let known = provider.definition.parse::<Provider>().ok().filter(|_| provider.is_built_in);
     let known = known.ok_or_else(|| SimulationError::NoSimulator { name: name() })?;
-    let started = Simulator::start(known, &Options::default()).await;
+    let options = Options { devices: DEVICES, ..Options::default() };
+    let started = Simulator::start(known, &options).await;
     started.map_err(|source| SimulationError::Start { name: name(), source })
 }
 
@@ -92,14 +107,16 @@ fn turn(provider: &mut PlannedProvider, simulator: &Simulator) {
     for setting in &mut provider.settings {
         setting.sources.clear();
         if let Some(value) = demo(DemoKind::Setting, &setting.name) {
-            setting.value = Some(Tree { kind: TreeKind::Template(literal(value, setting.span)), span: setting.span });
+            setting.value =
+                Some(Tree { kind: TreeKind::Template(literal(value, setting.span)), span: setting.span });
         }
     }
     for credential in &mut provider.credentials {
         let span = credential.span;
         // What a step has stored in this run comes first: the real chains are refused at check time where it would not.
         let stored = iter::once(SourceKind::Stored).filter(|_| !credential.is_one_time);
-        let value = demo(DemoKind::Credential, &credential.name).map(|value| SourceKind::Value(literal(value, span)));
+        let value =
+            demo(DemoKind::Credential, &credential.name).map(|value| SourceKind::Value(literal(value, span)));
         credential.is_chain_of_playbook = true;
         credential.sources = stored.chain(value).map(|kind| Source { kind, span }).collect();
     }
@@ -131,7 +148,10 @@ impl Surroundings for SimulatedSurroundings {
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
         if path.starts_with("~") {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "a simulated run reads nothing in the home folder"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "a simulated run reads nothing in the home folder",
+            ));
         }
         self.real.read_text(path)
     }

@@ -19,6 +19,11 @@ pub(super) fn stderr(redactor: &Redactor) -> Stream<Stderr> {
     RedactingWriter::new(redactor.clone(), AutoStream::auto(io::stderr()))
 }
 
+/// Whether colours are wanted on standard output.
+pub(super) fn is_stdout_coloured() -> bool {
+    AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+}
+
 /// Whether colours are wanted on standard error.
 pub(super) fn is_stderr_coloured() -> bool {
     AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never

@@ -1,41 +1,115 @@
 //! `runner validate`: every mistake of playbooks and provider definitions, without sending anything.
 
-use super::diagnostics::{write_human, write_json};
-use crate::document::lower::{FromNode, Lower};
-use crate::document::{Definition, Playbook, parse};
+use super::diagnostics::{Finding, plural, write_human, write_json};
+use crate::plan::{Checked, Options, check_file};
 use crate::port::Surroundings;
-use crate::source::{Code, Diagnostic, Diagnostics, Severity, SourceMap, Span};
+use crate::source::Severity;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use thiserror::Error;
 
-/// Checks one file.
-fn check_file(path: &Path, surroundings: &dyn Surroundings) -> (SourceMap, Vec<Diagnostic>) {
-    let mut sources = SourceMap::default();
-    let mut diagnostics = Diagnostics::default();
-    let name = path.display().to_string();
-    match surroundings.read_text(path) {
-        Ok(text) => {
-            let file = sources.add(name, text);
-            if let Some(node) = parse(&sources, file, &mut diagnostics) {
-                let mut lower = Lower::new(&mut diagnostics);
-                if node.get("provider").is_some() {
-                    Definition::from_node(&node, &mut lower);
-                } else {
-                    Playbook::from_node(&node, &mut lower);
-                }
-            }
-        }
-        Err(error) => {
-            let file = sources.add(name, "");
-            diagnostics.push(Diagnostic::new(Code::UnreadableFile, Span::new(file, 0..0), error.to_string()));
-        }
-    }
-    (sources, diagnostics.into_sorted())
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people: each with its source line.
+    #[default]
+    Human,
+    /// For programs: one JSON array.
+    Json,
+    /// Annotations of GitHub's workflows.
+    #[value(hide = true)]
+    Github,
+    /// SARIF 2.1.
+    #[value(hide = true)]
+    Sarif,
 }
 
-/// Temporary
-pub fn validate(path: &Path, surroundings: &dyn Surroundings, out: &mut dyn Write) -> io::Result<i32> {
-    let (sources, diagnostics) = check_file(path, surroundings);
-    write_human(&diagnostics, &sources, false, out)?;
-    Ok(if diagnostics.iter().any(|d| d.severity == Severity::Error) { 2 } else { 0 })
+/// Why nothing was validated, or not to the end.
+#[derive(Debug, Error)]
+pub enum ValidateError {
+    /// The form is known and not built yet.
+    #[error("`--format {0}` is not supported yet; use `human` or `json`")]
+    FormatNotSupportedYet(&'static str),
+    /// A folder could not be listed.
+    #[error("list the folder {}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No file to check.
+    #[error("no playbook or definition (`*.yaml`, `*.yml`) lies in {}", .0.display())]
+    NoFiles(PathBuf),
+    /// The findings could not be written.
+    #[error("write the findings")]
+    Write(#[from] io::Error),
+}
+
+/// Checks files, and in folders all `*.yaml` and `*.yml`, and writes what was found by file and place. True when there
+/// are no errors; warnings are no errors.
+///
+/// # Errors
+/// See [`ValidateError`]. A file that cannot be read is a finding.
+pub fn validate(
+    paths: &[PathBuf],
+    format: Format,
+    is_coloured: bool,
+    surroundings: &dyn Surroundings,
+    out: &mut dyn Write,
+) -> Result<bool, ValidateError> {
+    match format {
+        Format::Human | Format::Json => {}
+        Format::Github => return Err(ValidateError::FormatNotSupportedYet("github")),
+        Format::Sarif => return Err(ValidateError::FormatNotSupportedYet("sarif")),
+    }
+    let files = files_of(paths)?;
+    let checks: Vec<Checked> =
+        files.iter().map(|file| check_file(file, &Options::default(), surroundings)).collect();
+    let findings = checks.iter().flat_map(|check| Finding::all(&check.diagnostics, &check.sources)).collect();
+    let findings = Finding::merge(findings);
+    match format {
+        Format::Json => write_json(&findings, out)?,
+        _ if findings.is_empty() => writeln!(out, "{} checked, no mistakes", plural(files.len(), "file"))?,
+        _ => write_human(&findings, is_coloured, out)?,
+    }
+    Ok(findings.iter().all(|finding| finding.diagnostic.severity != Severity::Error))
+}
+
+/// The files that are meant, each once: a folder stands for what lies below it.
+fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ValidateError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        list(path, &mut files).map_err(|source| ValidateError::Folder { folder: path.clone(), source })?;
+        if files.len() == before {
+            return Err(ValidateError::NoFiles(path.clone()));
+        }
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+/// Adds the YAML files below a folder. Hidden ones are passed over, and links to folders, which may lead in a circle.
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        let is_yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+        if is_hidden {
+            continue;
+        } else if entry.file_type()?.is_dir() {
+            list(&path, files)?;
+        } else if is_yaml {
+            files.push(path);
+        }
+    }
+    Ok(())
 }

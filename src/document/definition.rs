@@ -2,7 +2,7 @@
 
 use super::expression::{OneOrMany, Tree};
 use super::literal::Literal;
-use super::lower::{FromNode, Lower, exactly_one, keys};
+use super::lower::{FromNode, Lower, exactly_one, keys, refuse_several};
 use super::named::Named;
 use super::playbook::Version;
 use super::reader::{JsonPath, Reader};
@@ -12,6 +12,7 @@ use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{Condition, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 keys! {
@@ -210,7 +211,8 @@ fn source_of_word(node: &Node, lower: &mut Lower<'_>) -> Option<SourceKind> {
         }
         Some(word @ ("keychain" | "command" | "vault")) => {
             let message = format!("`{word}` is not supported yet");
-            lower.report(Diagnostic::new(Code::NotSupportedYet, node.span, message));
+            let diagnostic = Diagnostic::new(Code::NotSupportedYet, node.span, message);
+            lower.report(diagnostic.label("use `env`, `file` or `stored`"));
             None
         }
         Some(word) => {
@@ -231,13 +233,12 @@ fn source_of_map(node: &Node, lower: &mut Lower<'_>) -> Option<SourceKind> {
     let keys = SourceKeys::from_node(node, lower)?;
     let written: Vec<&str> = SOURCE_KINDS.into_iter().filter(|kind| node.get(kind).is_some()).collect();
     if written.len() > 1 {
-        let message = format!("a source is one of {}, not several", written.join(" and "));
-        lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
+        refuse_several(node, "a source", &written, lower);
         return None;
     }
-    if node.get("path").is_some() && written != ["file"] {
+    if let Some(key) = node.key("path").filter(|_| written != ["file"]) {
         let message = "`path` goes with `file`";
-        lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
+        lower.report(Diagnostic::new(Code::ConflictingKeys, key.span, message));
         return None;
     }
     if written.is_empty() && node.as_map().is_some_and(<[_]>::is_empty) {
@@ -265,6 +266,7 @@ impl JsonSchema for Source {
 
 keys! {
     /// How one signs in, stays signed in and signs out.
+    #[schemars(extend("allOf" = preset_forms()))]
     pub struct Auth is "`auth`" {
         optional {
             /// A preset to start from.
@@ -282,6 +284,34 @@ keys! {
             "cache": "sessions are kept in memory only so far";
         }
     }
+}
+
+/// For the JSON Schema of [`Auth`]: what each preset takes under `with`.
+fn preset_forms() -> Value {
+    let nothing = json!({ "not": { "required": ["with"] } });
+    let key = json!({
+        "required": ["with"],
+        "properties": { "with": {
+            "propertyNames": { "enum": ["header", "query"] }, "minProperties": 1, "maxProperties": 1
+        } }
+    });
+    let client_credentials = json!({
+        "required": ["with"],
+        "properties": { "with": {
+            "propertyNames": { "enum": ["token", "revoke", "scope", "client_auth"] }, "required": ["token"]
+        } }
+    });
+    let forms = [
+        (Preset::Basic, nothing.clone()),
+        (Preset::Bearer, nothing),
+        (Preset::ApiKey, key),
+        (Preset::OAuth2ClientCredentials, client_credentials),
+    ];
+    let rule = |(preset, form): (Preset, Value)| {
+        let is_used = json!({ "properties": { "use": { "const": preset.as_str() } }, "required": ["use"] });
+        json!({ "if": is_used, "then": form })
+    };
+    forms.into_iter().map(rule).collect()
 }
 
 words! {
@@ -336,7 +366,7 @@ keys! {
 
 words! {
     /// What a sign-in request does about the session.
-    pub enum AuthSession is "`auth` of a sign-in request" {
+    pub enum AuthSession is "word for `auth`" {
         /// It carries the session as `send` says.
         Session = "session",
     }
@@ -557,12 +587,12 @@ pub fn declared_type(value: &ValueKeys) -> ValueType {
     match (&value.value_type, &value.default) {
         (Some(written), _) => written.value,
         (None, Some(Literal { value, .. })) => match value {
-            serde_json::Value::Bool(_) => ValueType::Boolean,
-            serde_json::Value::Number(number) if number.is_f64() => ValueType::Number,
-            serde_json::Value::Number(_) => ValueType::Integer,
-            serde_json::Value::Array(_) => ValueType::List,
-            serde_json::Value::Object(_) => ValueType::Map,
-            serde_json::Value::Null | serde_json::Value::String(_) => ValueType::String,
+            Value::Bool(_) => ValueType::Boolean,
+            Value::Number(number) if number.is_f64() => ValueType::Number,
+            Value::Number(_) => ValueType::Integer,
+            Value::Array(_) => ValueType::List,
+            Value::Object(_) => ValueType::Map,
+            Value::Null | Value::String(_) => ValueType::String,
         },
         (None, None) => ValueType::String,
     }

@@ -1,6 +1,7 @@
 //! Values that are templates, conditions, or trees of templates.
 
 use super::lower::{FromNode, Lower};
+use super::named::refuse_template_key;
 use super::scalar::schema;
 use super::yaml::{Content, Node, ScalarKind};
 use crate::source::{Code, Diagnostic, Span, Spanned, Text};
@@ -95,7 +96,7 @@ fn is_word(c: char) -> bool {
 impl FromNode for Condition {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let Some(scalar) = node.as_scalar().filter(|scalar| scalar.kind != ScalarKind::Null) else {
-            lower.wrong_type(node, "a condition, such as `inputs.days > 3`,");
+            lower.wrong_type(node, "a condition such as `inputs.days > 3`");
             return None;
         };
         match Condition::parse(&scalar.text) {
@@ -201,13 +202,6 @@ impl FromNode for Tree {
             }
         };
         Some(Self { span: node.span, kind })
-    }
-}
-
-fn refuse_template_key(key: &Spanned<String>, lower: &mut Lower<'_>) {
-    if key.value.contains("${{") {
-        let message = "a key is never a template";
-        lower.report(Diagnostic::new(Code::TemplateForm, key.span, message));
     }
 }
 

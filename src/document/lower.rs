@@ -4,17 +4,42 @@
 //! the JSON Schema (by `schemars`, with the doc comments as descriptions) all come from that one declaration.
 
 use super::yaml::Node;
-use crate::source::{Code, Diagnostic, Diagnostics, Spanned, nearest};
+use crate::source::{Code, Diagnostic, Diagnostics, Span, Spanned, nearest};
+use std::borrow::Cow;
 
 /// What lowering writes to.
 pub struct Lower<'a> {
     diagnostics: &'a mut Diagnostics,
+    /// The key whose value is read, for messages. `None` in a list.
+    key: Option<Cow<'static, str>>,
 }
 
 impl<'a> Lower<'a> {
     /// Lowers into `diagnostics`.
     pub fn new(diagnostics: &'a mut Diagnostics) -> Self {
-        Self { diagnostics }
+        Self { diagnostics, key: None }
+    }
+
+    /// Reads the value of a key: messages name it.
+    pub fn at_key<T>(&mut self, key: impl Into<Cow<'static, str>>, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.at(Some(key.into()), read)
+    }
+
+    /// The key whose value is read; `None` in a list.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// Reads an item of a list.
+    fn at_item<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.at(None, read)
+    }
+
+    fn at<T>(&mut self, key: Option<Cow<'static, str>>, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.key, key);
+        let result = read(self);
+        self.key = outer;
+        result
     }
 
     /// Takes a mistake up.
@@ -24,8 +49,20 @@ impl<'a> Lower<'a> {
 
     /// A value is of the wrong type. `wanted` names what is taken, with an example where that helps.
     pub fn wrong_type(&mut self, node: &Node, wanted: &str) {
-        let message = format!("{wanted} is needed here, not {}", node.describe());
-        self.report(Diagnostic::new(Code::WrongType, node.span, message));
+        self.refuse(Code::WrongType, node, wanted, node.describe());
+    }
+
+    /// A value is not what its key takes. `wanted` names what is taken, `found` what is there.
+    pub fn refuse(&mut self, code: Code, node: &Node, wanted: &str, found: &str) {
+        let diagnostic = match &self.key {
+            Some(key) => {
+                let diagnostic =
+                    Diagnostic::new(code, node.span, format!("`{key}` takes {wanted}, not {found}"));
+                if wanted.contains("such as") { diagnostic } else { with_example(diagnostic, key) }
+            }
+            None => Diagnostic::new(code, node.span, format!("{wanted} is needed here, not {found}")),
+        };
+        self.report(diagnostic);
     }
 }
 
@@ -72,7 +109,8 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     let message = format!("{owner} has no key `{}`", key.value);
     let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, message);
     let usable = || keys.iter().filter(|known| known.missing_work.is_none()).map(|known| known.name);
-    match nearest(&key.value, usable()) {
+    let our_word = || our_word(&key.value).filter(|word| usable().any(|name| name == *word));
+    match nearest(&key.value, usable()).or_else(our_word) {
         Some(name) => diagnostic.label(match example(name) {
             Some(example) => format!("did you mean `{name}`? It takes `{example}`"),
             None => format!("did you mean `{name}`?"),
@@ -85,15 +123,10 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     }
 }
 
-/// Reports that what should be the map of `owner` is something else.
-pub fn not_a_map(node: &Node, owner: &str, lower: &mut Lower<'_>) {
-    let message = format!("{owner} is a map, not {}", node.describe());
-    lower.report(Diagnostic::new(Code::WrongType, node.span, message));
-}
-
 /// What a key takes, where its name does not tell the form.
 fn example(key: &str) -> Option<&'static str> {
     Some(match key {
+        "get" | "head" | "post" | "put" | "patch" | "delete" => "/path",
         "retry" => "{ attempts: 3 }",
         "timeout" | "within" | "deadline" => "30s",
         "expect" => "{ status: 2xx }",
@@ -103,14 +136,80 @@ fn example(key: &str) -> Option<&'static str> {
         "store" => "provider.credential",
         "on_error" => "stop, or continue",
         "rows" => "$.path",
+        "save" => "devices.ndjson",
+        "query" | "headers" | "cookies" | "form" | "with" => "{ name: value }",
+        "paginate" => "{ by: page, param: page }",
+        "steps" | "cleanup" => "[{ get: /path }]",
+        "from" => "[{ env: NAME }]",
+        "inputs" | "settings" | "params" => "{ name: { default: 1 } }",
+        "secrets" | "credentials" => "{ name: { from: [{ env: NAME }] } }",
+        "providers" => "{ emnify: {} }",
+        "defaults" => "{ timeout: 30s }",
+        "hints" => "{ 404: what to do }",
+        "rate_limit" => "{ rate: 10/1s }",
+        "expires" => "[{ after: 1h }]",
         _ => return None,
     })
 }
 
-/// Reports a key that must be there and is not.
-pub fn missing_key(map: &Node, owner: &str, key: &str, lower: &mut Lower<'_>) {
-    let span = map.as_map().and_then(|entries| entries.first()).map_or(map.span, |entry| entry.key.span);
-    lower.report(Diagnostic::new(Code::MissingKey, span, format!("{owner} needs the key `{key}`")));
+/// What other tools call a key. Only names that are not near to ours: those are found without help.
+fn our_word(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "when" | "condition" => "if",
+        "loop" | "foreach" | "with_items" | "items" => "for_each",
+        "register" | "capture" | "captures" | "extract" => "outputs",
+        "assert" | "asserts" | "check" | "validate" | "test" => "expect",
+        "body" | "data" | "payload" => "json",
+        "params" => "query",
+        "title" => "name",
+        "vars" | "variables" => "inputs",
+        "tasks" | "jobs" => "steps",
+        "ignore_errors" | "continue_on_error" => "on_error",
+        "finally" | "teardown" => "cleanup",
+        "source" | "sources" => "from",
+        "url" | "host" => "base_url",
+        _ => return None,
+    })
+}
+
+/// Reports keys of which one at most can stand in a map: `written` are those that do, two at least.
+pub fn refuse_several(map: &Node, owner: &str, written: &[&str], lower: &mut Lower<'_>) {
+    let names: Vec<String> = written.iter().map(|key| format!("`{key}`")).collect();
+    let places: Vec<Span> = written.iter().filter_map(|key| map.key(key)).map(|key| key.span).collect();
+    let [first, .., last] = places.as_slice() else { return };
+    let both = if names.len() == 2 { "both" } else { "all" };
+    let message = format!("{owner} takes one of {}, not {both}", names.join(" and "));
+    lower.report(Diagnostic::new(Code::ConflictingKeys, *last, message).also(*first, "or this"));
+}
+
+/// Reports that what should be the map of `owner` is something else.
+pub fn not_a_map(node: &Node, owner: &str, lower: &mut Lower<'_>) {
+    let message = format!("{owner} is a map, not {}", node.describe());
+    let diagnostic = Diagnostic::new(Code::WrongType, node.span, message);
+    lower.report(with_example(diagnostic, owner.trim_matches('`')));
+}
+
+fn with_example(diagnostic: Diagnostic, key: &str) -> Diagnostic {
+    match example(key) {
+        Some(example) => diagnostic.help(format!("write it as `{key}: {example}`")),
+        None => diagnostic,
+    }
+}
+
+/// Reports a key that must be there and is not; unless another was reported that was probably meant to be it.
+pub fn missing_key(map: &Node, owner: &str, key: &str, keys: &[Key], lower: &mut Lower<'_>) {
+    let written = map.as_map().unwrap_or_default();
+    let is_known = |name: &str| keys.iter().any(|key| key.name == name);
+    let is_meant = |name: &str| nearest(name, [key]).is_some() || our_word(name) == Some(key);
+    if written.iter().any(|entry| !is_known(&entry.key.value) && is_meant(&entry.key.value)) {
+        return;
+    }
+    let message = format!("{owner} needs the key `{key}`");
+    let diagnostic = match written.first() {
+        Some(entry) => Diagnostic::new(Code::MissingKey, entry.key.span, message).label("beside this one"),
+        None => Diagnostic::new(Code::MissingKey, map.span, message),
+    };
+    lower.report(with_example(diagnostic, key));
 }
 
 impl<T: FromNode> FromNode for Option<T> {
@@ -137,7 +236,7 @@ impl<T: FromNode> FromNode for Vec<T> {
             lower.wrong_type(node, "a list");
             return None;
         };
-        Some(items.iter().filter_map(|item| T::from_node(item, lower)).collect())
+        Some(items.iter().filter_map(|item| lower.at_item(|lower| T::from_node(item, lower))).collect())
     }
 }
 
@@ -198,9 +297,12 @@ macro_rules! keys {
                 // All keys are read before the first that failed ends the reading, so that every mistake is reported.
                 $($(
                     let $required = match map.get($required_key) {
-                        Some(node) => $crate::document::lower::FromNode::from_node(node, lower),
+                        Some(node) => lower.at_key($required_key, |lower| {
+                            $crate::document::lower::FromNode::from_node(node, lower)
+                        }),
                         None => {
-                            $crate::document::lower::missing_key(map, $owner, $required_key, lower);
+                            let keys = <Self as $crate::document::lower::KeySet>::keys();
+                            $crate::document::lower::missing_key(map, $owner, $required_key, &keys, lower);
                             None
                         }
                     };
@@ -208,7 +310,11 @@ macro_rules! keys {
                 $($(
                     let $optional: $optional_type = map
                         .get($optional_key)
-                        .and_then(|node| $crate::document::lower::FromNode::from_node(node, lower))
+                        .and_then(|node| {
+                            lower.at_key($optional_key, |lower| {
+                                $crate::document::lower::FromNode::from_node(node, lower)
+                            })
+                        })
                         .unwrap_or_default();
                 )*)?
                 $($(let $part = <$part_type as $crate::document::lower::KeySet>::read(map, lower);)*)?

@@ -1,6 +1,6 @@
 use super::lower::{FromNode, Lower};
 use super::yaml::Node;
-use crate::source::Spanned;
+use crate::source::{Code, Diagnostic, Spanned};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -66,6 +66,14 @@ impl<T> Named<T> {
     }
 }
 
+/// Data never becomes a name.
+pub(super) fn refuse_template_key(key: &Spanned<String>, lower: &mut Lower<'_>) {
+    if key.value.contains("${{") {
+        let message = "a key is never a template";
+        lower.report(Diagnostic::new(Code::TemplateForm, key.span, message));
+    }
+}
+
 impl<T: FromNode> FromNode for Named<T> {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let Some(map) = node.as_map() else {
@@ -74,7 +82,8 @@ impl<T: FromNode> FromNode for Named<T> {
         };
         let mut named = Self::default();
         for entry in map {
-            match T::from_node(&entry.value, lower) {
+            refuse_template_key(&entry.key, lower);
+            match lower.at_key(entry.key.value.clone(), |lower| T::from_node(&entry.value, lower)) {
                 Some(value) => named.entries.push((entry.key.clone(), value)),
                 None => named.broken.push(entry.key.value.clone()),
             }

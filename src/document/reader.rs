@@ -1,7 +1,7 @@
 //! What is read from an answer: a JSONPath into its body, a header, a cookie, a link.
 
 use super::literal::Literal;
-use super::lower::{FromNode, Lower, exactly_one, keys};
+use super::lower::{FromNode, Lower, exactly_one, keys, refuse_several};
 use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Span, Spanned, Text};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -36,8 +36,10 @@ impl JsonPath {
             Err(error) => {
                 let at = written.floor_char_boundary(error.position().min(written.len()));
                 let width = written[at..].chars().next().map_or(0, char::len_utf8);
-                let message = format!("not a valid JSONPath (RFC 9535): {}", error.message());
-                Err(Box::new(Diagnostic::new(Code::JsonPathSyntax, text.part(at..at + width), message)))
+                let message = format!("`{written}` is no JSONPath (RFC 9535)");
+                let diagnostic = Diagnostic::new(Code::JsonPathSyntax, text.part(at..at + width), message);
+                let help = "paths look like `$.items[0].id`, `$.items[*].id`, `$.items[?@.name == \"x\"]`";
+                Err(Box::new(diagnostic.label("it cannot be read from here on").help(help)))
             }
         }
     }
@@ -101,17 +103,23 @@ fn singular_selector(inside: &str) -> Option<&str> {
     behind.trim_start().strip_prefix(']')
 }
 
+/// Whether a text is `$` alone, or goes on as a path does.
+fn begins_as_path(text: &str) -> bool {
+    text.strip_prefix('$').is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', ' ']))
+}
+
 impl FromNode for JsonPath {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let Some(text) = node.as_text() else {
             lower.wrong_type(node, "a path such as `$.items`");
             return None;
         };
-        if !text.value.starts_with('$') || text.value.starts_with("${{") {
+        if !begins_as_path(&text.value) {
             let message = "a path into an answer begins with `$.` or `$[`";
-            let suggestion = format!("$.{}", text.value.trim_start_matches('.'));
+            let suggestion = format!("$.{}", text.value.trim_start_matches(['$', '.']));
             let diagnostic = Diagnostic::new(Code::JsonPathSyntax, node.span, message);
-            let is_simple = text.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+            let is_simple =
+                text.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '$' | '_' | '.'));
             lower.report(diagnostic.did_you_mean(is_simple.then_some(suggestion.as_str())));
             return None;
         }
@@ -207,20 +215,19 @@ impl FromNode for Reader {
             keys.cookie.map(ReaderPlace::Cookie),
             keys.link.map(ReaderPlace::Link),
         ];
-        let written = PLACES.iter().filter(|key| node.get(key).is_some()).count();
-        let mut places = places.into_iter().flatten();
-        match (written, places.next()) {
-            (1, place) => {
-                Some(Self { place: place?, secret: keys.secret, default: keys.default, span: node.span })
-            }
-            (0, _) => {
+        let written: Vec<&str> = PLACES.into_iter().filter(|key| node.get(key).is_some()).collect();
+        match written.len() {
+            0 => {
                 let message = "a reader needs one of `path`, `header`, `cookie` and `link`";
                 lower.report(Diagnostic::new(Code::MissingKey, node.span, message));
                 None
             }
+            1 => {
+                let place = places.into_iter().flatten().next()?;
+                Some(Self { place, secret: keys.secret, default: keys.default, span: node.span })
+            }
             _ => {
-                let message = "a reader takes one of `path`, `header`, `cookie` and `link`, not several";
-                lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
+                refuse_several(node, "a reader", &written, lower);
                 None
             }
         }

@@ -10,6 +10,7 @@ use super::yaml::Node;
 use crate::source::{Span, Spanned};
 use crate::template::{Condition, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 keys! {
@@ -145,7 +146,7 @@ words! {
 
 words! {
     /// What a request does about the session: the only choice is to go without.
-    pub enum NoAuth is "`auth` of a request" {
+    pub enum NoAuth is "word for `auth`" {
         /// No session is sent and none is opened.
         None = "none",
     }
@@ -160,8 +161,8 @@ words! {
         Cursor = "cursor",
     }
     later {
-        "offset": "pages by offset",
-        "link": "pages by `Link` header",
+        "offset": "paging by offset is not built yet",
+        "link": "paging by the `Link` header is not built yet",
     }
 }
 
@@ -177,6 +178,7 @@ words! {
 
 keys! {
     /// How all pages of a list are fetched.
+    #[schemars(extend("allOf" = page_kinds()))]
     pub struct Paginate is "`paginate`" {
         required {
             /// How pages are numbered.
@@ -257,7 +259,7 @@ words! {
         Json = "json",
     }
     later {
-        "csv": "CSV files",
+        "csv": "CSV files are not built yet",
     }
 }
 
@@ -292,9 +294,13 @@ keys! {
 
 impl FromNode for Save {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
-        if node.as_map().is_none() {
+        if node.as_text().is_some() {
             let file = Template::from_node(node, lower)?;
             return Some(Self { file, format: None, fields: Named::default(), span: node.span });
+        }
+        if node.as_map().is_none() {
+            lower.wrong_type(node, "a file such as `devices.ndjson`");
+            return None;
         }
         let keys = SaveKeys::from_node(node, lower)?;
         Some(Self { file: keys.file, format: keys.format, fields: keys.fields, span: node.span })
@@ -307,9 +313,8 @@ impl JsonSchema for Save {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let file = generator.subschema_for::<Template>();
         let keys = generator.subschema_for::<SaveKeys>();
-        json_schema!({ "anyOf": [file, keys] })
+        json_schema!({ "anyOf": [{ "type": "string" }, keys] })
     }
 }
 
@@ -365,6 +370,7 @@ words! {
 
 keys! {
     /// A value that the caller may set.
+    #[schemars(extend("allOf" = typed_values()))]
     pub struct ValueKeys is "an input" {
         optional {
             /// Its type; default that of `default`, else `string`.
@@ -379,6 +385,42 @@ keys! {
             "description" => description: Option<String>;
         }
     }
+}
+
+/// For the JSON Schema of [`Paginate`]: the keys that go with each kind of page.
+fn page_kinds() -> Value {
+    let has = |key: &str| json!({ "required": [key] });
+    let rule = |kind: PageKind, then: Value| {
+        let is_kind = json!({ "properties": { "by": { "const": kind.as_str() } }, "required": ["by"] });
+        json!({ "if": is_kind, "then": then })
+    };
+    let numbered = ["start", "step", "pages"].map(has);
+    json!([
+        rule(PageKind::Cursor, json!({ "required": ["next"], "not": { "anyOf": numbered } })),
+        rule(PageKind::Page, json!({ "not": has("next") })),
+    ])
+}
+
+/// For the JSON Schema of [`ValueKeys`]: default and choices are of the type that is written.
+fn typed_values() -> Value {
+    let json_types = [
+        ("string", "string"),
+        ("integer", "integer"),
+        ("number", "number"),
+        ("boolean", "boolean"),
+        ("list", "array"),
+        ("map", "object"),
+    ];
+    let rules = json_types.map(|(word, json_type)| {
+        json!({
+            "if": { "properties": { "type": { "const": word } }, "required": ["type"] },
+            "then": { "properties": {
+                "default": { "anyOf": [{ "type": json_type }, { "enum": [null] }] },
+                "enum": { "items": { "type": json_type } }
+            } }
+        })
+    });
+    rules.into_iter().collect()
 }
 
 /// Whether `map` has any key of a type: which of two forms an author meant.

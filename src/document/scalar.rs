@@ -26,11 +26,12 @@ pub(super) use schema;
 impl FromNode for String {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_scalar() {
-            Some(scalar) if scalar.kind == ScalarKind::Text => Some(scalar.text.value.clone()),
+            Some(scalar) if scalar.kind == ScalarKind::Text => {
+                refuse_template(node, &scalar.text.value, lower)?;
+                Some(scalar.text.value.clone())
+            }
             Some(scalar) if scalar.kind != ScalarKind::Null => {
-                let message = format!("text is needed here, not {}", node.describe());
-                let diagnostic = Diagnostic::new(Code::WrongType, node.span, message);
-                lower.report(diagnostic.label(format!("write `\"{}\"`", scalar.text.value)));
+                lower.refuse(Code::WrongType, node, "text (in quotes)", node.describe());
                 None
             }
             _ => {
@@ -39,6 +40,20 @@ impl FromNode for String {
             }
         }
     }
+}
+
+/// A text that is used as it stands would show or send `${{ }}`. Only in a description that may be what is meant.
+fn refuse_template(node: &Node, text: &str, lower: &mut Lower<'_>) -> Option<()> {
+    let is_template = text.contains("${{") && !text.contains("$${{");
+    if !is_template || lower.key() == Some("description") {
+        return Some(());
+    }
+    let message = match lower.key() {
+        Some(key) => format!("`{key}` takes no template"),
+        None => "no template is taken here".to_owned(),
+    };
+    lower.report(Diagnostic::new(Code::TemplateForm, node.span, message).label("write the text out"));
+    None
 }
 
 impl FromNode for bool {
@@ -57,15 +72,15 @@ impl FromNode for u32 {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_scalar().map(|scalar| &scalar.kind) {
             Some(ScalarKind::Number(number)) => {
+                let written = number.to_string();
                 let number = number.as_u64().and_then(|number| u32::try_from(number).ok());
                 if number.is_none() {
-                    let message = "a whole number from 0 to 4294967295 is needed here";
-                    lower.report(Diagnostic::new(Code::InvalidValue, node.span, message));
+                    lower.refuse(Code::InvalidValue, node, "a whole number from 0 to 4294967295", &written);
                 }
                 number
             }
             _ => {
-                lower.wrong_type(node, "a number");
+                lower.wrong_type(node, "a whole number");
                 None
             }
         }
@@ -98,7 +113,7 @@ impl FromNode for Ident {
         }
         let message = format!("`{text}` is no name: letters, digits and `_` only, no digit first");
         let mended: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        let suggestion = Self::is_valid(&mended).then_some(mended);
+        let suggestion = (Self::is_valid(&mended) && !text.contains("${{")).then_some(mended);
         let diagnostic = Diagnostic::new(Code::InvalidName, node.span, message);
         lower.report(diagnostic.did_you_mean(suggestion.as_deref()));
         None
@@ -140,7 +155,7 @@ impl Time {
 
 impl FromNode for Time {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
-        let Some(scalar) = node.as_scalar() else {
+        let Some(scalar) = node.as_scalar().filter(|scalar| scalar.kind != ScalarKind::Null) else {
             lower.wrong_type(node, "a duration such as `30s`");
             return None;
         };
@@ -173,8 +188,11 @@ pub struct Rate {
 
 impl FromNode for Rate {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
-        let text = String::from_node(node, lower)?;
-        let rate = text.split_once('/').and_then(|(count, per)| {
+        let Some(scalar) = node.as_scalar().filter(|scalar| scalar.kind != ScalarKind::Null) else {
+            lower.wrong_type(node, "a rate such as `10/1s`");
+            return None;
+        };
+        let rate = scalar.text.value.split_once('/').and_then(|(count, per)| {
             let count = count.parse().ok().filter(|count| *count > 0)?;
             let Time(per) = Time::parse(per)?;
             (!per.is_zero()).then_some(Self { count, per })
@@ -219,7 +237,9 @@ impl FromNode for StatusSet {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_list() {
             Some(items) => {
-                items.iter().map(|item| status_pattern(item, lower)).collect::<Option<_>>().map(Self)
+                // All items are read before the first that failed ends the reading, so that each is reported.
+                let patterns: Vec<_> = items.iter().map(|item| status_pattern(item, lower)).collect();
+                patterns.into_iter().collect::<Option<_>>().map(Self)
             }
             None => status_pattern(node, lower).map(|pattern| Self(vec![pattern])),
         }
@@ -300,7 +320,7 @@ pub(super) fn read_word<'n>(
     lower: &mut Lower<'_>,
 ) -> Option<&'n str> {
     let Some(text) = node.as_scalar().map(|scalar| scalar.text.value.as_str()) else {
-        lower.wrong_type(node, &format!("{owner} ({})", words.join(", ")));
+        lower.wrong_type(node, &one_of(words));
         return None;
     };
     if words.contains(&text) {
@@ -313,10 +333,19 @@ pub(super) fn read_word<'n>(
         }
         None => Diagnostic::new(Code::UnknownWord, node.span, format!("`{text}` is no {owner}"))
             .did_you_mean(nearest(text, words.iter().copied()))
-            .help(format!("it is one of {}", words.join(", "))),
+            .help(format!("it is {}", one_of(words))),
     };
     lower.report(diagnostic);
     None
+}
+
+/// The words as a person would list them: `a`, `b` or `c`.
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.as_slice() {
+        [head @ .., last] if !head.is_empty() => format!("{} or {last}", head.join(", ")),
+        _ => quoted.concat(),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! YAML 1.2 text to a tree in which every key and value has its place.
 
 use crate::source::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span, Spanned, Text};
-use granit_parser::{Event, Parser, ScalarStyle, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Tag};
 use serde_json::{Number, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,6 +102,11 @@ impl Node {
     /// The value of a key, if it is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.as_map()?.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value)
+    }
+
+    /// A key as it is written, if it is a map that has it.
+    pub fn key(&self, key: &str) -> Option<&Spanned<String>> {
+        self.as_map()?.iter().find(|entry| entry.key.value == key).map(|entry| &entry.key)
     }
 
     /// The items, if it is a list.
@@ -247,10 +252,27 @@ impl<'a> Builder<'a> {
                 let at = self.text.floor_char_boundary(at);
                 let width = self.text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
                 let span = Span::new(self.file, at..at + width);
-                Err(self.fail(Code::Syntax, span, format!("not valid YAML: {}", reason(&error))))
+                Err(Failure(Box::new(self.syntax_error(&error, span))))
             }
             None => Ok((Event::StreamEnd, Span::new(self.file, self.text.len()..self.text.len()))),
         }
+    }
+
+    fn syntax_error(&self, error: &granit_parser::ScanError, span: Span) -> Diagnostic {
+        let (before, rest) = self.text.split_at(span.start as usize);
+        let is_in_template = rest.starts_with("{{") && before.ends_with('$');
+        if is_in_template {
+            let message = "inside of { } and [ ] a template stands in quotes";
+            let dollar = Span { start: span.start - 1, end: span.start + 2, ..span };
+            return Diagnostic::new(Code::Syntax, dollar, message).label("write `\"${{ ... }}\"`");
+        }
+        if rest.starts_with(':') {
+            let message = "`: ` inside of a text begins a map";
+            return Diagnostic::new(Code::Syntax, span, message).label("put the whole text in quotes");
+        }
+        let (reason, help) = explain(error);
+        let diagnostic = Diagnostic::new(Code::Syntax, span, format!("not valid YAML: {reason}"));
+        if help.is_empty() { diagnostic } else { diagnostic.help(help) }
     }
 
     fn fail(&self, code: Code, span: Span, message: impl Into<String>) -> Failure {
@@ -372,7 +394,7 @@ impl<'a> Builder<'a> {
         match node.as_scalar() {
             Some(scalar) if scalar.text.value == "<<" => {
                 self.diagnostics.push(
-                    Diagnostic::new(Code::NotSupportedYet, node.span, "merge keys are not part of YAML 1.2")
+                    Diagnostic::new(Code::UnknownKey, node.span, "merge keys are not part of YAML 1.2")
                         .help("write the keys out; `*alias` as a whole value works"),
                 );
                 None
@@ -392,17 +414,40 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// `span` is that of the value, which stands behind its tag.
     fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {
         if let Some(tag) = tag {
-            let message = format!("YAML tags have no meaning here: `{}`", tag.original());
-            self.diagnostics.push(Diagnostic::new(Code::Syntax, span, message));
+            let written = tag.original();
+            let before = &self.text[..span.start as usize];
+            let place = before.rfind(&written).map(|at| Span::new(self.file, at..at + written.len()));
+            let message = format!("YAML tags such as `{written}` have no meaning here");
+            self.diagnostics.push(Diagnostic::new(Code::Syntax, place.unwrap_or(span), message));
         }
     }
 }
 
-/// The parser's own words without its position, which the diagnostic shows.
-fn reason(error: &granit_parser::ScanError) -> String {
-    error.info().trim_end_matches('.').to_owned()
+/// What is wrong and what to do, for the mistakes that people make; else the parser's own words.
+fn explain(error: &granit_parser::ScanError) -> (String, &'static str) {
+    let (reason, help) = match error.kind() {
+        ErrorKind::ExpectedFlowMappingSeparator => ("a `,` or `}` is missing before this", ""),
+        ErrorKind::ExpectedFlowSequenceSeparator => ("a `,` or `]` is missing before this", ""),
+        ErrorKind::UnclosedFlowCollection { .. } => ("this bracket is never closed", ""),
+        ErrorKind::UnclosedQuotedScalar => ("this quote is never closed", ""),
+        ErrorKind::UnknownAnchor => {
+            ("no anchor has this name", "a text that begins with `*` stands in quotes")
+        }
+        ErrorKind::UnknownQuotedScalarEscape => {
+            ("no such escape", "in double quotes write `\\\\` for a backslash, or use single quotes")
+        }
+        ErrorKind::UnexpectedCharacter { .. } => {
+            ("no value can begin with this character", "put the text in quotes")
+        }
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
+            ("this line fits to none above", "keys of one map begin in the same column; a list's dashes, too")
+        }
+        _ => return (error.info().trim_end_matches('.').to_owned(), ""),
+    };
+    (reason.to_owned(), help)
 }
 
 /// The core schema of YAML 1.2 (section 10.3.2), except that `017` stays text: whoever writes it means the digits.

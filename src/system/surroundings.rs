@@ -29,6 +29,11 @@ impl SystemSurroundings {
         Ok(Self { home: env::home_dir(), dotenv })
     }
 
+    /// Surroundings without any `.env` file.
+    pub fn without_env_file() -> Self {
+        Self { home: env::home_dir(), dotenv: None }
+    }
+
     /// What the user should know about the `.env` file.
     pub fn warnings(&self) -> &[String] {
         self.dotenv.as_ref().map_or(&[], |dotenv| &dotenv.warnings)

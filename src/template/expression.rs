@@ -150,7 +150,11 @@ impl Expression {
         }
         let tree = machinery::parse_expr(code).map_err(|error| {
             let at = error.range().unwrap_or(0..code.len());
-            fail(at, format!("not a valid expression: {}", error.detail().unwrap_or("it cannot be parsed")))
+            let diagnostic = fail(at.clone(), format!("not a valid expression: {}", reason(&error)));
+            match habit_of_another_language(code, at.start) {
+                Some(ours) => Box::new(diagnostic.label(ours)),
+                None => diagnostic,
+            }
         })?;
         let names = names::collect(code, &tree);
         let asked_steps = names::asked_steps(&tree);
@@ -246,6 +250,32 @@ impl Expression {
     }
 }
 
+/// The parser's words; for what people run into, plainer ones.
+fn reason(error: &minijinja::Error) -> &str {
+    match error.detail() {
+        Some("unexpected end of input, expected expression") => "a value is missing at its end",
+        Some("unexpected end of input, expected identifier") => "a name is missing at its end",
+        Some("unexpected input after expression") => "it should have ended before this",
+        Some(detail) => detail,
+        None => "it cannot be parsed",
+    }
+}
+
+/// What to write instead of an operator that other languages have, if one stands where parsing stopped.
+fn habit_of_another_language(code: &str, at: usize) -> Option<&'static str> {
+    // Of `||` the parser takes the first `|` for a filter's.
+    let at = if code[..at].ends_with('|') { at - 1 } else { at };
+    let rest = code.get(at..)?;
+    let habits = [
+        ("&&", "write `and`"),
+        ("||", "write `or`"),
+        ("!", "write `not`"),
+        ("?", "write `A if CONDITION else B`"),
+        ("=", "to compare, write `==`"),
+    ];
+    habits.into_iter().find(|(theirs, _)| rest.starts_with(theirs)).map(|(_, ours)| ours)
+}
+
 impl std::fmt::Debug for Expression {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}`", self.code())
@@ -274,7 +304,8 @@ impl Template {
         let origin = Arc::new(text.clone());
         let pieces = split(&origin.value).map_err(|Unclosed(range)| {
             let message = "`${{` is not closed by `}}`";
-            vec![Diagnostic::new(Code::TemplateSyntax, origin.part(range), message)]
+            let diagnostic = Diagnostic::new(Code::TemplateSyntax, origin.part(range), message);
+            vec![diagnostic.help("quotes and brackets inside of it must be closed, too")]
         })?;
         let mut mistakes = Vec::new();
         let mut parts = Vec::new();

@@ -6,7 +6,7 @@
 //! environment.
 
 use crate::support::cases::{CaseSurroundings, yaml_files};
-use runner::cli::validate;
+use runner::cli::validate::{Format, validate};
 use runner::source::Code;
 use std::fs;
 use std::path::Path;
@@ -16,9 +16,8 @@ const FOLDER: &str = "tests/cases/check";
 fn output_of(case: &Path) -> String {
     let surroundings = CaseSurroundings::of(&fs::read_to_string(case).expect("a case is readable"));
     let mut out = Vec::new();
-    let code = validate::validate(case, &surroundings, &mut out).expect("memory takes all");
-    let text = String::from_utf8(out).expect("diagnostics are text");
-    format!("{text}exit {code}\n")
+    validate(&[case.to_owned()], Format::Human, false, &surroundings, &mut out).expect("memory takes all");
+    String::from_utf8(out).expect("diagnostics are text")
 }
 
 #[test]
@@ -35,4 +34,37 @@ fn every_case_says_what_it_should() {
         }
     }
     assert!(complaints.is_empty(), "\n{complaints}");
+}
+
+#[test]
+fn every_case_says_what_it_shows_and_shows_a_mistake() {
+    let cases = yaml_files(FOLDER);
+    assert!(cases.len() >= 80, "only {} cases", cases.len());
+    for case in cases {
+        let text = fs::read_to_string(&case).expect("a case is readable");
+        assert!(text.starts_with("# "), "{} does not say what it shows", case.display());
+        assert!(output_of(&case).contains("]: "), "{} has no mistake", case.display());
+    }
+}
+
+#[test]
+fn every_code_has_a_case() {
+    let outputs: String = yaml_files(FOLDER).iter().map(|case| output_of(case)).collect();
+    let is_missing = |code: &&Code| !outputs.contains(&format!("[{}]: ", code.as_str()));
+    let missing: Vec<_> = Code::ALL.iter().filter(is_missing).map(|code| code.as_str()).collect();
+    assert!(missing.is_empty(), "no case shows {missing:?}");
+}
+
+/// What stands for a secret in the cases.
+const PLANTED: &str = "correct-horse";
+
+#[test]
+fn no_secret_is_quoted() {
+    let mut planted = 0;
+    for case in yaml_files(FOLDER) {
+        let text = fs::read_to_string(&case).expect("a case is readable");
+        planted += usize::from(text.contains(PLANTED));
+        assert!(!output_of(&case).contains(PLANTED), "{} shows a secret", case.display());
+    }
+    assert!(planted >= 3, "only {planted} cases hold a secret");
 }

@@ -7,4 +7,5 @@ mod redaction;
 mod schema;
 mod simulators;
 mod support;
+mod sweep;
 mod transport;

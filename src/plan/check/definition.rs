@@ -9,15 +9,21 @@ use super::request;
 use super::source::{self, Chain, ChainKind};
 use super::value::{check_declarations, check_name};
 use super::view::{Session, View};
-use crate::document::{Credential, DefinitionKeys, Named, Operation};
+use crate::document::{Credential, DefinitionKeys, Named, Operation, ValueKeys};
 use crate::source::{Code, Diagnostic};
 use crate::template::Template;
 
-/// Checks a definition.
-pub(super) fn check(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {
-    check_settings(context, keys);
+/// Checks a definition. One that stands in a playbook has sources that see its `inputs`.
+pub(super) fn check(
+    context: &Context<'_>,
+    keys: &DefinitionKeys,
+    presets: &Presets,
+    inputs: Option<&Named<ValueKeys>>,
+) {
+    let sources = View { place: Some("a source"), profile: true, inputs, ..View::default() };
+    check_settings(context, keys, &sources);
     check_addresses(context, keys);
-    check_credentials(context, &keys.credentials, &View::of_definition(keys));
+    check_credentials(context, &keys.credentials, &sources);
     let view = View::of_definition(keys);
     request::check_headers(context, &keys.headers, &view);
     request::check_time(context, keys.timeout.as_ref());
@@ -32,15 +38,14 @@ pub(super) fn check(context: &Context<'_>, keys: &DefinitionKeys, presets: &Pres
     check_operations(context, keys, presets);
 }
 
-fn check_settings(context: &Context<'_>, keys: &DefinitionKeys) {
+fn check_settings(context: &Context<'_>, keys: &DefinitionKeys, sources: &View<'_>) {
     let declarations = keys.settings.iter().map(|(name, setting)| (name, &setting.value));
     check_declarations(context, declarations, "a setting");
-    let view = View { profile: true, place: Some("a source of settings"), ..View::default() };
     for (name, setting) in keys.settings.iter() {
-        check_plain_chain(context, name, ChainKind::Setting, &setting.from, setting.span, &view);
+        check_plain_chain(context, name, ChainKind::Setting, &setting.from, setting.span, sources);
     }
     if let Some(profile) = &keys.profile {
-        let view = View { place: Some("a source of the profile"), ..View::default() };
+        let view = View { place: Some("a source of the profile"), profile: false, ..*sources };
         check_plain_chain(context, "profile", ChainKind::Profile, &profile.from, profile.span, &view);
     }
 }
@@ -69,6 +74,7 @@ fn check_addresses(context: &Context<'_>, keys: &DefinitionKeys) {
 
 /// Checks credentials with their sources.
 fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, view: &View<'_>) {
+    source::check_circles(context, credentials);
     for (name, credential) in credentials.iter() {
         check_name(context, name, "a credential");
         let chain = Chain {

@@ -69,7 +69,7 @@ fn finish(mut documents: Documents, options: &Options, surroundings: &dyn Surrou
         Main::Playbook(_) | Main::Unreadable => FileKind::Playbook,
     };
     for loaded in &documents.definitions {
-        definition::check(&context, &loaded.keys, &documents.presets);
+        definition::check(&context, &loaded.keys, &documents.presets, None);
     }
     let plan = match &documents.main {
         Main::Playbook(playbook) => Some(playbook::plan(&context, &documents, playbook)),

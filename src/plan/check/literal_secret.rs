@@ -14,6 +14,21 @@ pub(super) fn report(context: &Context<'_>, span: Span, name: &str) {
     context.report(Diagnostic::new(Code::LiteralSecret, span, message).help(help));
 }
 
+/// Reports every text and number of a tree that stands where a secret is expected.
+pub(super) fn report_literals(context: &Context<'_>, name: &str, tree: &Tree) {
+    match &tree.kind {
+        TreeKind::Literal(value) if value.is_number() => report(context, tree.span, name),
+        TreeKind::Template(text) if text.as_literal().is_some_and(|literal| !literal.is_empty()) => {
+            report(context, tree.span, name);
+        }
+        TreeKind::Literal(_) | TreeKind::Template(_) => {}
+        TreeKind::List(items) => items.iter().for_each(|item| report_literals(context, name, item)),
+        TreeKind::Map(entries) => {
+            entries.iter().for_each(|(_, value)| report_literals(context, name, value));
+        }
+    }
+}
+
 /// Looks at a text under a name: a header, a key of a body.
 pub(super) fn look_at(context: &Context<'_>, name: &str, text: &Template) {
     let Some(literal) = text.as_literal() else { return };

@@ -12,6 +12,7 @@ use crate::port::Surroundings;
 use crate::source::{Code, Diagnostic, Diagnostics, SourceMap, Span, Spanned, Text, nearest};
 use serde_json::Number;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,8 +30,10 @@ pub(super) struct Documents {
     /// For each readable provider of the playbook its definition; `None` when it is inline or was not found.
     pub chosen: HashMap<String, usize>,
     pub presets: Presets,
-    /// The addresses that the command line gives, as text with places.
+    /// The addresses that the command line gives.
     pub overrides: Vec<Override>,
+    /// The providers that the command line names.
+    pub named_by_flags: Vec<Spanned<String>>,
 }
 
 /// The file that the user named.
@@ -63,7 +66,7 @@ pub(super) fn load_file(path: &Path, options: &Options, surroundings: &dyn Surro
         Err(error) => {
             let mut loader = Loader::new(path, surroundings);
             let file = loader.files.sources.add(path.display().to_string(), "");
-            let message = format!("{} cannot be read: {error}", path.display());
+            let message = unreadable(path, &error);
             loader.report(Diagnostic::new(Code::UnreadableFile, Span::new(file, 0..0), message));
             loader.finish(Main::Unreadable)
         }
@@ -95,7 +98,7 @@ pub(super) fn load_text(
     match loader.playbook(&root) {
         Some(playbook) => {
             loader.load_providers(&playbook);
-            loader.load_overrides(options);
+            loader.load_flags(options);
             loader.finish(Main::Playbook(Box::new(playbook)))
         }
         None => loader.finish(Main::Unreadable),
@@ -129,6 +132,7 @@ struct Loader<'a> {
     chosen: HashMap<String, usize>,
     presets: Presets,
     overrides: Vec<Override>,
+    named_by_flags: Vec<Spanned<String>>,
 }
 
 impl<'a> Loader<'a> {
@@ -144,6 +148,7 @@ impl<'a> Loader<'a> {
             chosen: HashMap::new(),
             presets: Presets::default(),
             overrides: Vec::new(),
+            named_by_flags: Vec::new(),
         }
     }
 
@@ -158,6 +163,7 @@ impl<'a> Loader<'a> {
             chosen: self.chosen,
             presets: self.presets,
             overrides: self.overrides,
+            named_by_flags: self.named_by_flags,
         }
     }
 
@@ -260,7 +266,7 @@ impl<'a> Loader<'a> {
         let text = match self.surroundings.read_text(path) {
             Ok(text) => text,
             Err(error) => {
-                let message = format!("{name} cannot be read: {error}");
+                let message = unreadable(path, &error);
                 let diagnostic = Diagnostic::new(Code::UnreadableFile, written.span, message);
                 self.report(diagnostic.help("the path counts from the folder of the playbook"));
                 return None;
@@ -283,32 +289,74 @@ impl<'a> Loader<'a> {
     }
 
     /// What the command line says becomes a file of its own, so that mistakes in it have places like all others.
-    fn load_overrides(&mut self, options: &Options) {
-        let flags = [("--base-url", &options.base_urls), ("--auth-base-url", &options.auth_base_urls)];
-        let mut text = String::new();
-        let mut places = Vec::new();
-        for (flag, pairs) in flags {
-            for (provider, address) in pairs {
-                text.push_str(flag);
-                let start = text.len() + 1;
-                text.push_str(&format!(" {provider}={address}\n"));
-                places.push((start, provider, address, flag == "--auth-base-url"));
-            }
+    fn load_flags(&mut self, options: &Options) {
+        fn addresses<'f>(
+            flag: &'static str,
+            pairs: &'f [(String, String)],
+        ) -> impl Iterator<Item = Flag<'f>> {
+            pairs.iter().map(move |(provider, address)| Flag {
+                flag,
+                provider: Some(provider),
+                value: address,
+            })
         }
-        if places.is_empty() {
+        let profiles = options.profiles.iter().map(|(provider, profile)| Flag {
+            flag: "--profile",
+            provider: provider.as_ref(),
+            value: profile,
+        });
+        let flags = addresses(BASE_URL, &options.base_urls);
+        let flags = flags.chain(addresses(AUTH_BASE_URL, &options.auth_base_urls)).chain(profiles);
+        let mut text = String::new();
+        let mut written = Vec::new();
+        for flag in flags {
+            let start = text.len() + flag.flag.len() + 1;
+            let provider = flag.provider.map_or(String::new(), |provider| format!("{provider}="));
+            text.push_str(&format!("{} {provider}{}\n", flag.flag, flag.value));
+            written.push((flag, start, start + provider.len()));
+        }
+        if text.is_empty() {
             return;
         }
         let file = self.files.sources.add("command line", text);
-        let spanned = |start: usize, text: &String| {
-            Spanned::new(text.clone(), Span::new(file, start..start + text.len()))
+        let at = |start: usize, text: &str| {
+            Spanned::new(text.to_owned(), Span::new(file, start..start + text.len()))
         };
-        let overrides = places.into_iter().map(|(start, provider, address, is_for_sign_in)| Override {
-            provider: spanned(start, provider),
-            address: spanned(start + provider.len() + 1, address),
-            is_for_sign_in,
-        });
-        self.overrides = overrides.collect();
+        for (flag, start, value) in written {
+            let Some(provider) = flag.provider.map(|provider| at(start, provider)) else { continue };
+            self.named_by_flags.push(provider.clone());
+            if flag.flag != "--profile" {
+                let address = at(value, flag.value);
+                self.overrides.push(Override {
+                    provider,
+                    address,
+                    is_for_sign_in: flag.flag == AUTH_BASE_URL,
+                });
+            }
+        }
     }
+}
+
+/// Why a file was not read, without the numbers of the operating system.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is missing".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("{} cannot be read: {reason}", path.display())
+}
+
+const BASE_URL: &str = "--base-url";
+const AUTH_BASE_URL: &str = "--auth-base-url";
+
+/// A flag that says something about a provider.
+struct Flag<'f> {
+    flag: &'static str,
+    provider: Option<&'f String>,
+    value: &'f str,
 }
 
 /// Whether `use` names a file rather than a built-in definition.

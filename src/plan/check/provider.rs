@@ -101,11 +101,11 @@ impl<'a> Providers<'a> {
         self.list.into_iter().map(|provider| provider.planned).collect()
     }
 
-    /// An address on the command line for a provider that the playbook does not have goes nowhere.
+    /// A flag for a provider that the playbook does not have would have no effect.
     fn check_overrides(&self, context: &Context<'_>, documents: &Documents) {
-        for given in &documents.overrides {
-            if matches!(self.find(&given.provider), Lookup::Unknown) {
-                context.report(self.unknown(&given.provider));
+        for named in &documents.named_by_flags {
+            if matches!(self.find(named), Lookup::Unknown) {
+                context.report(self.unknown(named));
             }
         }
     }
@@ -148,7 +148,8 @@ impl<'a> Setup<'_, 'a> {
     fn provider(&self, entry: &'a ProviderEntry, index: ProviderIndex) -> Option<Provider<'a>> {
         match entry {
             ProviderEntry::Inline(inline) => {
-                definition::check(self.context, &inline.definition, &self.documents.presets);
+                let inputs = Some(&self.playbook.inputs);
+                definition::check(self.context, &inline.definition, &self.documents.presets, inputs);
                 let keys = &inline.definition;
                 let planned = self.planned(keys, None, &inline.connection);
                 let folder = self.documents.folder.as_path();
@@ -241,7 +242,6 @@ impl<'a> Setup<'_, 'a> {
             allow_http: connection.allow_http.as_ref().is_some_and(|allowed| allowed.value),
             ca_file,
             profile: used.and_then(|used| used.profile.clone()),
-            profile_override: self.profile_override(),
             profile_sources: keys.profile.as_ref().map_or_else(Vec::new, |profile| profile.from.clone()),
             settings: self.settings(keys, used),
             credentials: planned_credentials(&credentials, used),
@@ -255,13 +255,6 @@ impl<'a> Setup<'_, 'a> {
             needs_session: false,
             span: self.name.span,
         }
-    }
-
-    fn profile_override(&self) -> Option<String> {
-        let profiles = &self.context.options.profiles;
-        let own = profiles.iter().rev().find(|(provider, _)| provider.as_ref() == Some(&self.name.value));
-        let all = profiles.iter().rev().find(|(provider, _)| provider.is_none());
-        own.or(all).map(|(_, profile)| profile.clone())
     }
 
     fn settings(&self, keys: &DefinitionKeys, used: Option<&ProviderUse>) -> Vec<PlannedSetting> {
@@ -363,6 +356,7 @@ fn planned_credentials(
 }
 
 /// Whether the playbook or the command line names the profile.
-pub(super) fn names_profile(provider: &PlannedProvider) -> bool {
-    provider.profile_override.is_some() || provider.profile.is_some()
+pub(super) fn names_profile(context: &Context<'_>, provider: &PlannedProvider) -> bool {
+    let is_meant = |named: &Option<String>| named.as_ref().is_none_or(|name| *name == provider.name);
+    provider.profile.is_some() || context.options.profiles.iter().any(|(named, _)| is_meant(named))
 }

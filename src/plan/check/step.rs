@@ -121,7 +121,12 @@ impl<'p> Planner<'p> {
         let inner = Around { loops: item.as_ref().or(around.loops), ..guarded };
         let kind = self.kind(step).and_then(|kind| {
             self.refuse_stray_keys(step, kind);
-            self.plan_kind(kind, &Inside { step, key, view: self.view(key, &inner) }, &inner)
+            let inside = Inside { step, key, view: self.view(key, &inner) };
+            if kind != Kind::Group && step.steps.is_some() {
+                // A mistake that was reported. The steps inside are checked and counted all the same.
+                self.group(&inside, &inner);
+            }
+            self.plan_kind(kind, &inside, &inner)
         });
         let cleanup = self.cleanup(step, key, &inner);
         request::check_time(self.context, step.within.as_ref());
@@ -144,7 +149,10 @@ impl<'p> Planner<'p> {
 
     /// The name of the item, which must not hide another.
     fn loop_name<'v>(&self, step: &'v Step, outer: Option<&'v LoopName<'v>>) -> Option<LoopName<'v>> {
-        step.for_each.as_ref()?;
+        // A list that cannot be read is reported there; what loops over it has its item all the same.
+        if step.for_each.is_none() && !self.context.has_key(step.span, "for_each") {
+            return None;
+        }
         let (name, span) = match &step.item_name {
             Some(written) => (written.value.as_str(), written.span),
             None => ("item", self.context.key(step.span, "for_each")),
@@ -296,7 +304,7 @@ impl<'p> Planner<'p> {
             return;
         };
         if known.is_secret {
-            literal_secret::look_at_tree(self.context, "password", tree);
+            literal_secret::report_literals(self.context, name, tree);
         }
         let methods = &provider.planned.methods;
         let method = match &step.method {

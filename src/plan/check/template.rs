@@ -35,6 +35,9 @@ impl Context<'_> {
             Some(Value::Number(_)) => ("a number", "compare it, as in `row_count > 0`".to_owned()),
             Some(Value::String(_)) => ("a text", "compare it, as in `inputs.mode == \"fast\"`".to_owned()),
             _ => match expression.as_reference().filter(|reference| is_number(reference, view)) {
+                Some(reference) if reference.segments.last().is_some_and(|last| last.name == "status") => {
+                    ("a number", format!("write `{} == 200`", reference.path()))
+                }
                 Some(reference) => ("a number", format!("write `{} > 0`", reference.path())),
                 None => return,
             },
@@ -66,9 +69,11 @@ impl Context<'_> {
             return;
         }
         match (root.name.as_str(), view) {
-            ("inputs", View { inputs: Some(inputs), .. }) => spot.member(inputs, Code::UnknownInput, "input"),
+            ("inputs", View { inputs: Some(inputs), .. }) => {
+                spot.member(inputs, Code::UnknownInput, "the playbook has no input")
+            }
             ("secrets", View { secrets: Some(secrets), .. }) => {
-                spot.member(secrets, Code::UnknownSecret, "secret of the playbook");
+                spot.member(secrets, Code::UnknownSecret, "the playbook has no secret");
                 let mut facts = self.facts.borrow_mut();
                 match reference.name(1) {
                     Some(name) => {
@@ -90,13 +95,13 @@ impl Context<'_> {
             }
             ("row", View { row: true, .. }) | ("profile", View { profile: true, .. }) => {}
             ("settings", View { settings: Some(settings), .. }) => {
-                spot.member(settings, Code::UnknownSetting, "setting");
+                spot.member(settings, Code::UnknownSetting, "the definition has no setting");
             }
             ("credentials", View { credentials: Some(credentials), .. }) => {
-                spot.member(credentials, Code::UnknownCredential, "credential");
+                spot.member(credentials, Code::UnknownCredential, "the definition has no credential");
             }
             ("session", View { session: Session::Open(values), .. }) => {
-                spot.member(values, Code::UnknownSessionValue, "session value");
+                spot.member(values, Code::UnknownSessionValue, "the session has no value");
             }
             ("session", View { session: Session::Unreadable, .. }) => {}
             ("session", View { session: Session::Absent(reason), .. }) => {
@@ -105,7 +110,7 @@ impl Context<'_> {
                 });
             }
             ("params", View { params: Some(params), .. }) => {
-                spot.member(params, Code::UnknownParameter, "parameter");
+                spot.member(params, Code::UnknownParameter, "the operation has no parameter");
             }
             _ => spot.unknown_root(root, view),
         }
@@ -186,7 +191,7 @@ fn unknown_call(
     let diagnostic = Diagnostic::new(code, span, format!("there is no {kind} `{name}`"));
     let names = || known.iter().map(|signature| signature.name);
     match nearest(name, names()) {
-        None if known.len() < 8 => diagnostic.help(format!("there is {}", join(names()))),
+        None if known.len() < 8 => diagnostic.help(format!("there are {}", join(names()))),
         near => diagnostic.did_you_mean(near),
     }
 }
@@ -237,16 +242,16 @@ impl Spot<'_> {
         self.context.report(finish(Diagnostic::new(code, span, message)));
     }
 
-    /// The second name is one that was declared.
-    fn member<T>(&self, declared: &Named<T>, code: Code, kind: &str) {
+    /// The second name is one that was declared. `lack` begins the message: "the playbook has no input".
+    fn member<T>(&self, declared: &Named<T>, code: Code, lack: &str) {
         let Some(name) = self.reference.segments.get(1) else { return };
         if declared.declares(&name.name) {
             return;
         }
-        let message = format!("there is no {kind} `{}`", name.name);
+        let message = format!("{lack} `{}`", name.name);
         self.report(name, code, message, |it| match nearest(&name.name, declared.names()) {
-            None if declared.is_empty() => it.help(format!("no {kind} is declared")),
-            None => it.help(format!("there is {}", join(declared.names()))),
+            None if declared.is_empty() => it.help(format!("{lack} at all")),
+            None => it.help(format!("it has {}", join(declared.names()))),
             near => it.did_you_mean(near),
         });
     }
@@ -281,7 +286,7 @@ impl Spot<'_> {
 
     /// An output of the step at hand. While one is computed, only those above it are there.
     fn own_output(&self, outputs: &OwnOutputs<'_>) {
-        self.member(outputs.declared, Code::UnknownOutput, "output of this step");
+        self.member(outputs.declared, Code::UnknownOutput, "this step has no output");
         let (Some(name), Some(computing)) = (self.reference.segments.get(1), outputs.computing) else {
             return;
         };
@@ -308,6 +313,9 @@ impl Spot<'_> {
             return self.report(root, Code::UnknownName, message, |it| it.did_you_mean(Some("none")));
         }
         if name == "matrix" {
+            if self.context.files.roots.values().any(|root| root.get("matrix").is_some()) {
+                return;
+            }
             let message = "`matrix` is not supported yet".to_owned();
             return self.report(root, Code::NotSupportedYet, message, |it| it);
         }

@@ -1,6 +1,7 @@
 //! Declared values (inputs, settings, parameters): their declarations, and literals held against them.
 
 use super::context::Context;
+use super::literal_secret;
 use super::load::join;
 use crate::document::{Ident, Named, Tree, TreeKind, ValueKeys, ValueType, declared_type};
 use crate::source::{Code, Diagnostic, Spanned, nearest};
@@ -186,10 +187,17 @@ pub(super) fn check_given(context: &Context<'_>, given: &Tree, name: &str, decla
     };
     let Some(literal) = literal.filter(|literal| !literal.is_null()) else { return };
     let Some((code, message)) = violation(&literal, declaration) else { return };
+    let is_secret = literal_secret::is_secret_name(name);
+    let message = match code {
+        _ if !is_secret => message,
+        Code::WrongType => message,
+        _ => "this value does not fit its declaration".to_owned(),
+    };
     let diagnostic = Diagnostic::new(code, given.span, format!("`{name}`: {message}"));
     let is_unquoted =
         declared_type(declaration) == ValueType::String && (literal.is_number() || literal.is_boolean());
     context.report(match is_unquoted {
+        true if is_secret => diagnostic.label("write it in quotes"),
         true => {
             diagnostic.label(format!("write it in quotes: \"{}\"", context.files.sources.snippet(given.span)))
         }
@@ -214,7 +222,7 @@ pub(super) fn check_given_names(
                 let diagnostic = unknown(name);
                 context.report(match nearest(name, names()) {
                     None if declared.is_empty() => diagnostic,
-                    None => diagnostic.help(format!("there is {}", join(names()))),
+                    None => diagnostic.help(format!("declared: {}", join(names()))),
                     near => diagnostic.did_you_mean(near),
                 });
             }

@@ -76,6 +76,14 @@ impl Reply {
         self
     }
 
+    /// What the transport hands on.
+    ///
+    /// # Errors
+    /// As the reply says.
+    pub fn into_result(self) -> Result<Response, TransportError> {
+        self.0
+    }
+
     /// No connection.
     pub fn unsent() -> Self {
         Self(Err(TransportError { failure: SendFailure::NotSent, reason: "connection refused".to_owned() }))
@@ -145,7 +153,7 @@ impl Transport for ScriptedTransport {
                 }
             })
             .await;
-            (self.answer)(&sent).0
+            (self.answer)(&sent).into_result()
         }
         .boxed_local()
     }

@@ -1,0 +1,224 @@
+//! `runner apply`: check, then run, then report.
+
+use super::args::{ApplyArgs, ReportTarget};
+use super::asking::QuietPrompt;
+use super::diagnostics::{Finding, write_human};
+use super::refusal::Refusal;
+use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
+use super::streams;
+use super::world::real_world;
+use crate::engine::{self, RunOptions, Selection};
+use crate::event::{Event, EventSink, Events, RunReport, Verdict};
+use crate::model::exit::Cause;
+use crate::model::redaction::Redactor;
+use crate::plan::{Checked, FileKind, Options, Plan, PlannedStep, StepKind, check_file, resolve_inputs};
+use crate::port::{Cancellation, Surroundings, World};
+use crate::report::{EventLog, LiveReport, Progress, Terminal, json};
+use crate::source::{SourceMap, nearest};
+use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::Path;
+use std::rc::Rc;
+
+/// Runs a playbook and returns the exit code.
+///
+/// # Errors
+/// Why nothing was sent.
+pub(super) async fn apply(args: &ApplyArgs, is_logging: bool, redactor: &Redactor) -> Result<i32, Refusal> {
+    let surroundings = surroundings(args, redactor)?;
+    let (plan, sources) = check(args, &*surroundings, redactor)?;
+    let options = options(args, &plan, &*surroundings)?;
+    let cancellation = Cancellation::default();
+    cancel_on_signals(&cancellation)?;
+    let progress = Progress::new(streams::stderr_look(), !is_logging);
+    let world = world(args, &plan, surroundings, &progress, &cancellation);
+    let job = Job { args, sources, options, redactor, progress };
+    if args.simulate { job.simulate(plan, world).await } else { job.run(plan, world, None).await }
+}
+
+/// The environment with its `.env` file, and the files. A simulated run gets none of the user's secrets.
+fn surroundings(args: &ApplyArgs, redactor: &Redactor) -> Result<Rc<dyn Surroundings>, Refusal> {
+    if args.simulate {
+        let real = Rc::new(SystemSurroundings::without_env_file());
+        return Ok(Rc::new(SimulatedSurroundings::new(real, HashMap::new())));
+    }
+    let folder = args.playbook.parent().unwrap_or(Path::new(""));
+    let real = SystemSurroundings::new(folder, args.env_file.as_deref());
+    let real = real.map_err(|error| Refusal::invalid(&error))?;
+    for warning in real.warnings() {
+        writeln!(streams::stderr(redactor), "warning: {warning}")?;
+    }
+    Ok(Rc::new(real))
+}
+
+/// The plan, unless something forbids the run. All that was found is written to standard error.
+fn check(
+    args: &ApplyArgs,
+    surroundings: &dyn Surroundings,
+    redactor: &Redactor,
+) -> Result<(Plan, SourceMap), Refusal> {
+    let options = Options {
+        base_urls: args.base_url.clone(),
+        auth_base_urls: args.auth_base_url.clone(),
+        profiles: args.profile.iter().map(|profile| split_profile(profile)).collect(),
+        is_simulated: args.simulate,
+    };
+    let Checked { sources, diagnostics, kind, plan } = check_file(&args.playbook, &options, surroundings);
+    let findings = Finding::all(&diagnostics, &sources);
+    write_human(&findings, streams::is_stderr_coloured(), &mut streams::stderr(redactor))?;
+    match plan {
+        Some(plan) => Ok((plan, sources)),
+        None if kind == FileKind::Definition => {
+            let file = args.playbook.display();
+            Err(Refusal::usage(format!(
+                "{file} is a provider definition: a playbook says what to do with it"
+            )))
+        }
+        None => Err(Refusal::said(Cause::Invalid)),
+    }
+}
+
+/// `PROFILE`, or `PROVIDER=PROFILE`.
+fn split_profile(written: &str) -> (Option<String>, String) {
+    match written.split_once('=') {
+        Some((provider, profile)) => (Some(provider.to_owned()), profile.to_owned()),
+        None => (None, written.to_owned()),
+    }
+}
+
+/// What the command line says about the run, held against the plan.
+fn options(args: &ApplyArgs, plan: &Plan, surroundings: &dyn Surroundings) -> Result<RunOptions, Refusal> {
+    let inputs = resolve_inputs(plan, &args.input, surroundings).map_err(|mistakes| Refusal {
+        cause: Cause::Invalid,
+        reasons: mistakes.iter().map(ToString::to_string).collect(),
+    })?;
+    let selection = Selection::of(plan, &args.only, args.from.as_deref())
+        .map_err(|unknown| Refusal::usage(unknown.to_string()))?;
+    check_profiles(args, plan)?;
+    Ok(RunOptions { inputs, selection, is_simulated: args.simulate })
+}
+
+/// A profile is for a provider that there is.
+fn check_profiles(args: &ApplyArgs, plan: &Plan) -> Result<(), Refusal> {
+    let names = || plan.providers.iter().map(|provider| provider.name.as_str());
+    let named = args.profile.iter().filter_map(|written| split_profile(written).0);
+    for provider in named.filter(|provider| names().all(|name| name != provider)) {
+        let near = nearest(&provider, names()).map(|near| format!("; did you mean `{near}`?"));
+        let near = near.unwrap_or_default();
+        return Err(Refusal::usage(format!("--profile: the playbook has no provider `{provider}`{near}")));
+    }
+    Ok(())
+}
+
+fn world(
+    args: &ApplyArgs,
+    plan: &Plan,
+    surroundings: Rc<dyn Surroundings>,
+    progress: &Progress,
+    cancellation: &Cancellation,
+) -> World {
+    let ca_files = plan.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
+    let ca_files = ca_files.map(|file| plan.folder.join(file)).collect();
+    let real = real_world(surroundings, ca_files, args.no_prompt, cancellation);
+    let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
+    if !args.simulate {
+        return World { prompt, ..real };
+    }
+    let transport = Rc::new(LoopbackOnly(real.transport));
+    World { prompt, transport, store: Rc::new(MemoryStore::default()), ..real }
+}
+
+/// A run with all that is around it.
+struct Job<'a> {
+    args: &'a ApplyArgs,
+    sources: SourceMap,
+    options: RunOptions,
+    redactor: &'a Redactor,
+    progress: Progress,
+}
+
+impl Job<'_> {
+    /// Runs the plan against simulators instead of its providers.
+    async fn simulate(self, mut plan: Plan, mut world: World) -> Result<i32, Refusal> {
+        let simulators = Simulators::start(&mut plan).await?;
+        world.surroundings =
+            Rc::new(SimulatedSurroundings::new(world.surroundings.clone(), simulators.variables()));
+        self.run(plan, world, Some(simulators)).await
+    }
+
+    async fn run(self, plan: Plan, world: World, simulators: Option<Simulators>) -> Result<i32, Refusal> {
+        let listeners = Rc::new(RefCell::new(self.listeners(&plan)));
+        let events = Events::new(listeners.clone(), world.clock.clone(), self.redactor.clone());
+        let verdict = engine::run(Rc::new(plan), &self.sources, &self.options, &world, &events).await;
+        let mut report = listeners.borrow().live.report().clone();
+        report.simulators = simulators.map(|simulators| simulators.counts());
+        self.write_reports(&report, &verdict, &world)
+    }
+
+    fn listeners(&self, plan: &Plan) -> Listeners {
+        let labels = labels(plan);
+        let labels = labels.iter().map(String::as_str);
+        let is_stdout_taken = self.args.report.contains(&ReportTarget::Stdout);
+        let lines = if is_stdout_taken {
+            Terminal::new(streams::stderr(self.redactor), streams::stderr_look(), labels)
+        } else {
+            Terminal::new(streams::stdout(self.redactor), streams::stdout_look(), labels)
+        };
+        let warnings = streams::stderr(self.redactor);
+        let live = LiveReport::new(lines, warnings, streams::stderr_look(), self.progress.clone());
+        Listeners { live, log: EventLog }
+    }
+
+    /// Writes the reports for machines. Returns the exit code of the run, in which a report that is missing counts.
+    fn write_reports(&self, report: &RunReport, verdict: &Verdict, world: &World) -> Result<i32, Refusal> {
+        let mut causes = verdict.causes.clone();
+        for target in &self.args.report {
+            let written = match target {
+                ReportTarget::Stdout => json::write(report, self.redactor, &mut io::stdout()),
+                ReportTarget::File(path) => json::write_file(report, self.redactor, &*world.output, path),
+            };
+            if let Err(error) = written {
+                causes.push(Cause::Machine);
+                writeln!(
+                    streams::stderr(self.redactor),
+                    "error: failed to write the report to {target}: {error}"
+                )?;
+            }
+        }
+        Ok(Cause::heaviest(causes).map_or(0, Cause::exit_code))
+    }
+}
+
+/// Who follows the run.
+struct Listeners {
+    live: LiveReport,
+    log: EventLog,
+}
+
+impl EventSink for Listeners {
+    fn receive(&mut self, event: &Event) {
+        self.log.receive(event);
+        self.live.receive(event);
+    }
+}
+
+/// What the lines of the report will be called, those of sessions included.
+fn labels(plan: &Plan) -> Vec<String> {
+    let mut labels = Vec::new();
+    for provider in plan.providers.iter().filter(|provider| provider.needs_session) {
+        labels.push(format!("authenticate {}", provider.name));
+    }
+    for step in plan.steps.iter().chain(&plan.cleanup) {
+        add_labels(step, 0, &mut labels);
+    }
+    labels
+}
+
+fn add_labels(step: &PlannedStep, depth: usize, labels: &mut Vec<String>) {
+    labels.push(format!("{:indent$}{}", "", step.label(), indent = 2 * depth));
+    if let StepKind::Group(group) = &step.kind {
+        group.steps.iter().for_each(|inner| add_labels(inner, depth + 1, labels));
+    }
+}

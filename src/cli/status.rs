@@ -1,0 +1,139 @@
+//! `runner status`: which credentials would be found where, never their values. Nothing is sent and nobody is asked.
+
+use super::args::StatusArgs;
+use super::console::Console;
+use super::refusal::Refusal;
+use crate::credential::{Missing, Preview};
+use crate::plan::{BUILT_IN, BuiltIn, Options, PlannedMethod, PlannedProvider, ProviderIndex};
+use crate::port::StoreKey;
+use crate::session::{PlannedLogin, SecretPreview, Sessions};
+use std::io;
+
+/// The only provider of each plan.
+const PROVIDER: ProviderIndex = ProviderIndex(0);
+
+/// Shows one provider, or all that are built in. Returns the exit code.
+///
+/// # Errors
+/// Why it was not done.
+pub(super) async fn status(args: &StatusArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
+    let profile = args.profile.as_deref();
+    match &args.provider {
+        Some(name) => {
+            let provider = console.built_in(name)?;
+            show(provider, profile, console).await?;
+        }
+        None => {
+            for (index, provider) in BUILT_IN.iter().enumerate() {
+                if index > 0 {
+                    writeln!(console.out)?;
+                }
+                show(provider, profile, console).await?;
+            }
+        }
+    }
+    Ok(0)
+}
+
+async fn show(built_in: &BuiltIn, profile: Option<&str>, console: &mut Console<'_>) -> Result<(), Refusal> {
+    let profiles = profile.iter().map(|&profile| (None, profile.to_owned())).collect();
+    let options = Options { profiles, ..Options::default() };
+    // Nothing is sent, so it does not matter how safe the way would be.
+    let plan = console.plan(built_in, &options, true)?;
+    let provider = plan.provider(PROVIDER);
+    let login = |method: &PlannedMethod| PlannedLogin {
+        provider: PROVIDER,
+        method: Some(method.name.clone()),
+        given: Vec::new(),
+    };
+    let logins = provider.methods.iter().map(login).collect();
+    let (setup, _) = console.setup(plan.clone(), profile, logins);
+    match Sessions::preview(setup).await {
+        Ok((sessions, secrets)) => {
+            let profile = sessions.account(PROVIDER).profile();
+            writeln!(console.out, "{}, profile {profile}", provider.name)?;
+            let problem = store_problem(provider, profile, console).await;
+            write_credentials(provider, &secrets, problem.as_deref(), console)?;
+            write_method(provider, &secrets, console)?;
+        }
+        Err(failures) => {
+            writeln!(console.out, "{}", provider.name)?;
+            for failure in &failures {
+                writeln!(console.out, "  {}", failure.headline)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why the store has no answers at all: said once, and not for each credential.
+async fn store_problem(provider: &PlannedProvider, profile: &str, console: &Console<'_>) -> Option<String> {
+    let first = provider.credentials.first()?;
+    let key = StoreKey::credential(&provider.name, profile, &first.name);
+    console.world.store.get(&key, &[]).await.err().map(|error| error.to_string())
+}
+
+fn write_credentials(
+    provider: &PlannedProvider,
+    secrets: &[SecretPreview],
+    store_problem: Option<&str>,
+    console: &mut Console<'_>,
+) -> io::Result<()> {
+    if let Some(problem) = store_problem {
+        writeln!(console.out, "  {problem}")?;
+    }
+    let shown = || provider.credentials.iter().filter(|credential| !credential.is_one_time);
+    let width = shown().map(|credential| credential.name.len()).max().unwrap_or(0);
+    for credential in shown() {
+        let place = match source(provider, secrets, &credential.name) {
+            Some(Ok(Preview::Found(found))) => found.found_in.to_string(),
+            Some(Ok(Preview::WouldAsk { .. })) => "would be asked for at the terminal".to_owned(),
+            Some(Err(missing)) => format!("not found ({})", reasons(missing, store_problem)),
+            None => "not found, and not needed".to_owned(),
+        };
+        writeln!(console.out, "  {:width$}  {place}", credential.name)?;
+        if let Some(Ok(Preview::Found(found))) = source(provider, secrets, &credential.name) {
+            for note in &found.notes {
+                writeln!(console.out, "  {:width$}  {note}", "")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where a credential would come from; `None` for an optional one that nobody has.
+fn source<'s>(
+    provider: &PlannedProvider,
+    secrets: &'s [SecretPreview],
+    credential: &str,
+) -> Option<&'s Result<Preview, Missing>> {
+    let name = format!("{}.{credential}", provider.name);
+    secrets.iter().find(|secret| secret.name == name).map(|secret| &secret.source)
+}
+
+/// `env EMNIFY_PASSWORD: not set; keychain, runner/emnify default/password: nothing is kept there`
+fn reasons(missing: &Missing, store_problem: Option<&str>) -> String {
+    let told = missing.tried.iter().filter(|tried| Some(tried.reason.as_str()) != store_problem);
+    let reasons: Vec<String> = told.map(|tried| format!("{}: {}", tried.source, tried.reason)).collect();
+    reasons.join("; ")
+}
+
+/// Says how a run would sign in.
+fn write_method(
+    provider: &PlannedProvider,
+    secrets: &[SecretPreview],
+    console: &mut Console<'_>,
+) -> io::Result<()> {
+    let is_found = |name: &String| matches!(source(provider, secrets, name), Some(Ok(Preview::Found(_))));
+    let is_known = |name: &String| matches!(source(provider, secrets, name), Some(Ok(_)));
+    let first = |has: &dyn Fn(&String) -> bool| {
+        provider.methods.iter().find(|method| method.required.iter().all(has)).map(|method| &method.name)
+    };
+    match (first(&is_found), first(&is_known)) {
+        (Some(method), _) => writeln!(console.out, "  signs in by `{method}`"),
+        (None, Some(method)) => writeln!(console.out, "  signs in by `{method}`, if somebody answers"),
+        (None, None) => {
+            writeln!(console.out, "  cannot sign in; `runner login {}` keeps credentials", provider.name)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Every node of every shipped file is deleted, doubled and replaced: the check answers each time, soon, and with
+//! places that exist.
+
+use crate::support::cases::yaml_files;
+use runner::cli::diagnostics::{Finding, write_human};
+use runner::document::{Content, Node, parse};
+use runner::plan::{FileKind, Options, check_text};
+use runner::port::{Surroundings, VariableOrigin};
+use runner::source::{Diagnostics, SourceMap};
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long one check may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What each node is replaced by, as it is written.
+const REPLACEMENTS: [&str; 7] =
+    ["x", "7", "[1, x]", "{ x: 1 }", "null", "\"${{ steps.x.outputs.y }}\"", LONG];
+
+/// Stands for a text that is too long to write here.
+const LONG: &str = "a very long text";
+
+/// An empty environment, and the files as they are.
+struct Nobody;
+
+impl Surroundings for Nobody {
+    fn variable(&self, _: &str) -> Option<(String, VariableOrigin)> {
+        None
+    }
+
+    fn read_text(&self, path: &Path) -> io::Result<String> {
+        fs::read_to_string(path)
+    }
+}
+
+/// What a playbook and its mutants are asked. Grows with the program: what `apply` says of a mutant must be the same.
+fn examine(path: &Path, text: &str, what: &str) {
+    let started = Instant::now();
+    let checked = catch_unwind(AssertUnwindSafe(|| {
+        let checked = check_text(path, text, &Options::default(), &Nobody);
+        for diagnostic in &checked.diagnostics {
+            for label in std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary) {
+                let source = checked.sources.file(label.span.file);
+                let quoted = source.text().get(label.span.range());
+                assert!(quoted.is_some(), "a place outside of {}: {diagnostic:?}", source.name());
+            }
+        }
+        let mut out = Vec::new();
+        let findings = Finding::all(&checked.diagnostics, &checked.sources);
+        write_human(&findings, false, &mut out).expect("memory takes all");
+        assert_eq!(out.is_empty(), findings.is_empty());
+        assert_eq!(checked.plan.is_none(), checked.has_errors() || checked.kind == FileKind::Definition);
+    }));
+    let took = started.elapsed();
+    assert!(checked.is_ok(), "{}: {what}: panicked on\n{text}", path.display());
+    assert!(took < PATIENCE, "{}: {what}: took {took:?}", path.display());
+}
+
+/// Which of [`REPLACEMENTS`] a node gets.
+#[derive(Clone, Copy)]
+enum Replacing {
+    /// All of them.
+    WithEach,
+    /// One of them, the next node the next one: for files with so many nodes that all kinds of them meet each.
+    InTurn,
+}
+
+/// Every text that differs from the original in one node, with what was done to it.
+fn mutants(text: &str, replacing: Replacing) -> Vec<(String, String)> {
+    let mut sources = SourceMap::default();
+    let file = sources.add("original", text);
+    let root = parse(&sources, file, &mut Diagnostics::default()).expect("shipped files are YAML");
+    let mut mutants = Vec::new();
+    let long = format!("\"{}\"", "lorem ${{ ".repeat(2_000));
+    let mut turn = 0;
+    visit(&root, &mut |node| {
+        turn += 1;
+        let replacements = match replacing {
+            Replacing::WithEach => &REPLACEMENTS[..],
+            Replacing::InTurn => &REPLACEMENTS[turn % REPLACEMENTS.len()..][..1],
+        };
+        for replacement in replacements {
+            let written = if *replacement == LONG { &long } else { *replacement };
+            let range = node.span.range();
+            let mutant = format!("{}{written}{}", &text[..range.start], &text[range.end..]);
+            mutants.push((format!("{} replaced by {replacement}", sources.place(node.span)), mutant));
+        }
+    });
+    for target in 0..count(&root) {
+        for edit in [Edit::Delete, Edit::Double] {
+            let mut writer = Writer { out: String::new(), at: 0, target, edit };
+            writer.node(&root, 0);
+            mutants.push((format!("child {target} {edit:?}d"), writer.out));
+        }
+    }
+    mutants
+}
+
+fn visit(node: &Node, visitor: &mut impl FnMut(&Node)) {
+    visitor(node);
+    match &node.content {
+        Content::Scalar(_) => {}
+        Content::List(items) => items.iter().for_each(|item| visit(item, visitor)),
+        Content::Map(entries) => entries.iter().for_each(|entry| visit(&entry.value, visitor)),
+    }
+}
+
+/// How many items and entries there are at all depths.
+fn count(node: &Node) -> usize {
+    let mut nodes = 0;
+    visit(node, &mut |_| nodes += 1);
+    nodes - 1
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Edit {
+    Delete,
+    Double,
+}
+
+/// Writes a tree in block style, with one item or entry deleted or doubled.
+struct Writer {
+    out: String,
+    at: usize,
+    target: usize,
+    edit: Edit,
+}
+
+impl Writer {
+    fn node(&mut self, node: &Node, depth: usize) {
+        match &node.content {
+            Content::List(items) => {
+                for item in items.iter() {
+                    self.child("-", item, depth);
+                }
+            }
+            Content::Map(entries) => {
+                for entry in entries.iter() {
+                    let key = serde_json::to_string(&entry.key.value).expect("a text is JSON");
+                    self.child(&format!("{key}:"), &entry.value, depth);
+                }
+            }
+            Content::Scalar(_) => self.out += &format!(" {}", node.to_json()),
+        }
+    }
+
+    fn child(&mut self, lead: &str, value: &Node, depth: usize) {
+        let index = self.at;
+        self.at += 1;
+        let before = self.out.len();
+        self.out += &format!("\n{}{lead}", "  ".repeat(depth));
+        self.node(value, depth + 1);
+        match self.edit {
+            Edit::Delete if index == self.target => self.out.truncate(before),
+            Edit::Double if index == self.target => {
+                let written = self.out[before..].to_owned();
+                self.out += &written;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn sweep(files: &[PathBuf], replacing: Replacing) {
+    assert!(files.len() > 3, "only {} files found", files.len());
+    for path in files {
+        let text = fs::read_to_string(path).expect("shipped files are readable");
+        let mutants = mutants(&text, replacing);
+        assert!(mutants.len() > 100, "{}: only {} mutants", path.display(), mutants.len());
+        for (what, mutant) in mutants {
+            examine(path, &mutant, &what);
+        }
+    }
+}
+
+/// The shipped files: playbooks, definitions.
+fn shipped() -> (Vec<PathBuf>, Vec<PathBuf>) {
+    yaml_files("playbooks").into_iter().partition(|path| !path.starts_with("playbooks/providers"))
+}
+
+#[test]
+fn playbooks_with_one_node_changed() {
+    sweep(&shipped().0, Replacing::WithEach);
+}
+
+#[test]
+fn definitions_with_one_node_changed() {
+    sweep(&shipped().1, Replacing::InTurn);
+}
