@@ -25,13 +25,6 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// The failure with another cause.
-    #[must_use]
-    pub fn caused_by(mut self, cause: Cause) -> Self {
-        self.cause = cause;
-        self
-    }
-
     /// A failure with its headline: a sentence without a full stop that quotes no secret.
     pub fn new(cause: Cause, headline: impl Into<String>) -> Self {
         let headline = headline.into();
