@@ -76,6 +76,24 @@ fn what_may_have_been_done_is_undone_and_none_stops_another() {
 }
 
 #[test]
+fn a_write_of_which_nobody_knows_is_undone_as_far_as_it_can_be_found() {
+    let steps = "steps:
+  - id: issue
+    post: /tokens
+    outputs: { id: $.id }
+    cleanup:
+      - { id: found, get: /tokens, query: { id: '${{ steps.issue.outputs.id | default(run.id) }}' }, rows: $.tokens }
+      - { for_each: '${{ steps.found.rows }}', delete: '/tokens/${{ item }}' }
+";
+    let ran = Case::of_steps(steps).script([
+        ("POST https://api.test/tokens", Reply::lost()),
+        ("GET https://api.test/tokens?id=01JD8Y3K000000000000000000", Reply::json(200, json!({"tokens": ["x"]}))),
+        ("DELETE https://api.test/tokens/x", Reply::status(204)),
+    ]);
+    assert_eq!(ran.exit_code(), 5);
+}
+
+#[test]
 fn an_answer_that_disappoints_is_undone_with_what_it_made() {
     let steps = "steps:
   - id: window
