@@ -35,7 +35,7 @@ pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result
         method: Some(method.name.clone()),
         given: wanted.iter().map(|credential| credential.name.clone()).collect(),
     };
-    let (setup, warnings) = console.setup(plan.clone(), args.profile.as_deref(), vec![login]);
+    let (setup, warnings) = console.setup(plan.clone(), vec![login]);
     let prepared = Sessions::prepare(setup).await;
     console.say(&warnings)?;
     let sessions = prepared.map_err(|failures| console.fail(&failures))?;

@@ -47,7 +47,7 @@ async fn show(built_in: &BuiltIn, profile: Option<&str>, console: &mut Console<'
         given: Vec::new(),
     };
     let logins = provider.methods.iter().map(login).collect();
-    let (setup, _) = console.setup(plan.clone(), profile, logins);
+    let (setup, _) = console.setup(plan.clone(), logins);
     match Sessions::preview(setup).await {
         Ok((sessions, secrets)) => {
             let profile = sessions.account(PROVIDER).profile();
