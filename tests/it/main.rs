@@ -9,3 +9,4 @@ mod simulators;
 mod support;
 mod sweep;
 mod transport;
+mod validate;
