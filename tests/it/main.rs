@@ -2,11 +2,17 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod check_cases;
+<<<<<<< HEAD
 mod echome;
 mod layers;
 mod origins;
 mod own_api;
 mod prism;
+=======
+mod keychain;
+mod layers;
+mod prompts;
+>>>>>>> main
 mod redaction;
 mod sayable;
 mod schema;
@@ -16,3 +22,4 @@ mod simulators;
 mod support;
 mod sweep;
 mod transport;
+mod validate;
