@@ -2,17 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod check_cases;
-<<<<<<< HEAD
 mod echome;
+mod keychain;
 mod layers;
 mod origins;
 mod own_api;
 mod prism;
-=======
-mod keychain;
-mod layers;
 mod prompts;
->>>>>>> main
 mod redaction;
 mod sayable;
 mod schema;
