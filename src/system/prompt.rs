@@ -58,6 +58,9 @@ impl Prompt for TerminalPrompt {
 
 fn read_answer(question: &Question) -> io::Result<String> {
     let mut stderr = io::stderr();
+    if question.is_secret {
+        terminal::hide_keys();
+    }
     write!(stderr, "{}: ", plain(&question.text))?;
     stderr.flush()?;
     if question.is_secret {
@@ -83,7 +86,7 @@ pub(super) fn restore_terminal() {
 
 #[cfg(unix)]
 mod terminal {
-    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
     use std::io;
     use std::sync::Mutex;
 
@@ -95,6 +98,15 @@ mod terminal {
     pub(super) fn save() -> Saved {
         *BEFORE.lock().expect("no holder panics") = tcgetattr(io::stdin()).ok();
         Saved
+    }
+
+    /// Keys pressed from now on do not show: an answer that is pasted may come before the whole question is written.
+    pub(super) fn hide_keys() {
+        if let Ok(mut modes) = tcgetattr(io::stdin()) {
+            modes.local_modes.remove(LocalModes::ECHO);
+            // Whoever reads the answer hides it too, and says what is wrong with this terminal.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+        }
     }
 
     pub(super) fn restore() {
@@ -114,6 +126,8 @@ mod terminal {
 #[cfg(not(unix))]
 mod terminal {
     pub(super) fn save() {}
+
+    pub(super) fn hide_keys() {}
 
     pub(super) fn restore() {}
 }

@@ -313,7 +313,7 @@ fn a_refresh_token_that_is_the_credential_is_asked_for_once_and_kept_at_each_use
     let keyring = Keyring::open();
     let runner = case.runner().keyring(&keyring);
     let mut terminal = runner.open_terminal(Size { columns: 120, rows: 40 });
-    terminal.wait_for("refresh token").send("refresh-0-geheim\r");
+    terminal.wait_for(" of api: ").send("refresh-0-geheim\r");
     terminal.finish().exits(0);
     runner.run().exits(0);
     assert_eq!(case.server.lines(), ["POST /token", DEVICES, "POST /token", DEVICES]);
