@@ -120,7 +120,7 @@ fn a_value_in_a_path_stays_one_segment() {
   - get: /devices/${{ steps.one.outputs.id }}/state";
     let own = ScriptedServer::replying([Reply::json(200, &rows), Reply::json(200, &json!({}))]);
     run(&own, &playbook(steps)).exits(0);
-    assert_eq!(own.lines()[1], "GET /devices/..%2Fadmin%3Fx=1%23y%2F%2Fz/state");
+    assert_eq!(own.lines()[1], "GET /devices/..%2Fadmin%3Fx%3D1%23y%2F%2Fz/state");
 
     for dots in ["..", ".", ""] {
         let own = ScriptedServer::replying([Reply::json(200, &json!({ "id": dots }))]);

@@ -35,10 +35,9 @@ fn run(
 fn exchanges(prism: &Prism, output: &Output) -> Vec<String> {
     let lines = output.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let requests = lines.filter_map(|line| {
-        let fields = &line["fields"];
-        let address = fields["address"].as_str()?.strip_prefix(prism.base_url())?.to_owned();
+        let address = line["address"].as_str()?.strip_prefix(prism.base_url())?.to_owned();
         let path = address.split('?').next().unwrap_or_default().to_owned();
-        Some(format!("{} {path} {}", fields["method"].as_str()?, fields["status"]))
+        Some(format!("{} {path} {}", line["method"].as_str()?, line["status"]))
     });
     requests.collect()
 }
