@@ -170,7 +170,7 @@ fn every_operation_of_emnify_is_accepted() {
         "GET /api/v1/endpoint/166 200",
         "GET /api/v1/sim 200",
         "GET /api/v1/sim/1 200",
-        "POST /api/v1/application_token 201",
+        "POST /api/v1/application_token 200",
         "GET /api/v1/application_token 200",
         "PATCH /api/v1/application_token/1 204",
     ];
