@@ -5,6 +5,7 @@ mod check_cases;
 mod keychain;
 mod layers;
 mod prompts;
+mod readme;
 mod redaction;
 mod schema;
 mod simulators;
