@@ -12,12 +12,25 @@ pub struct Lower<'a> {
     diagnostics: &'a mut Diagnostics,
     /// The key whose value is read, for messages. `None` in a list.
     key: Option<Cow<'static, str>>,
+    /// The names of definitions that need not be written out.
+    definitions: &'a [&'a str],
 }
 
 impl<'a> Lower<'a> {
     /// Lowers into `diagnostics`.
     pub fn new(diagnostics: &'a mut Diagnostics) -> Self {
-        Self { diagnostics, key: None }
+        Self { diagnostics, key: None, definitions: &[] }
+    }
+
+    /// Knows these definitions: a provider of such a name is no definition of its own.
+    #[must_use]
+    pub fn knowing(self, definitions: &'a [&'a str]) -> Self {
+        Self { definitions, ..self }
+    }
+
+    /// Whether the value that is read has the name of a known definition.
+    pub fn is_known_definition(&self) -> bool {
+        self.key.as_deref().is_some_and(|key| self.definitions.contains(&key))
     }
 
     /// Reads the value of a key: messages name it.

@@ -167,7 +167,9 @@ impl FromNode for ProviderEntry {
                 && !used.iter().any(|key| key.name == name)
         };
         // Without `use`, what only a definition has makes it one; so does an address with nothing else to go by.
-        let is_definition = node.get("use").is_none() && map.iter().any(|entry| defines(&entry.key.value));
+        let has_address = node.get("base_url").is_some() && !lower.is_known_definition();
+        let is_definition =
+            node.get("use").is_none() && (has_address || map.iter().any(|entry| defines(&entry.key.value)));
         match is_definition {
             true => InlineDefinition::from_node(node, lower).map(|inline| Self::Inline(Box::new(inline))),
             false => ProviderUse::from_node(node, lower).map(|used| Self::Use(Box::new(used))),

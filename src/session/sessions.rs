@@ -187,7 +187,8 @@ impl Sessions {
         method: Option<&str>,
         given: &[(String, Data)],
     ) -> Result<Vec<Rendered>, RenderError> {
-        self.shapes(provider, method, given, |auth| auth.logout.as_ref().map_or(&[], |logout| &logout.0)).await
+        self.shapes(provider, method, given, |auth| auth.logout.as_ref().map_or(&[], |logout| &logout.0))
+            .await
     }
 
     async fn shapes(

@@ -86,6 +86,9 @@ fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, vie
         };
         source::check(context, &chain, &credential.from, view);
     }
+    let chains =
+        credentials.iter().map(|(name, credential)| (name.value.as_str(), credential.from.as_slice()));
+    source::report_cycles(context, chains);
 }
 
 fn check_operations(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {

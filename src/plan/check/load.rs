@@ -179,10 +179,12 @@ impl<'a> Loader<'a> {
 
     /// The playbook. One that lacks what it must have is reported and read as if it had it, so that the rest is checked.
     fn playbook(&mut self, root: &Node) -> Option<Playbook> {
-        let playbook = Playbook::from_node(root, &mut Lower::new(&mut self.diagnostics));
+        let built_in = BUILT_IN.map(|built_in| built_in.name);
+        let playbook = Playbook::from_node(root, &mut Lower::new(&mut self.diagnostics).knowing(&built_in));
         playbook.or_else(|| {
             let root = with_stand_ins(root, &[("version", one), ("steps", no_steps)]);
-            Playbook::from_node(&root, &mut Lower::new(&mut Diagnostics::default()))
+            let mut reported = Diagnostics::default();
+            Playbook::from_node(&root, &mut Lower::new(&mut reported).knowing(&built_in))
         })
     }
 

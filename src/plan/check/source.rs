@@ -5,8 +5,9 @@ use super::literal_secret;
 use super::load::join;
 use super::view::View;
 use crate::document::{Source, SourceKind};
-use crate::source::{Code, Diagnostic, Span, nearest};
+use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::Template;
+use std::collections::HashSet;
 
 /// What a chain is for: it decides which sources make sense.
 pub(super) struct Chain<'a> {
@@ -97,12 +98,44 @@ fn refuse_unless_secret(context: &Context<'_>, chain: &Chain<'_>, source: &Sourc
     context.report(diagnostic.help("it comes from `{ env: NAME }`, `{ file: PATH }`, or the playbook"));
 }
 
-fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &crate::source::Spanned<String>) {
-    if name.value == chain.name {
-        let message = format!("the code of `{}` is computed from itself", chain.name);
-        context.report(Diagnostic::new(Code::Cycle, name.span, message));
-        return;
+/// Reports codes that are computed from themselves, by whatever way: each circle once.
+pub(super) fn report_cycles<'c>(
+    context: &Context<'_>,
+    chains: impl Iterator<Item = (&'c str, &'c [Source])>,
+) {
+    let codes = |sources: &'c [Source]| sources.iter().filter_map(totp_of);
+    let edges: Vec<_> =
+        chains.flat_map(|(name, sources)| codes(sources).map(move |secret| (name, secret))).collect();
+    let mut told: HashSet<&str> = HashSet::new();
+    for (name, secret) in &edges {
+        let behind = reachable(&edges, &secret.value);
+        if behind.contains(name) && !told.contains(name) {
+            told.extend(behind);
+            let message = format!("the code of `{name}` is computed from itself");
+            context.report(Diagnostic::new(Code::Cycle, secret.span, message));
+        }
     }
+}
+
+fn totp_of(source: &Source) -> Option<&Spanned<String>> {
+    match &source.kind {
+        SourceKind::Totp(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// The credentials that a credential is computed from, itself included.
+fn reachable<'c>(edges: &[(&'c str, &'c Spanned<String>)], from: &'c str) -> HashSet<&'c str> {
+    let mut found = HashSet::from([from]);
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        let next = edges.iter().filter(|(name, _)| *name == at).map(|(_, secret)| secret.value.as_str());
+        open.extend(next.filter(|secret| found.insert(secret)));
+    }
+    found
+}
+
+fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &Spanned<String>) {
     if chain.siblings.contains(&name.value.as_str()) || (chain.declares)(name) {
         return;
     }
