@@ -12,30 +12,22 @@ pub struct Lower<'a> {
     diagnostics: &'a mut Diagnostics,
     /// The key whose value is read, for messages. `None` in a list.
     key: Option<Cow<'static, str>>,
-    /// The names of definitions that need not be written out.
-    definitions: &'a [&'a str],
 }
 
 impl<'a> Lower<'a> {
     /// Lowers into `diagnostics`.
     pub fn new(diagnostics: &'a mut Diagnostics) -> Self {
-        Self { diagnostics, key: None, definitions: &[] }
-    }
-
-    /// Knows these definitions: a provider of such a name is no definition of its own.
-    #[must_use]
-    pub fn knowing(self, definitions: &'a [&'a str]) -> Self {
-        Self { definitions, ..self }
-    }
-
-    /// Whether the value that is read has the name of a known definition.
-    pub fn is_known_definition(&self) -> bool {
-        self.key.as_deref().is_some_and(|key| self.definitions.contains(&key))
+        Self { diagnostics, key: None }
     }
 
     /// Reads the value of a key: messages name it.
     pub fn at_key<T>(&mut self, key: impl Into<Cow<'static, str>>, read: impl FnOnce(&mut Self) -> T) -> T {
         self.at(Some(key.into()), read)
+    }
+
+    /// The key whose value is read; `None` in a list.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// Reads an item of a list.

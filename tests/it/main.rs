@@ -2,10 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod check_cases;
+mod keychain;
 mod layers;
+mod prompts;
 mod redaction;
 mod schema;
 mod simulators;
 mod support;
 mod sweep;
 mod transport;
+mod validate;

@@ -74,6 +74,7 @@ fn check_addresses(context: &Context<'_>, keys: &DefinitionKeys) {
 
 /// Checks credentials with their sources.
 fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, view: &View<'_>) {
+    source::check_circles(context, credentials);
     for (name, credential) in credentials.iter() {
         check_name(context, name, "a credential");
         let chain = Chain {
@@ -86,9 +87,6 @@ fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, vie
         };
         source::check(context, &chain, &credential.from, view);
     }
-    let chains =
-        credentials.iter().map(|(name, credential)| (name.value.as_str(), credential.from.as_slice()));
-    source::report_cycles(context, chains);
 }
 
 fn check_operations(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {

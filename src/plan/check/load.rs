@@ -12,6 +12,7 @@ use crate::port::Surroundings;
 use crate::source::{Code, Diagnostic, Diagnostics, SourceMap, Span, Spanned, Text, nearest};
 use serde_json::Number;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ pub(super) fn load_file(path: &Path, options: &Options, surroundings: &dyn Surro
         Err(error) => {
             let mut loader = Loader::new(path, surroundings);
             let file = loader.files.sources.add(path.display().to_string(), "");
-            let message = format!("{} cannot be read: {error}", path.display());
+            let message = unreadable(path, &error);
             loader.report(Diagnostic::new(Code::UnreadableFile, Span::new(file, 0..0), message));
             loader.finish(Main::Unreadable)
         }
@@ -179,12 +180,10 @@ impl<'a> Loader<'a> {
 
     /// The playbook. One that lacks what it must have is reported and read as if it had it, so that the rest is checked.
     fn playbook(&mut self, root: &Node) -> Option<Playbook> {
-        let built_in = BUILT_IN.map(|built_in| built_in.name);
-        let playbook = Playbook::from_node(root, &mut Lower::new(&mut self.diagnostics).knowing(&built_in));
+        let playbook = Playbook::from_node(root, &mut Lower::new(&mut self.diagnostics));
         playbook.or_else(|| {
             let root = with_stand_ins(root, &[("version", one), ("steps", no_steps)]);
-            let mut reported = Diagnostics::default();
-            Playbook::from_node(&root, &mut Lower::new(&mut reported).knowing(&built_in))
+            Playbook::from_node(&root, &mut Lower::new(&mut Diagnostics::default()))
         })
     }
 
@@ -267,7 +266,7 @@ impl<'a> Loader<'a> {
         let text = match self.surroundings.read_text(path) {
             Ok(text) => text,
             Err(error) => {
-                let message = format!("{name} cannot be read: {error}");
+                let message = unreadable(path, &error);
                 let diagnostic = Diagnostic::new(Code::UnreadableFile, written.span, message);
                 self.report(diagnostic.help("the path counts from the folder of the playbook"));
                 return None;
@@ -336,6 +335,18 @@ impl<'a> Loader<'a> {
             }
         }
     }
+}
+
+/// Why a file was not read, without the numbers of the operating system.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is missing".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("{} cannot be read: {reason}", path.display())
 }
 
 const BASE_URL: &str = "--base-url";

@@ -84,8 +84,6 @@ fn check_secrets(context: &Context<'_>, playbook: &Playbook) {
         };
         source::check(context, &chain, &secret.from, &view);
     }
-    let chains = playbook.secrets.iter().map(|(name, secret)| (name.value.as_str(), secret.from.as_slice()));
-    source::report_cycles(context, chains);
 }
 
 fn planned_inputs(playbook: &Playbook) -> Vec<PlannedInput> {

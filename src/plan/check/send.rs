@@ -159,7 +159,8 @@ impl<'s> RequestStep<'s> {
     fn own_request(&self) -> Option<(Option<&'s Provider<'s>>, CheckedRequest)> {
         let request = &self.step().request;
         let checked = request::check(self.context(), request, "a step", &self.inside.view, PathRules::Step);
-        let is_address = matches!(&checked, Some(CheckedRequest { path: PlannedPath::Address(_), .. }));
+        let is_address = request.verbs().any(|(_, path)| path.literal_start().contains("://"))
+            || matches!(&checked, Some(CheckedRequest { path: PlannedPath::Address(_), .. }));
         if is_address {
             self.refuse_provider_of_address();
             return checked.map(|checked| (None, checked));
@@ -193,11 +194,11 @@ impl<'s> RequestStep<'s> {
                 return None;
             }
             let message = "there is nobody to send this to: the playbook has no `providers`";
-            let diagnostic = Diagnostic::new(Code::MissingKey, span, message);
+            let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
             self.context().report(diagnostic.help("declare one, or write a whole address: `https://...`"));
         } else if providers.names().count() > 1 {
             let message = "there are several providers; which one is asked?";
-            let diagnostic = Diagnostic::new(Code::MissingKey, span, message);
+            let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
             self.context()
                 .report(diagnostic.help(format!("add `provider:` with one of {}", join(providers.names()))));
         }
@@ -251,6 +252,10 @@ impl<'s> RequestStep<'s> {
             self.context().report(Diagnostic::new(code, span, message).help(help));
             None
         };
+        if save.file.as_literal() == Some("") {
+            let help = "write a name that ends in `.ndjson` or `.json`";
+            return fail(Code::InvalidValue, save.file.span(), "a file needs a name", help);
+        }
         if let Some(format) = &save.format {
             return Some(SaveForm::Rows(format.value));
         }
@@ -471,6 +476,9 @@ fn unknown_operation(name: &Spanned<String>, provider: &Provider<'_>) -> Diagnos
     match nearest(name, operations.names()) {
         None if operations.is_empty() => {
             diagnostic.help("its definition has no `operations`; write a request instead")
+        }
+        None if operations.len() > 8 => {
+            diagnostic.help(format!("`runner show {}` lists what it has", provider.name))
         }
         None => diagnostic.help(format!("it has {}", join(operations.names()))),
         near => diagnostic.did_you_mean(near),

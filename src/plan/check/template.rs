@@ -95,10 +95,10 @@ impl Context<'_> {
             }
             ("row", View { row: true, .. }) | ("profile", View { profile: true, .. }) => {}
             ("settings", View { settings: Some(settings), .. }) => {
-                spot.member(settings, Code::UnknownSetting, "the definition has no setting");
+                spot.member(settings, Code::UnknownSetting, "the provider has no setting");
             }
             ("credentials", View { credentials: Some(credentials), .. }) => {
-                spot.member(credentials, Code::UnknownCredential, "the definition has no credential");
+                spot.member(credentials, Code::UnknownCredential, "the provider has no credential");
             }
             ("session", View { session: Session::Open(values), .. }) => {
                 spot.member(values, Code::UnknownSessionValue, "the session has no value");
@@ -191,7 +191,7 @@ fn unknown_call(
     let diagnostic = Diagnostic::new(code, span, format!("there is no {kind} `{name}`"));
     let names = || known.iter().map(|signature| signature.name);
     match nearest(name, names()) {
-        None if known.len() < 8 => diagnostic.help(format!("there is {}", join(names()))),
+        None if known.len() < 8 => diagnostic.help(format!("there are {}", join(names()))),
         near => diagnostic.did_you_mean(near),
     }
 }
