@@ -113,10 +113,11 @@ steps:
             "p.yaml:1:10 invalid-value `2` this program knows version 1 of the grammar | write `1`",
             "p.yaml:2:62 wrong-type `5` `auth` is a map, not a number",
             "p.yaml:2:77 unknown-key `metod` a provider has no key `metod` | did you mean `method`?",
-            "p.yaml:3:9 wrong-type `[days]` `inputs` takes a map of names, not a list | write it as `inputs: { name: \
-             { default: 1 } }`",
+            "p.yaml:3:9 wrong-type `[days]` `inputs` takes a map of names, not a list | write it as \
+             `inputs: { name: { default: 1 } }`",
             "p.yaml:6:10 wrong-type `[/x]` `get` takes text, not a list | write it as `get: /path`",
-            "p.yaml:9:14 wrong-type `7` `outputs` takes a map of names, not a number | write it as `outputs: { name: $.path }`",
+            "p.yaml:9:14 wrong-type `7` `outputs` takes a map of names, not a number | write it as \
+             `outputs: { name: $.path }`",
             "p.yaml:10:40 unknown-name `session` `session` cannot be read here | only the definition of a \
              provider reads its session",
         ]
@@ -172,7 +173,10 @@ fn what_may_be_skipped_is_asked_first() {
   - if: steps.a.succeeded
     steps:
       - { get: \"/${{ steps.a.outputs.x }}\", provider: emnify }
-  - { if: steps.a.skipped, get: /b, provider: emnify, cleanup: [{ get: \"/${{ steps.a.outputs.x }}\", provider: emnify }] }
+  - if: steps.a.skipped
+    get: /b
+    provider: emnify
+    cleanup: [{ get: \"/${{ steps.a.outputs.x }}\", provider: emnify }]
 ",
     );
     assert_eq!(said.len(), 1, "{said:#?}");
@@ -211,10 +215,10 @@ fn flags_have_places_too() {
     assert_eq!(
         starts,
         [
-            "command line:1:22 missing-value `http://10.0.0.1` `simpleiot` has two addresses, and only one of them \
-             is given",
-            "command line:1:22 insecure-address `http://10.0.0.1` `simpleiot` is asked over plain http: anyone on \
-             the way can read the credentials",
+            "command line:1:22 missing-value `http://10.0.0.1` `simpleiot` has two addresses, and only one \
+             of them is given",
+            "command line:1:22 insecure-address `http://10.0.0.1` `simpleiot` is asked over plain http: \
+             anyone on the way can read the credentials",
             "command line:2:12 unknown-provider `emnify` the playbook has no provider `emnify`",
             "command line:3:11 unknown-provider `simpleio` the playbook has no provider `simpleio`",
         ]
@@ -244,7 +248,11 @@ providers: { emnify: {} }
 steps:
   - post: /login
     headers: { Authorization: Bearer geheim-1 }
-    json: { user: ops, password: geheim-2, deep: [{ pin: 12345 }], note: eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln }
+    json:
+      user: ops
+      password: geheim-2
+      deep: [{ pin: 12345 }]
+      note: eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln
     auth: none
   - authenticate: emnify
     method: application_token
@@ -277,14 +285,18 @@ fn definitions_are_checked_by_themselves_and_where_they_are_used() {
         .file("folder/acme.yaml", definition)
         .file("folder/other.yaml", "version: 1\nsteps: []\n");
     let playbook = "version: 1
-providers: { a: { use: ./acme.yaml }, b: { use: acme.yaml }, c: { use: ./other.yaml }, d: { use: ./none.yaml } }
+providers:
+  a: { use: ./acme.yaml }
+  b: { use: acme.yaml }
+  c: { use: ./other.yaml }
+  d: { use: ./none.yaml }
 steps: [{ call: a.a }, { call: b.b }, { call: c.anything }]
 ";
     let said = shown(&check_text(Path::new("folder/p.yaml"), playbook, &Options::default(), &surroundings));
     assert_eq!(said.len(), 4, "{said:#?}");
-    assert!(said[0].starts_with("folder/p.yaml:2:72 wrong-type `./other.yaml`"), "{said:#?}");
-    assert!(said[1].starts_with("folder/p.yaml:2:98 unreadable-file `./none.yaml`"), "{said:#?}");
-    assert!(said[2].starts_with("folder/p.yaml:3:34 unknown-operation `b`"), "{said:#?}");
+    assert!(said[0].starts_with("folder/p.yaml:5:13 wrong-type `./other.yaml`"), "{said:#?}");
+    assert!(said[1].starts_with("folder/p.yaml:6:13 unreadable-file `./none.yaml`"), "{said:#?}");
+    assert!(said[2].starts_with("folder/p.yaml:7:34 unknown-operation `b`"), "{said:#?}");
     assert_eq!(said[3], format!("folder/acme.yaml:4:25 {wanted}"));
 }
 
@@ -401,7 +413,8 @@ fn methods_know_the_credentials_that_they_need() {
 fn presets_stand_for_the_same_form() {
     let method = |auth: &str| {
         let text = format!(
-            "version: 1\nproviders: {{ api: {{ base_url: https://x.example, auth: {auth} }} }}\nsteps: [{{ get: /x }}]\n"
+            "version: 1\nproviders: {{ api: {{ base_url: https://x.example, auth: {auth} }} }}\n\
+             steps: [{{ get: /x }}]\n"
         );
         let mut plan = plan(&text);
         let mut provider = plan.providers.remove(0);
@@ -416,7 +429,8 @@ fn presets_stand_for_the_same_form() {
     assert_eq!(send.headers.names().collect::<Vec<_>>(), ["X-Key"]);
     assert!(send.query.is_empty());
     let (grant, _) = method(
-        "{ use: oauth2_client_credentials, with: { token: /t, revoke: /r, scope: all, client_auth: body }, lockout: { after: 3, for: 5m } }",
+        "{ use: oauth2_client_credentials, lockout: { after: 3, for: 5m }, \
+         with: { token: /t, revoke: /r, scope: all, client_auth: body } }",
     );
     let login = &grant.auth.login.0[0].request;
     assert_eq!(login.post.as_ref().unwrap().source(), "/t");
