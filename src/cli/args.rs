@@ -229,6 +229,9 @@ pub struct LoginArgs {
     /// Address for signing in, where that is another one
     #[arg(long, value_name = "URL")]
     pub auth_base_url: Option<String>,
+    /// Sign in over plain http, too: anyone on the way can read the credentials
+    #[arg(long)]
+    pub allow_http: bool,
 }
 
 /// `runner logout`

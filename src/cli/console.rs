@@ -1,6 +1,5 @@
 //! What the commands that deal with one provider have in common: its plan, its messages.
 
-use super::diagnostics::{Finding, write_human};
 use super::refusal::Refusal;
 use crate::event::{Event, EventKind, EventSink, Events, Failure};
 use crate::exchange::Exchange;
@@ -9,8 +8,8 @@ use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
 use crate::plan::{BUILT_IN, BuiltIn, Options, Plan, check_text};
 use crate::port::World;
-use crate::session::{PlannedLogin, Profiles, Setup};
-use crate::source::nearest;
+use crate::session::{PlannedLogin, Setup};
+use crate::source::{Severity, nearest};
 use crate::template::Data;
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -78,28 +77,35 @@ impl Console<'_> {
         Err(self.stop(Cause::Invalid, &format!("no provider `{name}` is built in"), Some(&advice)))
     }
 
-    /// The plan of a playbook that does nothing but sign in to one built-in provider.
-    pub(super) fn plan(&mut self, provider: &BuiltIn, options: &Options) -> Result<Rc<Plan>, Refusal> {
+    /// The plan of a playbook that does nothing but sign in to one built-in provider. What is wrong is said without its
+    /// place: there is no such file.
+    pub(super) fn plan(
+        &mut self,
+        provider: &BuiltIn,
+        options: &Options,
+        allow_http: bool,
+    ) -> Result<Rc<Plan>, Refusal> {
         let name = provider.name;
-        let text =
-            format!("version: 1\nproviders: {{ {name}: {{}} }}\nsteps: [{{ authenticate: {name} }}]\n");
+        let text = format!(
+            "version: 1\nproviders: {{ {name}: {{ allow_http: {allow_http} }} }}\nsteps: [{{ authenticate: {name} }}]\n"
+        );
         let checked = check_text(Path::new("sign-in.yaml"), &text, options, &*self.world.surroundings);
-        write_human(&Finding::all(&checked.diagnostics, &checked.sources), false, self.err)?;
+        for diagnostic in &checked.diagnostics {
+            let kind = match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            self.explain(kind, &diagnostic.message, &[], diagnostic.help.as_deref())?;
+        }
         checked.plan.map(Rc::new).ok_or_else(|| Refusal::said(Cause::Invalid))
     }
 
     /// What sessions with the provider of [`Console::plan`] are made from, and the warnings that they will give.
-    pub(super) fn setup(
-        &self,
-        plan: Rc<Plan>,
-        profile: Option<&str>,
-        logins: Vec<PlannedLogin>,
-    ) -> (Setup, Rc<RefCell<Warnings>>) {
+    pub(super) fn setup(&self, plan: Rc<Plan>, logins: Vec<PlannedLogin>) -> (Setup, Rc<RefCell<Warnings>>) {
         let warnings = Rc::new(RefCell::new(Warnings::default()));
         let events = Events::new(warnings.clone(), self.world.clock.clone(), self.redactor.clone());
-        let profiles = Profiles { all: profile.map(str::to_owned), ..Profiles::default() };
         let exchange = Exchange::new(self.world.clone(), events);
-        (Setup { plan, inputs: Data::Map(Vec::new()), profiles, logins, exchange }, warnings)
+        (Setup { plan, inputs: Data::Map(Vec::new()), logins, exchange }, warnings)
     }
 
     /// Says the warnings so far.

@@ -24,7 +24,7 @@ const PROVIDER: ProviderIndex = ProviderIndex(0);
 /// Why it was not done.
 pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
     let built_in = console.built_in(&args.provider)?;
-    let plan = console.plan(built_in, &options(args))?;
+    let plan = console.plan(built_in, &options(args), args.allow_http)?;
     let provider = plan.provider(PROVIDER);
     let method = choose(provider, args.method.as_deref(), console)?;
     let wanted = to_keep(provider, method);
@@ -35,7 +35,7 @@ pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result
         method: Some(method.name.clone()),
         given: wanted.iter().map(|credential| credential.name.clone()).collect(),
     };
-    let (setup, warnings) = console.setup(plan.clone(), args.profile.as_deref(), vec![login]);
+    let (setup, warnings) = console.setup(plan.clone(), vec![login]);
     let prepared = Sessions::prepare(setup).await;
     console.say(&warnings)?;
     let sessions = prepared.map_err(|failures| console.fail(&failures))?;

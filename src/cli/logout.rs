@@ -28,8 +28,9 @@ pub(super) async fn logout(args: &LogoutArgs, console: &mut Console<'_>) -> Resu
     };
     let place = format!("{}/{profile}", provider.name);
     if args.clear {
-        let names = definition.credentials.names();
-        return forget(provider.name, &profile, names, console).await;
+        let kept = definition.credentials.iter().filter(|(_, keys)| keys.one_time != Some(true));
+        let names: Vec<&str> = kept.map(|(name, _)| name.value.as_str()).collect();
+        return forget(provider.name, &profile, &names, console).await;
     }
     writeln!(
         console.out,
@@ -64,25 +65,34 @@ async fn profile(definition: &DefinitionKeys, console: &Console<'_>) -> String {
 async fn forget(
     provider: &str,
     profile: &str,
-    names: impl Iterator<Item = &str>,
+    names: &[&str],
     console: &mut Console<'_>,
 ) -> Result<i32, Refusal> {
-    let (mut forgotten, mut failures) = (Vec::new(), Vec::new());
-    for name in names {
+    let (mut forgotten, mut failed) = (Vec::new(), Vec::new());
+    let mut first_failure = None;
+    for &name in names {
         match console.world.store.delete(&StoreKey::credential(provider, profile, name)).await {
             Ok(true) => forgotten.push(name.replace('_', " ")),
             Ok(false) => {}
-            Err(error) => failures.push((name, error)),
+            Err(failure) => {
+                failed.push(name.replace('_', " "));
+                first_failure.get_or_insert(failure);
+            }
         }
     }
     let place = format!("{provider}/{profile} in the {}", console.world.store.name());
     if !forgotten.is_empty() {
         writeln!(console.out, "forgot {} of {place}", listed(&forgotten))?;
-    } else if failures.is_empty() {
-        writeln!(console.out, "nothing was kept for {place}")?;
     }
-    let Some((_, first)) = failures.first() else { return Ok(0) };
-    let names: Vec<String> = failures.iter().map(|(name, _)| name.replace('_', " ")).collect();
-    let why = format!("{} of {place} may still be there: {first}", listed(&names));
-    Err(console.stop(Cause::Machine, &why, None))
+    match first_failure {
+        None if forgotten.is_empty() => writeln!(console.out, "nothing was kept as {place}")?,
+        None => {}
+        Some(failure) => {
+            let which =
+                if failed.len() == names.len() { "whatever is kept".to_owned() } else { listed(&failed) };
+            let why = format!("{which} as {place} could not be forgotten: {failure}");
+            return Err(console.stop(Cause::Machine, &why, None));
+        }
+    }
+    Ok(0)
 }

@@ -4,7 +4,8 @@ use super::args::StatusArgs;
 use super::console::Console;
 use super::refusal::Refusal;
 use crate::credential::{Missing, Preview};
-use crate::plan::{BUILT_IN, BuiltIn, Options, PlannedProvider, ProviderIndex};
+use crate::plan::{BUILT_IN, BuiltIn, Options, PlannedMethod, PlannedProvider, ProviderIndex};
+use crate::port::StoreKey;
 use crate::session::{PlannedLogin, SecretPreview, Sessions};
 use std::io;
 
@@ -36,21 +37,24 @@ pub(super) async fn status(args: &StatusArgs, console: &mut Console<'_>) -> Resu
 
 async fn show(built_in: &BuiltIn, profile: Option<&str>, console: &mut Console<'_>) -> Result<(), Refusal> {
     let profiles = profile.iter().map(|&profile| (None, profile.to_owned())).collect();
-    let plan = console.plan(built_in, &Options { profiles, ..Options::default() })?;
+    let options = Options { profiles, ..Options::default() };
+    // Nothing is sent, so it does not matter how safe the way would be.
+    let plan = console.plan(built_in, &options, true)?;
     let provider = plan.provider(PROVIDER);
-    let login = |method: &str| PlannedLogin {
+    let login = |method: &PlannedMethod| PlannedLogin {
         provider: PROVIDER,
-        method: Some(method.to_owned()),
+        method: Some(method.name.clone()),
         given: Vec::new(),
     };
-    let logins = provider.methods.iter().map(|method| login(&method.name)).collect();
-    let (setup, warnings) = console.setup(plan.clone(), profile, logins);
-    let preview = Sessions::preview(setup).await;
-    match preview {
+    let logins = provider.methods.iter().map(login).collect();
+    let (setup, _) = console.setup(plan.clone(), logins);
+    match Sessions::preview(setup).await {
         Ok((sessions, secrets)) => {
-            let account = sessions.account(PROVIDER);
-            writeln!(console.out, "{}, profile {}", provider.name, account.profile())?;
-            write_secrets(provider, &secrets, console)?;
+            let profile = sessions.account(PROVIDER).profile();
+            writeln!(console.out, "{}, profile {profile}", provider.name)?;
+            let problem = store_problem(provider, profile, console).await;
+            write_credentials(provider, &secrets, problem.as_deref(), console)?;
+            write_method(provider, &secrets, console)?;
         }
         Err(failures) => {
             writeln!(console.out, "{}", provider.name)?;
@@ -59,49 +63,77 @@ async fn show(built_in: &BuiltIn, profile: Option<&str>, console: &mut Console<'
             }
         }
     }
-    console.say(&warnings)?;
     Ok(())
 }
 
-fn write_secrets(
+/// Why the store has no answers at all: said once, and not for each credential.
+async fn store_problem(provider: &PlannedProvider, profile: &str, console: &Console<'_>) -> Option<String> {
+    let first = provider.credentials.first()?;
+    let key = StoreKey::credential(&provider.name, profile, &first.name);
+    console.world.store.get(&key, &[]).await.err().map(|error| error.to_string())
+}
+
+fn write_credentials(
+    provider: &PlannedProvider,
+    secrets: &[SecretPreview],
+    store_problem: Option<&str>,
+    console: &mut Console<'_>,
+) -> io::Result<()> {
+    if let Some(problem) = store_problem {
+        writeln!(console.out, "  {problem}")?;
+    }
+    let shown = || provider.credentials.iter().filter(|credential| !credential.is_one_time);
+    let width = shown().map(|credential| credential.name.len()).max().unwrap_or(0);
+    for credential in shown() {
+        let place = match source(provider, secrets, &credential.name) {
+            Some(Ok(Preview::Found(found))) => found.found_in.to_string(),
+            Some(Ok(Preview::WouldAsk { .. })) => "would be asked for at the terminal".to_owned(),
+            Some(Err(missing)) => format!("not found ({})", reasons(missing, store_problem)),
+            None => "not found, and not needed".to_owned(),
+        };
+        writeln!(console.out, "  {:width$}  {place}", credential.name)?;
+        if let Some(Ok(Preview::Found(found))) = source(provider, secrets, &credential.name) {
+            for note in &found.notes {
+                writeln!(console.out, "  {:width$}  {note}", "")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where a credential would come from; `None` for an optional one that nobody has.
+fn source<'s>(
+    provider: &PlannedProvider,
+    secrets: &'s [SecretPreview],
+    credential: &str,
+) -> Option<&'s Result<Preview, Missing>> {
+    let name = format!("{}.{credential}", provider.name);
+    secrets.iter().find(|secret| secret.name == name).map(|secret| &secret.source)
+}
+
+/// `env EMNIFY_PASSWORD: not set; keychain, runner/emnify default/password: nothing is kept there`
+fn reasons(missing: &Missing, store_problem: Option<&str>) -> String {
+    let told = missing.tried.iter().filter(|tried| Some(tried.reason.as_str()) != store_problem);
+    let reasons: Vec<String> = told.map(|tried| format!("{}: {}", tried.source, tried.reason)).collect();
+    reasons.join("; ")
+}
+
+/// Says how a run would sign in.
+fn write_method(
     provider: &PlannedProvider,
     secrets: &[SecretPreview],
     console: &mut Console<'_>,
 ) -> io::Result<()> {
-    let known = |name: &str| {
-        let public_name = format!("{}.{name}", provider.name);
-        secrets.iter().find(|secret| secret.name == public_name)
+    let is_found = |name: &String| matches!(source(provider, secrets, name), Some(Ok(Preview::Found(_))));
+    let is_known = |name: &String| matches!(source(provider, secrets, name), Some(Ok(_)));
+    let first = |has: &dyn Fn(&String) -> bool| {
+        provider.methods.iter().find(|method| method.required.iter().all(has)).map(|method| &method.name)
     };
-    let width = provider.credentials.iter().map(|credential| credential.name.len()).max().unwrap_or(0);
-    for credential in provider.credentials.iter().filter(|credential| !credential.is_one_time) {
-        let place = match known(&credential.name).map(|secret| &secret.source) {
-            Some(Ok(Preview::Found(found))) => found.found_in.to_string(),
-            Some(Ok(Preview::WouldAsk { .. })) => "would be asked at the terminal".to_owned(),
-            Some(Err(missing)) => format!("not found: {}", reasons(missing)),
-            None => "not found, and not needed".to_owned(),
-        };
-        writeln!(console.out, "  {:width$}  {place}", credential.name)?;
-    }
-    let is_found =
-        |name: &String| matches!(known(name).map(|secret| &secret.source), Some(Ok(Preview::Found(_))));
-    let is_known = |name: &String| matches!(known(name).map(|secret| &secret.source), Some(Ok(_)));
-    let methods = &provider.methods;
-    let ready = methods.iter().find(|method| method.required.iter().all(is_found));
-    let with_person = || methods.iter().find(|method| method.required.iter().all(is_known));
-    match (ready, with_person()) {
-        (Some(method), _) => writeln!(console.out, "  → signs in by `{}`", method.name),
-        (None, Some(method)) => {
-            writeln!(console.out, "  → signs in by `{}`, with a person's help", method.name)
-        }
+    match (first(&is_found), first(&is_known)) {
+        (Some(method), _) => writeln!(console.out, "  signs in by `{method}`"),
+        (None, Some(method)) => writeln!(console.out, "  signs in by `{method}`, if somebody answers"),
         (None, None) => {
-            writeln!(console.out, "  → cannot sign in; `runner login {}` keeps credentials", provider.name)
+            writeln!(console.out, "  cannot sign in; `runner login {}` keeps credentials", provider.name)
         }
     }
-}
-
-/// `env EMNIFY_PASSWORD not set; keychain, runner/emnify default/password: nothing is kept there`
-fn reasons(missing: &Missing) -> String {
-    let reasons: Vec<String> =
-        missing.tried.iter().map(|tried| format!("{}: {}", tried.source, tried.reason)).collect();
-    reasons.join("; ")
 }

@@ -50,11 +50,11 @@ impl Terminal {
     }
 
     /// What was done, unless it is of no interest: the single items of a loop, a cleanup that was not needed.
-    pub(super) fn entry(&mut self, entry: &EntryReport, is_cleanup: bool, now: Timestamp) {
+    pub(super) fn entry(&mut self, entry: &EntryReport, now: Timestamp) {
         if !is_shown(entry) {
             return;
         }
-        if is_cleanup && !self.has_cleanup_heading {
+        if entry.kind == EntryKind::Cleanup && !self.has_cleanup_heading {
             self.has_cleanup_heading = true;
             let heading = painted(DIM, "cleanup");
             self.line(&format!("\n  {heading}"));
@@ -72,7 +72,12 @@ impl Terminal {
         if !report.entries.is_empty() {
             self.line("");
         }
-        let failures = failures(report);
+        self.failures(&failures(report));
+        self.summary(report);
+    }
+
+    /// What failed, each from its cause to what to do.
+    pub fn failures(&mut self, failures: &[&Failure]) {
         for failure in failures.iter().take(MOST_FAILURES) {
             self.failure(failure);
         }
@@ -80,7 +85,6 @@ impl Terminal {
             let more = counted((failures.len() - MOST_FAILURES) as u64, "failure");
             self.line(&format!("and {more} more; `--report json=FILE` has them all\n"));
         }
-        self.summary(report);
     }
 
     fn failure(&mut self, failure: &Failure) {

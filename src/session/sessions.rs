@@ -174,7 +174,7 @@ impl Sessions {
         method: Option<&str>,
         given: &[(String, Data)],
     ) -> Result<Vec<Rendered>, RenderError> {
-        self.shapes(provider, method, given, |auth| auth.login.0.as_slice()).await
+        self.shapes(provider, method, given, |auth| &auth.login.0).await
     }
 
     /// For a dry run: the requests that end a session of a method. Empty where the provider has no logout.
@@ -187,8 +187,7 @@ impl Sessions {
         method: Option<&str>,
         given: &[(String, Data)],
     ) -> Result<Vec<Rendered>, RenderError> {
-        self.shapes(provider, method, given, |auth| auth.logout.as_ref().map_or(&[], |logout| &logout.0))
-            .await
+        self.shapes(provider, method, given, logout_requests).await
     }
 
     async fn shapes(
@@ -650,4 +649,8 @@ impl Seat {
         let method = self.method(method).name.clone();
         self.refused.borrow_mut().push(Refused { method, given: given.clone(), failure: failure.clone() });
     }
+}
+
+fn logout_requests(auth: &AuthKeys) -> &[AuthRequest] {
+    auth.logout.as_ref().map_or(&[], |requests| &requests.0)
 }

@@ -2,7 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod check_cases;
+mod keychain;
 mod layers;
+mod prompts;
 mod redaction;
 mod schema;
 mod simulators;

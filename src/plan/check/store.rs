@@ -56,7 +56,7 @@ fn check_credential(
         return None;
     };
     // A profile passes over the environment in the definition's chains.
-    let asks_environment = known.is_chain_of_playbook || !names_profile(context, planned);
+    let asks_environment = known.is_chain_of_playbook || !names_profile(planned);
     check_chain(context, &name, &known.sources, known.span, asks_environment);
     Some(StoreTarget::Credential {
         provider: found.index,

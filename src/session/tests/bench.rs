@@ -10,7 +10,7 @@ use crate::port::fake::{
     FakeClock, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, ScriptedTransport, Sent,
 };
 use crate::session::account::moment;
-use crate::session::{PlannedLogin, Sessions, Setup, SignInFailure, planned_logins};
+use crate::session::{PlannedLogin, Profiles, Sessions, Setup, SignInFailure, planned_logins};
 use crate::template::Data;
 use serde_json::json;
 use std::cell::RefCell;
@@ -37,8 +37,8 @@ pub struct Case {
     surroundings: FakeSurroundings,
     store: FakeStore,
     prompt: FakePrompt,
+    profiles: Profiles,
     logins: Option<Vec<PlannedLogin>>,
-    is_preview: bool,
 }
 
 /// A test that runs.
@@ -76,8 +76,8 @@ impl Case {
             surroundings: FakeSurroundings::default(),
             store: FakeStore::default(),
             prompt: FakePrompt::nobody(crate::port::PromptError::NoTerminal),
+            profiles: Profiles::default(),
             logins: None,
-            is_preview: false,
         }
     }
 
@@ -93,6 +93,12 @@ impl Case {
 
     pub fn prompt(mut self, prompt: FakePrompt) -> Self {
         self.prompt = prompt;
+        self
+    }
+
+    /// The profile that the command line names.
+    pub fn profile(mut self, name: &str) -> Self {
+        self.profiles.all = Some(name.to_owned());
         self
     }
 
@@ -126,8 +132,7 @@ impl Case {
         Ok(parts.bench(sessions))
     }
 
-    pub async fn preview(mut self) -> (Bench, Vec<crate::session::SecretPreview>) {
-        self.is_preview = true;
+    pub async fn preview(self) -> (Bench, Vec<crate::session::SecretPreview>) {
         let (setup, parts) = self.setup(ScriptedTransport::script([]));
         let (sessions, secrets) = Sessions::preview(setup).await.expect("a preview");
         (parts.bench(sessions), secrets)
@@ -150,8 +155,13 @@ impl Case {
         let exchange = Exchange::new(world, events);
         let logins = self.logins.unwrap_or_else(|| planned_logins(&plan.steps, &|_| true));
         let plan = Rc::new(plan);
-        let setup =
-            Setup { plan: plan.clone(), inputs: Data::Json(json!({})), logins, exchange: exchange.clone() };
+        let setup = Setup {
+            plan: plan.clone(),
+            inputs: Data::Json(json!({})),
+            profiles: self.profiles,
+            logins,
+            exchange: exchange.clone(),
+        };
         let FakeWorld { clock, store, prompt, .. } = fake;
         (setup, BenchParts { transport, clock, store, prompt, exchange, log, plan })
     }
@@ -211,7 +221,8 @@ impl Bench {
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(Purpose::Step, 1)).await;
             self.exchange.report(attempt.record, None);
             let answer = attempt.outcome.expect("an answer");
-            if may_renew && self.sessions.is_expired(API, generation, &answer) {
+            let is_expired = self.sessions.is_expired(API, generation, &answer);
+            if may_renew && is_expired {
                 self.sessions.renew(API, generation).await?;
                 may_renew = false;
                 continue;
