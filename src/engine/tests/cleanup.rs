@@ -87,7 +87,10 @@ fn a_write_of_which_nobody_knows_is_undone_as_far_as_it_can_be_found() {
 ";
     let ran = Case::of_steps(steps).script([
         ("POST https://api.test/tokens", Reply::lost()),
-        ("GET https://api.test/tokens?id=01JD8Y3K000000000000000000", Reply::json(200, json!({"tokens": ["x"]}))),
+        (
+            "GET https://api.test/tokens?id=01JD8Y3K000000000000000000",
+            Reply::json(200, json!({"tokens": ["x"]})),
+        ),
         ("DELETE https://api.test/tokens/x", Reply::status(204)),
     ]);
     assert_eq!(ran.exit_code(), 5);
