@@ -1,7 +1,9 @@
 //! The one integration test binary: each theme is a file, what they share lies in `support`.
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
+mod apply;
 mod check_cases;
+mod commands;
 mod keychain;
 mod layers;
 mod prompts;
