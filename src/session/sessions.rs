@@ -11,14 +11,12 @@ use super::{Account, PlannedLogin, SignInFailure};
 use crate::credential::{Missing, Preview};
 use crate::document::{AuthKeys, AuthRequest};
 use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote};
-use crate::exchange::retry::REQUEST_TIME;
 use crate::exchange::{Answer, Exchange, RenderError, Rendered};
 use crate::model::secret::SecretText;
 use crate::plan::{Plan, PlannedMethod, ProviderIndex};
 use crate::template::{Data, Moment, Scope};
 use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -33,21 +31,10 @@ pub struct Setup {
     pub plan: Rc<Plan>,
     /// What templates under `providers` see as `inputs`.
     pub inputs: Data,
-    /// The profiles that the command line names.
-    pub profiles: Profiles,
     /// The logins that the selected steps may ask for: see [`planned_logins`](super::planned_logins).
     pub logins: Vec<PlannedLogin>,
     /// What sends.
     pub exchange: Exchange,
-}
-
-/// The profiles that the command line names.
-#[derive(Debug, Clone, Default)]
-pub struct Profiles {
-    /// For every provider.
-    pub all: Option<String>,
-    /// By the provider's name; stands above `all`.
-    pub by_provider: BTreeMap<String, String>,
 }
 
 /// The number of a session's tokens: it grows with each login and refresh.
@@ -204,7 +191,7 @@ impl Sessions {
             return Ok(Vec::new());
         };
         let nothing_given = Given::new();
-        let visit = self.visit(seat, index, &nothing_given, Purpose::Login, REQUEST_TIME);
+        let visit = self.visit(seat, index, &nothing_given, Purpose::Login);
         let session = values::unknown(visit.method.auth.session.as_ref(), &seat.account.provider().name);
         let mut shapes = Vec::new();
         for request in requests(&visit.method.auth) {
@@ -278,7 +265,7 @@ impl Sessions {
         self.ready(provider).await?;
         // No one else runs between here and the end of `carry`, unless a credential has to be fetched for it.
         let Some(session) = seat.session.borrow().clone() else { return Ok(Generation(0)) };
-        let visit = self.visit(seat, session.method, &session.given, Purpose::Step, REQUEST_TIME);
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Step);
         if let Some(send) = &visit.method.auth.send {
             let data = session.values.data(&seat.account.provider().name);
             let carried = match visit.scope(names::of_send(send), data).await {
@@ -299,7 +286,7 @@ impl Sessions {
         let mut session = seat.session.borrow_mut();
         let Some(session) = &mut *session else { return false };
         let nothing_given = Given::new();
-        let visit = self.visit(seat, session.method, &nothing_given, Purpose::Step, REQUEST_TIME);
+        let visit = self.visit(seat, session.method, &nothing_given, Purpose::Step);
         let is_expired = !visit.method.auth.login.0.is_empty() && visit.is_expired(answer);
         if !is_expired && session.generation == generation {
             session.is_on_trial = false;
@@ -376,8 +363,8 @@ impl Sessions {
     }
 
     async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
-        let Setup { plan, inputs, profiles, exchange, .. } = setup;
-        let preparation = Preparation { plan, inputs, profiles, exchange, is_preview };
+        let Setup { plan, inputs, exchange, .. } = setup;
+        let preparation = Preparation { plan, inputs, exchange, is_preview };
         let (mut seats, mut failures) = (Vec::new(), Vec::new());
         for index in 0..plan.providers.len() {
             match Account::prepare(&preparation, ProviderIndex(index)).await {
@@ -415,14 +402,7 @@ impl Sessions {
         (session.life.freshness(self.elapsed()) == Freshness::Fresh).then_some(session.generation)
     }
 
-    fn visit<'a>(
-        &'a self,
-        seat: &'a Seat,
-        method: usize,
-        given: &'a Given,
-        purpose: Purpose,
-        time: Duration,
-    ) -> Visit<'a> {
+    fn visit<'a>(&'a self, seat: &'a Seat, method: usize, given: &'a Given, purpose: Purpose) -> Visit<'a> {
         Visit {
             account: &seat.account,
             exchange: &self.exchange,
@@ -431,8 +411,8 @@ impl Sessions {
             purpose,
             // Two logins whose answers are lost may be two open sessions already; a refresh opens none.
             most_lost: if purpose == Purpose::Login { 2 } else { 3 },
-            time,
             started: self.elapsed(),
+            time: (purpose == Purpose::Logout).then_some(CLOSING_TIME),
         }
     }
 
@@ -454,7 +434,7 @@ impl Sessions {
         if let Some(failure) = seat.refusal(method, &given) {
             return Err(failure);
         }
-        let visit = self.visit(seat, method, &given, Purpose::Login, REQUEST_TIME);
+        let visit = self.visit(seat, method, &given, Purpose::Login);
         let grant = match visit.login().await {
             Ok(grant) => grant,
             Err(trouble) => {
@@ -496,7 +476,7 @@ impl Sessions {
         session: Session,
         is_refused: bool,
     ) -> Result<Generation, SignInFailure> {
-        let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh, REQUEST_TIME);
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh);
         let has_ended = is_refused || session.life.freshness(self.elapsed()) == Freshness::Ended;
         if let Some(refresh) = &visit.method.auth.refresh
             && !(has_ended && refresh.only_before_expiry == Some(true))
@@ -526,7 +506,7 @@ impl Sessions {
     /// Closes the session, if one is open. The gate is held. A session for which nothing was sent ends without a word.
     async fn close(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
         let session = seat.session.borrow_mut().take()?;
-        let visit = self.visit(seat, session.method, &session.given, Purpose::Logout, CLOSING_TIME);
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Logout);
         if visit.method.auth.login.0.is_empty() {
             return None;
         }

@@ -6,7 +6,7 @@ use super::wallet::{Given, Looked};
 use crate::credential::Missing;
 use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
 use crate::event::Purpose;
-use crate::exchange::retry::{self, Bounds, Ending, Next};
+use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME};
 use crate::exchange::{Answer, Attempt, Exchange, Parts, RenderError, Rendered, SendError, Sending, render};
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
@@ -29,10 +29,10 @@ pub struct Visit<'a> {
     pub purpose: Purpose,
     /// How often a request is sent whose answer may get lost.
     pub most_lost: u32,
-    /// How long all requests together may take.
-    pub time: Duration,
-    /// The begin of the conversation, by the clock.
+    /// When the conversation began, by the clock.
     pub started: Duration,
+    /// How long all of it may take; `None`: each request has its own time, as a person may be asked in between.
+    pub time: Option<Duration>,
 }
 
 /// A request that was sent, for those who read of its failure.
@@ -227,20 +227,24 @@ impl Visit<'_> {
     async fn deliver(&self, rendered: &Rendered, request: &AuthRequest) -> Result<(Asked, bool), Trouble> {
         let clock = &self.exchange.world().clock;
         let expected = expected(request);
+        let began = clock.elapsed();
+        let end = self.end(began);
         let (mut number, mut lost) = (1, 0);
         let mut rendered = rendered.clone();
         loop {
-            self.check_pause()?;
-            rendered.limit_time(self.remaining());
+            let remaining = end.saturating_sub(clock.elapsed());
+            self.check_pause(remaining)?;
+            rendered.limit_time(remaining);
             let turn = self.exchange.turn(self.account.realm(), None).await;
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
             let ending = attempt.ending(|status| expected.contains(status));
+            let remaining = end.saturating_sub(clock.elapsed());
             lost += u32::from(matches!(ending, Ending::Unknown | Ending::DoneBodyCut));
             let next = match ending {
                 Ending::Done | Ending::Rejected => Next::Spent,
-                Ending::NotSent | Ending::Throttled => self.next(number, attempt.wish),
+                Ending::NotSent | Ending::Throttled => self.next(number, remaining, attempt.wish),
                 Ending::Unknown | Ending::DoneBodyCut if lost < self.most_lost => {
-                    self.next(number, attempt.wish)
+                    self.next(number, remaining, attempt.wish)
                 }
                 Ending::Unknown | Ending::DoneBodyCut => Next::Spent,
             };
@@ -260,7 +264,7 @@ impl Visit<'_> {
                 method: rendered.method().clone(),
                 shown_address: rendered.shown_address(),
                 attempts: number,
-                took: clock.elapsed().saturating_sub(self.started),
+                took: clock.elapsed().saturating_sub(began),
             };
             return match (outcome, next) {
                 (_, Next::AskedToWait(wish)) => Err(Trouble::AskedToWait { shot: Some(shot), wish }),
@@ -283,21 +287,22 @@ impl Visit<'_> {
         }
     }
 
-    fn next(&self, attempt: u32, server_wish: Option<Duration>) -> Next {
-        let bounds = Bounds { attempt, attempts: ATTEMPTS, remaining: self.remaining(), server_wish };
+    fn next(&self, attempt: u32, remaining: Duration, server_wish: Option<Duration>) -> Next {
+        let bounds = Bounds { attempt, attempts: ATTEMPTS, remaining, server_wish };
         retry::next(bounds, self.exchange.world().random.fraction())
     }
 
-    fn remaining(&self) -> Duration {
-        let elapsed = self.exchange.world().clock.elapsed();
-        (self.started + self.time).saturating_sub(elapsed)
+    /// When a request that begins now has to be done with.
+    fn end(&self, now: Duration) -> Duration {
+        let end = now + REQUEST_TIME;
+        self.time.map_or(end, |time| end.min(self.started + time))
     }
 
     /// Refuses to wait for a pause that is longer than there is time.
-    fn check_pause(&self) -> Result<(), Trouble> {
+    fn check_pause(&self, remaining: Duration) -> Result<(), Trouble> {
         let now = self.exchange.world().clock.elapsed();
         let wish = self.account.realm().earliest(now, None).saturating_sub(now);
-        match wish > self.remaining() {
+        match wish > remaining {
             true => Err(Trouble::AskedToWait { shot: None, wish }),
             false => Ok(()),
         }

@@ -10,7 +10,7 @@ use crate::port::fake::{
     FakeClock, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, ScriptedTransport, Sent,
 };
 use crate::session::account::moment;
-use crate::session::{PlannedLogin, Profiles, Sessions, Setup, SignInFailure, planned_logins};
+use crate::session::{PlannedLogin, Sessions, Setup, SignInFailure, planned_logins};
 use crate::template::Data;
 use serde_json::json;
 use std::cell::RefCell;
@@ -37,7 +37,7 @@ pub struct Case {
     surroundings: FakeSurroundings,
     store: FakeStore,
     prompt: FakePrompt,
-    profiles: Profiles,
+    options: Options,
     logins: Option<Vec<PlannedLogin>>,
 }
 
@@ -76,7 +76,7 @@ impl Case {
             surroundings: FakeSurroundings::default(),
             store: FakeStore::default(),
             prompt: FakePrompt::nobody(crate::port::PromptError::NoTerminal),
-            profiles: Profiles::default(),
+            options: Options::default(),
             logins: None,
         }
     }
@@ -98,7 +98,7 @@ impl Case {
 
     /// The profile that the command line names.
     pub fn profile(mut self, name: &str) -> Self {
-        self.profiles.all = Some(name.to_owned());
+        self.options.profiles.push((None, name.to_owned()));
         self
     }
 
@@ -139,8 +139,7 @@ impl Case {
     }
 
     fn setup(self, transport: ScriptedTransport) -> (Setup, BenchParts) {
-        let checked =
-            check_text(Path::new("/work/p.yaml"), &self.yaml, &Options::default(), &self.surroundings);
+        let checked = check_text(Path::new("/work/p.yaml"), &self.yaml, &self.options, &self.surroundings);
         let Some(plan) = checked.plan else { panic!("{:#?}", checked.diagnostics) };
         let fake = FakeWorld {
             store: Rc::new(self.store),
@@ -155,13 +154,8 @@ impl Case {
         let exchange = Exchange::new(world, events);
         let logins = self.logins.unwrap_or_else(|| planned_logins(&plan.steps, &|_| true));
         let plan = Rc::new(plan);
-        let setup = Setup {
-            plan: plan.clone(),
-            inputs: Data::Json(json!({})),
-            profiles: self.profiles,
-            logins,
-            exchange: exchange.clone(),
-        };
+        let setup =
+            Setup { plan: plan.clone(), inputs: Data::Json(json!({})), logins, exchange: exchange.clone() };
         let FakeWorld { clock, store, prompt, .. } = fake;
         (setup, BenchParts { transport, clock, store, prompt, exchange, log, plan })
     }
