@@ -14,7 +14,6 @@ use crate::model::redaction::Redactor;
 use crate::plan::{Checked, FileKind, Options, Plan, PlannedStep, StepKind, check_file, resolve_inputs};
 use crate::port::{Cancellation, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Progress, Terminal, json};
-use crate::session::Profiles;
 use crate::source::{SourceMap, nearest};
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
@@ -97,28 +96,20 @@ fn options(args: &ApplyArgs, plan: &Plan, surroundings: &dyn Surroundings) -> Re
     })?;
     let selection = Selection::of(plan, &args.only, args.from.as_deref())
         .map_err(|unknown| Refusal::usage(unknown.to_string()))?;
-    Ok(RunOptions { inputs, selection, profiles: profiles(args, plan)?, is_simulated: args.simulate })
+    check_profiles(args, plan)?;
+    Ok(RunOptions { inputs, selection, is_simulated: args.simulate })
 }
 
-fn profiles(args: &ApplyArgs, plan: &Plan) -> Result<Profiles, Refusal> {
-    let mut profiles = Profiles::default();
+/// A profile is for a provider that there is.
+fn check_profiles(args: &ApplyArgs, plan: &Plan) -> Result<(), Refusal> {
     let names = || plan.providers.iter().map(|provider| provider.name.as_str());
-    for written in &args.profile {
-        match split_profile(written) {
-            (None, profile) => profiles.all = Some(profile),
-            (Some(provider), profile) if names().any(|name| name == provider) => {
-                profiles.by_provider.insert(provider, profile);
-            }
-            (Some(provider), _) => {
-                let near = nearest(&provider, names()).map(|near| format!("; did you mean `{near}`?"));
-                let near = near.unwrap_or_default();
-                return Err(Refusal::usage(format!(
-                    "--profile: the playbook has no provider `{provider}`{near}"
-                )));
-            }
-        }
+    let named = args.profile.iter().filter_map(|written| split_profile(written).0);
+    for provider in named.filter(|provider| names().all(|name| name != provider)) {
+        let near = nearest(&provider, names()).map(|near| format!("; did you mean `{near}`?"));
+        let near = near.unwrap_or_default();
+        return Err(Refusal::usage(format!("--profile: the playbook has no provider `{provider}`{near}")));
     }
-    Ok(profiles)
+    Ok(())
 }
 
 fn world(

@@ -8,7 +8,7 @@ use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
 use crate::plan::{BUILT_IN, BuiltIn, Options, Plan, check_text};
 use crate::port::World;
-use crate::session::{PlannedLogin, Profiles, Setup};
+use crate::session::{PlannedLogin, Setup};
 use crate::source::{Code, Severity, nearest};
 use crate::template::Data;
 use std::cell::RefCell;
@@ -101,17 +101,11 @@ impl Console<'_> {
     }
 
     /// What sessions with the provider of [`Console::plan`] are made from, and the warnings that they will give.
-    pub(super) fn setup(
-        &self,
-        plan: Rc<Plan>,
-        profile: Option<&str>,
-        logins: Vec<PlannedLogin>,
-    ) -> (Setup, Rc<RefCell<Warnings>>) {
+    pub(super) fn setup(&self, plan: Rc<Plan>, logins: Vec<PlannedLogin>) -> (Setup, Rc<RefCell<Warnings>>) {
         let warnings = Rc::new(RefCell::new(Warnings::default()));
         let events = Events::new(warnings.clone(), self.world.clock.clone(), self.redactor.clone());
-        let profiles = Profiles { all: profile.map(str::to_owned), ..Profiles::default() };
         let exchange = Exchange::new(self.world.clone(), events);
-        (Setup { plan, inputs: Data::Map(Vec::new()), profiles, logins, exchange }, warnings)
+        (Setup { plan, inputs: Data::Map(Vec::new()), logins, exchange }, warnings)
     }
 
     /// Says the warnings so far.

@@ -165,9 +165,12 @@ fn visible(text: &str) -> String {
     text.chars().map(sign).collect()
 }
 
-/// As [`visible`], with line breaks and tabs left to the renderer. Characters keep their number, so that columns fit.
+/// As [`visible`], with line breaks and tabs left to the renderer. Characters keep their number, so that columns fit;
+/// but what is left of a Windows line break is not shown.
 fn visible_lines(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { c } else { sign(c) }).collect()
+    let text = text.replace("\r\n", "\n");
+    let text = text.strip_suffix('\r').unwrap_or(&text);
+    text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { sign(c) }).collect()
 }
 
 /// Control characters have pictures of their own (Unicode block 2400); what turns the direction of text or has no

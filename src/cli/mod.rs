@@ -63,7 +63,7 @@ fn dispatch(command: Command, is_logging: bool, redactor: &Redactor) -> Result<i
         Command::Apply(args) => return runtime()?.block_on(apply::apply(&args, is_logging, redactor)),
         Command::Validate(args) => return validate(&args, out),
         Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),
-        Command::Providers => show::write_providers(out)?,
+        Command::Providers => show::write_providers(streams::stdout_look(), out)?,
         Command::Show(args) => show::show(&args, out)?,
         Command::Schema(args) => schema::write_schema(args.kind, out)?,
         Command::Login(args) => {

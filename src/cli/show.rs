@@ -2,12 +2,14 @@
 
 use super::args::ShowArgs;
 use super::refusal::Refusal;
+use super::streams;
 use crate::document::{Definition, Operation, SourceKind, ValueKeys};
 use crate::model::words::counted;
 use crate::plan::{
     BUILT_IN, BuiltIn, Options, Plan, PlannedCredential, PlannedProvider, PlannedSetting, check_text,
 };
 use crate::port::{Surroundings, VariableOrigin};
+use crate::report::Look;
 use crate::source::nearest;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -33,15 +35,15 @@ fn find(name: &str) -> Result<&'static BuiltIn, UnknownProvider> {
 }
 
 /// Lists all built-in providers.
-pub(super) fn write_providers(out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_providers(look: Look, out: &mut dyn Write) -> io::Result<()> {
     for built_in in &BUILT_IN {
         let definition = built_in.definition();
         writeln!(out, "{:12}{}", built_in.name, what(&definition))?;
-        for [method, needs] in methods(&planned(built_in).providers[0]) {
-            writeln!(out, "{:12}  {method:20}{needs}", "")?;
+        for line in look.columns(&methods(&planned(built_in).providers[0])) {
+            writeln!(out, "{:12}{line}", "")?;
         }
         let operations = counted(definition.keys.operations.len() as u64, "operation");
-        writeln!(out, "{:12}  {operations}: runner show {}\n", "", built_in.name)?;
+        writeln!(out, "{:12}{operations}: runner show {}\n", "", built_in.name)?;
     }
     writeln!(out, "Your own API needs no more than a definition like these: runner show emnify --yaml")
 }
@@ -54,13 +56,13 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<(), Refusal> 
     let built_in = find(&args.provider).map_err(|unknown| Refusal::usage(unknown.to_string()))?;
     match args.yaml {
         true => out.write_all(built_in.text.as_bytes())?,
-        false => write_provider(built_in, out)?,
+        false => write_provider(built_in, streams::stdout_look(), out)?,
     }
     Ok(())
 }
 
 /// Shows how one signs in to a provider, what can be set, and what can be called.
-fn write_provider(built_in: &BuiltIn, out: &mut dyn Write) -> io::Result<()> {
+fn write_provider(built_in: &BuiltIn, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let definition = built_in.definition();
     let plan = planned(built_in);
     let provider = &plan.providers[0];
@@ -69,25 +71,21 @@ fn write_provider(built_in: &BuiltIn, out: &mut dyn Write) -> io::Result<()> {
         out,
         "\nsign in by the first method whose credentials are there, or by the `method` that a playbook names"
     )?;
-    write_columns(out, &methods(provider))?;
+    write_columns(out, look, &methods(provider))?;
     if !provider.settings.is_empty() {
         writeln!(out, "\nsettings")?;
-        write_columns(out, &provider.settings.iter().map(setting).collect::<Vec<_>>())?;
+        write_columns(out, look, &provider.settings.iter().map(setting).collect::<Vec<_>>())?;
     }
     writeln!(out, "\noperations, with [what can be left out]")?;
     let operations = definition.keys.operations.iter();
     let rows: Vec<_> =
         operations.map(|(name, operation)| call(built_in.name, &name.value, operation)).collect();
-    write_columns(out, &rows)?;
+    write_columns(out, look, &rows)?;
     writeln!(out, "\nthe whole definition: runner show {} --yaml", built_in.name)
 }
 
-fn write_columns(out: &mut dyn Write, rows: &[[String; 2]]) -> io::Result<()> {
-    let width = rows.iter().map(|[left, _]| left.chars().count()).max().unwrap_or(0);
-    for [left, right] in rows {
-        writeln!(out, "{}", format!("  {left:width$}  {right}").trim_end())?;
-    }
-    Ok(())
+fn write_columns(out: &mut dyn Write, look: Look, rows: &[[String; 2]]) -> io::Result<()> {
+    look.columns(rows).iter().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
 fn what(definition: &Definition) -> &str {

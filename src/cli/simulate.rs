@@ -2,6 +2,7 @@
 
 use super::args::SimulateArgs;
 use super::refusal::Refusal;
+use crate::document::{Source, SourceKind};
 use crate::plan::BuiltIn;
 use crate::port::Cancellation;
 use crate::simulate::{DemoKind, DemoValue, Options, Provider, Simulator, UnknownProvider};
@@ -46,38 +47,57 @@ fn options(args: &SimulateArgs, index: u16) -> Options {
 /// Address, demo credentials, and the command that uses them.
 fn introduce(simulator: &Simulator, out: &mut dyn Write) -> io::Result<()> {
     let name = simulator.provider();
+    let needed = Needed::of(simulator);
     writeln!(out, "{name} answers at {}", simulator.base_url())?;
     writeln!(out, "In another terminal:\n")?;
-    for credential in simulator.demo().iter().filter(|value| value.kind == DemoKind::Credential) {
-        if let Some(variable) = credential.variable {
-            writeln!(out, "  export {variable}={}", quoted(&credential.value))?;
-        }
+    for (variable, value) in needed.variables {
+        writeln!(out, "  export {variable}={}", quoted(value))?;
     }
     write!(out, "  runner apply --base-url {name}={}", simulator.base_url())?;
     if let Some(address) = simulator.auth_base_url() {
         write!(out, " --auth-base-url {name}={address}")?;
     }
     writeln!(out, " PLAYBOOK\n")?;
-    introduce_settings(simulator, out)
-}
-
-/// What the playbook itself must say, where the provider has no variables for it.
-fn introduce_settings(simulator: &Simulator, out: &mut dyn Write) -> io::Result<()> {
-    let name = simulator.provider().as_str();
-    let declared = BuiltIn::find(name).map(BuiltIn::definition);
-    let is_declared = |value: &&DemoValue| {
-        let settings = declared.as_ref().map(|definition| &definition.keys.settings);
-        value.kind == DemoKind::Setting && settings.is_some_and(|settings| settings.declares(value.name))
-    };
-    let settings: Vec<&DemoValue> = simulator.demo().iter().filter(is_declared).collect();
-    if settings.is_empty() {
+    if needed.settings.is_empty() {
         return Ok(());
     }
     writeln!(out, "and in the playbook:\n\n  providers:\n    {name}:\n      settings:")?;
-    for setting in settings {
-        writeln!(out, "        {}: {}", setting.name, setting.value)?;
+    for (setting, value) in needed.settings {
+        writeln!(out, "        {setting}: {value}")?;
     }
     writeln!(out)
+}
+
+/// What one must give to use a simulator.
+struct Needed<'s> {
+    /// Environment variable -> value.
+    variables: Vec<(&'s str, &'s str)>,
+    /// Setting that comes from no variable -> value.
+    settings: Vec<(&'s str, &'s str)>,
+}
+
+impl<'s> Needed<'s> {
+    fn of(simulator: &'s Simulator) -> Self {
+        let definition = BuiltIn::find(simulator.provider().as_str()).map(BuiltIn::definition);
+        let mut needed = Self { variables: Vec::new(), settings: Vec::new() };
+        for DemoValue { name, kind, variable, value } in simulator.demo() {
+            let setting = definition.as_ref().and_then(|definition| definition.keys.settings.get(name));
+            let has_variable = match kind {
+                DemoKind::Credential => true,
+                DemoKind::Setting => setting.is_some_and(|setting| setting.from.iter().any(is_variable)),
+            };
+            match variable.filter(|_| has_variable) {
+                Some(variable) => needed.variables.push((variable, value)),
+                None if setting.is_some() => needed.settings.push((name, value)),
+                None => {}
+            }
+        }
+        needed
+    }
+}
+
+fn is_variable(source: &Source) -> bool {
+    matches!(source.kind, SourceKind::Env(_))
 }
 
 /// A word for a POSIX shell.

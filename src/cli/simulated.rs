@@ -16,6 +16,8 @@ use thiserror::Error;
 
 /// Variables that are no credentials and may come from the real environment.
 const INPUTS: &str = "RUNNER_INPUT_";
+/// As many devices as fill more than one page everywhere.
+const DEVICES: usize = 1250;
 
 /// A plan cannot be simulated.
 #[derive(Debug, Error)]
@@ -86,7 +88,8 @@ async fn simulator_of(provider: &PlannedProvider) -> Result<Simulator, Simulatio
     let name = || provider.name.clone();
     let known = provider.definition.parse::<Provider>().ok().filter(|_| provider.is_built_in);
     let known = known.ok_or_else(|| SimulationError::NoSimulator { name: name() })?;
-    let started = Simulator::start(known, &Options::default()).await;
+    let options = Options { devices: DEVICES, ..Options::default() };
+    let started = Simulator::start(known, &options).await;
     started.map_err(|source| SimulationError::Start { name: name(), source })
 }
 

@@ -12,6 +12,7 @@ use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{Condition, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 keys! {
@@ -265,6 +266,7 @@ impl JsonSchema for Source {
 
 keys! {
     /// How one signs in, stays signed in and signs out.
+    #[schemars(extend("allOf" = preset_forms()))]
     pub struct Auth is "`auth`" {
         optional {
             /// A preset to start from.
@@ -282,6 +284,34 @@ keys! {
             "cache": "sessions are kept in memory only so far";
         }
     }
+}
+
+/// For the JSON Schema of [`Auth`]: what each preset takes under `with`.
+fn preset_forms() -> Value {
+    let nothing = json!({ "not": { "required": ["with"] } });
+    let key = json!({
+        "required": ["with"],
+        "properties": { "with": {
+            "propertyNames": { "enum": ["header", "query"] }, "minProperties": 1, "maxProperties": 1
+        } }
+    });
+    let client_credentials = json!({
+        "required": ["with"],
+        "properties": { "with": {
+            "propertyNames": { "enum": ["token", "revoke", "scope", "client_auth"] }, "required": ["token"]
+        } }
+    });
+    let forms = [
+        (Preset::Basic, nothing.clone()),
+        (Preset::Bearer, nothing),
+        (Preset::ApiKey, key),
+        (Preset::OAuth2ClientCredentials, client_credentials),
+    ];
+    let rule = |(preset, form): (Preset, Value)| {
+        let is_used = json!({ "properties": { "use": { "const": preset.as_str() } }, "required": ["use"] });
+        json!({ "if": is_used, "then": form })
+    };
+    forms.into_iter().map(rule).collect()
 }
 
 words! {
@@ -557,12 +587,12 @@ pub fn declared_type(value: &ValueKeys) -> ValueType {
     match (&value.value_type, &value.default) {
         (Some(written), _) => written.value,
         (None, Some(Literal { value, .. })) => match value {
-            serde_json::Value::Bool(_) => ValueType::Boolean,
-            serde_json::Value::Number(number) if number.is_f64() => ValueType::Number,
-            serde_json::Value::Number(_) => ValueType::Integer,
-            serde_json::Value::Array(_) => ValueType::List,
-            serde_json::Value::Object(_) => ValueType::Map,
-            serde_json::Value::Null | serde_json::Value::String(_) => ValueType::String,
+            Value::Bool(_) => ValueType::Boolean,
+            Value::Number(number) if number.is_f64() => ValueType::Number,
+            Value::Number(_) => ValueType::Integer,
+            Value::Array(_) => ValueType::List,
+            Value::Object(_) => ValueType::Map,
+            Value::Null | Value::String(_) => ValueType::String,
         },
         (None, None) => ValueType::String,
     }

@@ -25,6 +25,11 @@ impl<'a> Lower<'a> {
         self.at(Some(key.into()), read)
     }
 
+    /// The key whose value is read; `None` in a list.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// Reads an item of a list.
     fn at_item<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         self.at(None, read)

@@ -155,6 +155,9 @@ keys! {
     }
 }
 
+/// The names of the definitions that the program brings along. Under these names an entry never is a definition.
+pub const BUILT_IN_PROVIDERS: [&str; 4] = ["echome", "emnify", "simpleiot", "soracom"];
+
 impl FromNode for ProviderEntry {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let Some(map) = node.as_map() else {
@@ -166,8 +169,11 @@ impl FromNode for ProviderEntry {
             DefinitionKeys::keys().iter().any(|key| key.name == name)
                 && !used.iter().any(|key| key.name == name)
         };
-        // Without `use`, what only a definition has makes it one; so does an address with nothing else to go by.
-        let is_definition = node.get("use").is_none() && map.iter().any(|entry| defines(&entry.key.value));
+        let is_built_in = lower.key().is_some_and(|name| BUILT_IN_PROVIDERS.contains(&name));
+        // Without `use`, what only a definition has makes it one; so does an address, if there is nothing of its name.
+        let is_definition = node.get("use").is_none()
+            && (map.iter().any(|entry| defines(&entry.key.value))
+                || (!is_built_in && node.get("base_url").is_some()));
         match is_definition {
             true => InlineDefinition::from_node(node, lower).map(|inline| Self::Inline(Box::new(inline))),
             false => ProviderUse::from_node(node, lower).map(|used| Self::Use(Box::new(used))),

@@ -10,6 +10,7 @@ use super::yaml::Node;
 use crate::source::{Span, Spanned};
 use crate::template::{Condition, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 keys! {
@@ -177,6 +178,7 @@ words! {
 
 keys! {
     /// How all pages of a list are fetched.
+    #[schemars(extend("allOf" = page_kinds()))]
     pub struct Paginate is "`paginate`" {
         required {
             /// How pages are numbered.
@@ -368,6 +370,7 @@ words! {
 
 keys! {
     /// A value that the caller may set.
+    #[schemars(extend("allOf" = typed_values()))]
     pub struct ValueKeys is "an input" {
         optional {
             /// Its type; default that of `default`, else `string`.
@@ -382,6 +385,42 @@ keys! {
             "description" => description: Option<String>;
         }
     }
+}
+
+/// For the JSON Schema of [`Paginate`]: the keys that go with each kind of page.
+fn page_kinds() -> Value {
+    let has = |key: &str| json!({ "required": [key] });
+    let rule = |kind: PageKind, then: Value| {
+        let is_kind = json!({ "properties": { "by": { "const": kind.as_str() } }, "required": ["by"] });
+        json!({ "if": is_kind, "then": then })
+    };
+    let numbered = ["start", "step", "pages"].map(has);
+    json!([
+        rule(PageKind::Cursor, json!({ "required": ["next"], "not": { "anyOf": numbered } })),
+        rule(PageKind::Page, json!({ "not": has("next") })),
+    ])
+}
+
+/// For the JSON Schema of [`ValueKeys`]: default and choices are of the type that is written.
+fn typed_values() -> Value {
+    let json_types = [
+        ("string", "string"),
+        ("integer", "integer"),
+        ("number", "number"),
+        ("boolean", "boolean"),
+        ("list", "array"),
+        ("map", "object"),
+    ];
+    let rules = json_types.map(|(word, json_type)| {
+        json!({
+            "if": { "properties": { "type": { "const": word } }, "required": ["type"] },
+            "then": { "properties": {
+                "default": { "anyOf": [{ "type": json_type }, { "enum": [null] }] },
+                "enum": { "items": { "type": json_type } }
+            } }
+        })
+    });
+    rules.into_iter().collect()
 }
 
 /// Whether `map` has any key of a type: which of two forms an author meant.

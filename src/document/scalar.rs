@@ -26,7 +26,10 @@ pub(super) use schema;
 impl FromNode for String {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_scalar() {
-            Some(scalar) if scalar.kind == ScalarKind::Text => Some(scalar.text.value.clone()),
+            Some(scalar) if scalar.kind == ScalarKind::Text => {
+                refuse_template(node, &scalar.text.value, lower)?;
+                Some(scalar.text.value.clone())
+            }
             Some(scalar) if scalar.kind != ScalarKind::Null => {
                 lower.refuse(Code::WrongType, node, "text (in quotes)", node.describe());
                 None
@@ -37,6 +40,20 @@ impl FromNode for String {
             }
         }
     }
+}
+
+/// A text that is used as it stands would show or send `${{ }}`. Only in a description that may be what is meant.
+fn refuse_template(node: &Node, text: &str, lower: &mut Lower<'_>) -> Option<()> {
+    let is_template = text.contains("${{") && !text.contains("$${{");
+    if !is_template || lower.key() == Some("description") {
+        return Some(());
+    }
+    let message = match lower.key() {
+        Some(key) => format!("`{key}` takes no template"),
+        None => "no template is taken here".to_owned(),
+    };
+    lower.report(Diagnostic::new(Code::TemplateForm, node.span, message).label("write the text out"));
+    None
 }
 
 impl FromNode for bool {

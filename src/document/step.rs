@@ -10,6 +10,7 @@ use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Spanned};
 use crate::template::{Condition, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 words! {
@@ -24,7 +25,7 @@ words! {
 
 keys! {
     /// One entry of the work. It has exactly one kind: a verb, `call`, `steps`, `authenticate`, `logout` or `store`.
-    #[schemars(extend("oneOf" = exactly_one(STEP_KINDS)))]
+    #[schemars(extend("oneOf" = exactly_one(STEP_KINDS), "dependentRequired" = companions()))]
     pub struct Step is "a step" {
         optional {
             /// The name under which other steps and reports know it.
@@ -96,6 +97,11 @@ keys! {
     }
 }
 
+/// For the JSON Schema of [`Step`]: keys that mean something only beside another.
+fn companions() -> Value {
+    json!({ "value": ["store"], "store": ["value"], "as": ["for_each"], "method": ["authenticate"] })
+}
+
 /// The keys that make a step, verbs included: exactly one of them is written.
 pub const STEP_KINDS: [&str; 11] =
     ["get", "head", "post", "put", "patch", "delete", "call", "steps", "authenticate", "logout", "store"];
@@ -165,7 +171,8 @@ impl FromNode for ForEach {
         if is_list || (is_template && node.as_scalar().is_some()) {
             return Some(Self(tree));
         }
-        lower.wrong_type(node, "a list or one `${{ }}` that yields a list");
+        let wanted = "a list or one `${{ }}` that yields a list, such as `${{ steps.ID.rows }}`";
+        lower.wrong_type(node, wanted);
         None
     }
 }

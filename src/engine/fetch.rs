@@ -331,13 +331,9 @@ impl Engine<'_> {
         let trouble = Trouble::interruption(interruption, &what);
         let is_interruption = interruption.ends_run();
         let trouble = match is_unknown {
-            true => trouble
-                .caused_by(Cause::Unknown)
-                .note("nobody knows whether it was done")
-                .advice(format!(
-                    "look at {} whether it was done before you run this again",
-                    call.subject.provider
-                )),
+            true => trouble.caused_by(Cause::Unknown).note("nobody knows whether it was done").advice(
+                format!("look at {} whether it was done before you run this again", call.subject.provider),
+            ),
             false => trouble.advice("run it again"),
         };
         StepError { is_unknown, is_interruption, ..self.error(trouble) }

@@ -16,7 +16,7 @@ use crate::exchange::Exchange;
 use crate::model::exit::Cause;
 use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
-use crate::session::{Profiles, Sessions, Setup, planned_logins};
+use crate::session::{Sessions, Setup, planned_logins};
 use crate::source::SourceMap;
 use crate::template::{Data, SharedJson};
 use serde_json::{Map, Value as Json};
@@ -33,8 +33,6 @@ pub struct RunOptions {
     pub inputs: Map<String, Json>,
     /// The steps to do.
     pub selection: Selection,
-    /// The profiles that the command line names.
-    pub profiles: Profiles,
     /// All providers are simulated on this machine.
     pub is_simulated: bool,
 }
@@ -119,7 +117,6 @@ pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange) -> Setu
     Setup {
         plan: plan.clone(),
         inputs: Data::Json(Json::Object(options.inputs.clone())),
-        profiles: options.profiles.clone(),
         logins,
         exchange: exchange.clone(),
     }

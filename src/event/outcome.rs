@@ -153,14 +153,13 @@ impl EntryReport {
 #[derive(Debug)]
 pub struct ReportFold {
     report: RunReport,
-    is_cleanup: bool,
     session_requests: Requests,
 }
 
 impl Default for ReportFold {
     fn default() -> Self {
         let report = RunReport { version: 1, ..RunReport::default() };
-        Self { report, is_cleanup: false, session_requests: Requests::default() }
+        Self { report, session_requests: Requests::default() }
     }
 }
 
@@ -180,11 +179,6 @@ impl ReportFold {
     /// The report, when all events are in it.
     pub fn into_report(self) -> RunReport {
         self.report
-    }
-
-    /// Whether the cleanup has begun.
-    pub fn is_cleanup(&self) -> bool {
-        self.is_cleanup
     }
 
     fn attempt(&mut self, purpose: Purpose, attempt: u32, was_sent: bool) {
@@ -265,9 +259,9 @@ impl EventSink for ReportFold {
             EventKind::SessionOpened { session, took } => self.session_opened(session, *took),
             EventKind::SessionClosed { provider, end, took } => self.session_closed(provider, end, *took),
             EventKind::StepFinished { step, result } => self.step_finished(step, result),
-            EventKind::CleanupStarted { .. } => self.is_cleanup = true,
             EventKind::RunFinished { verdict } => self.run_finished(verdict, event.elapsed),
-            EventKind::StepStarted { .. }
+            EventKind::CleanupStarted { .. }
+            | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::SessionRefreshed { .. } => {}
         }

@@ -39,7 +39,6 @@ pub(super) enum Node {
         value: Value,
         /// JSON text with placeholders; `None` = the value may be shown.
         shown: Option<String>,
-        is_secret: bool,
     },
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
@@ -47,7 +46,7 @@ pub(super) enum Node {
 
 impl Node {
     pub fn plain(value: Value) -> Self {
-        Self::Leaf { value, shown: None, is_secret: false }
+        Self::Leaf { value, shown: None }
     }
 
     /// The JSON to send.
@@ -152,12 +151,11 @@ impl<'a> Evaluation<'a> {
         if evaluated.value.is_null() && !evaluated.is_unknown() {
             return Ok(None);
         }
-        let is_secret = evaluated.is_secret();
         let shown = evaluated.shown.map(|shown| match template.as_expression() {
             Some(_) => shown,
             None => Value::from(shown).to_string(),
         });
-        Ok(Some(Node::Leaf { value: evaluated.value, shown, is_secret }))
+        Ok(Some(Node::Leaf { value: evaluated.value, shown }))
     }
 }
 

@@ -20,6 +20,12 @@ pub const BUILT_IN: [BuiltIn; 4] = [
     BuiltIn { name: "soracom", text: include_str!("../../playbooks/providers/soracom.yaml") },
 ];
 
+#[cfg(test)]
+#[test]
+fn the_document_layer_knows_their_names() {
+    assert_eq!(BUILT_IN.map(|built_in| built_in.name), crate::document::BUILT_IN_PROVIDERS);
+}
+
 impl BuiltIn {
     /// The one of that name.
     pub fn find(name: &str) -> Option<&'static Self> {

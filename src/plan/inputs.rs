@@ -2,6 +2,7 @@
 
 use super::check::{convert, describe_type, violation};
 use super::types::{Plan, PlannedInput};
+use crate::document::ValueKeys;
 use crate::document::declared_type;
 use crate::port::{Surroundings, VariableOrigin};
 use crate::source::nearest;
@@ -124,15 +125,30 @@ fn value_of(
     }
 }
 
+/// A text from outside of YAML as a value of its declared type.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_value(text: &str, declaration: &ValueKeys) -> Result<Value, String> {
+    let value = convert(text, declaration).map_err(|wanted| format!("`{text}` is not {wanted}"))?;
+    check_value(&value, declaration).map(|()| value)
+}
+
+/// Holds a value against its declaration.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_value(value: &Value, declaration: &ValueKeys) -> Result<(), String> {
+    violation(value, declaration).map_or(Ok(()), |(_, message)| Err(message))
+}
+
 /// A text as the input's value. Where several types could be meant, the declaration decides: `30` may be text.
 fn read(input: &PlannedInput, text: &str, origin: String) -> Result<Value, InputMistake> {
-    let unfit = |reason| InputMistake::Unfit { name: input.name.clone(), origin: origin.clone(), reason };
-    let value =
-        convert(text, &input.declaration).map_err(|wanted| unfit(format!("`{text}` is not {wanted}")))?;
-    match violation(&value, &input.declaration) {
-        Some((_, message)) => Err(unfit(message)),
-        None => Ok(value),
-    }
+    read_value(text, &input.declaration).map_err(|reason| InputMistake::Unfit {
+        name: input.name.clone(),
+        origin,
+        reason,
+    })
 }
 
 /// The type of an input in words, for lists of inputs.

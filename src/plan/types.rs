@@ -95,6 +95,8 @@ pub struct PlannedProvider {
     pub ca_file: Option<PathBuf>,
     /// What the playbook says about the profile; templates see `inputs`.
     pub profile: Option<Template>,
+    /// What the command line says about the profile; it wins.
+    pub profile_override: Option<String>,
     /// Where the profile's name comes from when the playbook does not say it.
     pub profile_sources: Vec<Source>,
     /// The settings.

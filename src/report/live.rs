@@ -38,7 +38,7 @@ impl LiveReport {
             _ => {}
         }
         for entry in &report.entries[known_entries..] {
-            self.lines.entry(entry, self.fold.is_cleanup(), event.at);
+            self.lines.entry(entry, event.at);
         }
     }
 }

@@ -50,6 +50,22 @@ impl Look {
         if self.is_unicode { shown.into_owned() } else { spelled_in_ascii(&shown) }
     }
 
+    /// Rows of two columns as lines; the right one is wrapped where there is a terminal.
+    pub fn columns(self, rows: &[[String; 2]]) -> Vec<String> {
+        let left_width = rows.iter().map(|[left, _]| columns(left)).max().unwrap_or(0);
+        let room = self.width.saturating_sub(left_width + 6);
+        let lines = rows.iter().flat_map(|[left, right]| {
+            let parts = if self.is_wrapped { wrapped(right, room) } else { vec![right.clone()] };
+            let lines = parts.into_iter().enumerate().map(move |(index, part)| {
+                let left = if index == 0 { left.as_str() } else { "" };
+                let pad = left_width - columns(left) + 2;
+                format!("{left}{:pad$}{part}", "").trim_end().to_owned()
+            });
+            lines.collect::<Vec<_>>()
+        });
+        lines.collect()
+    }
+
     /// `left` and, at the right edge, `right`, with at least two spaces between.
     pub(super) fn justified(self, left: &str, right: &str) -> String {
         let free = self.width.saturating_sub(columns(left) + columns(right)).max(2);

@@ -50,11 +50,11 @@ impl Terminal {
     }
 
     /// What was done, unless it is of no interest: the single items of a loop, a cleanup that was not needed.
-    pub(super) fn entry(&mut self, entry: &EntryReport, is_cleanup: bool, now: Timestamp) {
+    pub(super) fn entry(&mut self, entry: &EntryReport, now: Timestamp) {
         if !is_shown(entry) {
             return;
         }
-        if is_cleanup && !self.has_cleanup_heading {
+        if entry.kind == EntryKind::Cleanup && !self.has_cleanup_heading {
             self.has_cleanup_heading = true;
             let heading = painted(DIM, "cleanup");
             self.line(&format!("\n  {heading}"));

@@ -1,4 +1,3 @@
-use super::Profiles;
 use super::settings::{Places, setting};
 use super::wallet::{Wallet, WalletSetup};
 use crate::credential::{Chain, look_up};
@@ -29,7 +28,6 @@ pub struct Account {
 pub(super) struct Preparation<'a> {
     pub plan: &'a Rc<Plan>,
     pub inputs: &'a Data,
-    pub profiles: &'a Profiles,
     pub exchange: &'a Exchange,
     pub is_preview: bool,
 }
@@ -78,12 +76,12 @@ impl Account {
         preparation: &Preparation<'_>,
         index: ProviderIndex,
     ) -> Result<Self, Vec<String>> {
-        let Preparation { plan, inputs, profiles, exchange, is_preview } = preparation;
+        let Preparation { plan, inputs, exchange, is_preview } = preparation;
         let (world, events) = (exchange.world(), exchange.events());
         let provider = plan.provider(index);
         let moment = moment(world);
         let playbook = Scope::new(&moment).with("inputs", (*inputs).clone());
-        let named = named_profile(provider, profiles, &playbook).map_err(|reason| vec![reason])?;
+        let named = named_profile(provider, &playbook).map_err(|reason| vec![reason])?;
         let profile = match &named {
             Some(named) => named.clone(),
             None => default_profile(provider, plan, world, &playbook).await,
@@ -132,12 +130,8 @@ fn definition_scope(moment: &Moment, settings: Data, profile: &str) -> Scope {
 }
 
 /// The profile that the command line or the playbook names.
-fn named_profile(
-    provider: &PlannedProvider,
-    profiles: &Profiles,
-    playbook: &Scope,
-) -> Result<Option<String>, String> {
-    if let Some(flag) = profiles.by_provider.get(&provider.name).or(profiles.all.as_ref()) {
+fn named_profile(provider: &PlannedProvider, playbook: &Scope) -> Result<Option<String>, String> {
+    if let Some(flag) = &provider.profile_override {
         return Ok(Some(flag.clone()));
     }
     let Some(template) = &provider.profile else { return Ok(None) };

@@ -20,7 +20,7 @@ pub use account::Account;
 pub use failure::SignInFailure;
 pub use freshness::{Freshness, Life};
 pub use needs::{PlannedLogin, planned_logins};
-pub use sessions::{Generation, Profiles, SecretPreview, Sessions, Setup};
+pub use sessions::{Generation, SecretPreview, Sessions, Setup};
 pub use wallet::Given;
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ use crate::plan::{Plan, PlannedMethod, ProviderIndex};
 use crate::template::{Data, Moment, Scope};
 use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -33,21 +32,10 @@ pub struct Setup {
     pub plan: Rc<Plan>,
     /// What templates under `providers` see as `inputs`.
     pub inputs: Data,
-    /// The profiles that the command line names.
-    pub profiles: Profiles,
     /// The logins that the selected steps may ask for: see [`planned_logins`](super::planned_logins).
     pub logins: Vec<PlannedLogin>,
     /// What sends.
     pub exchange: Exchange,
-}
-
-/// The profiles that the command line names.
-#[derive(Debug, Clone, Default)]
-pub struct Profiles {
-    /// For every provider.
-    pub all: Option<String>,
-    /// By the provider's name; stands above `all`.
-    pub by_provider: BTreeMap<String, String>,
 }
 
 /// The number of a session's tokens: it grows with each login and refresh.
@@ -187,7 +175,7 @@ impl Sessions {
         method: Option<&str>,
         given: &[(String, Data)],
     ) -> Result<Vec<Rendered>, RenderError> {
-        self.shapes(provider, method, given, |auth| auth.logout.as_ref().map_or(&[], |logout| &logout.0)).await
+        self.shapes(provider, method, given, logout_requests).await
     }
 
     async fn shapes(
@@ -376,8 +364,8 @@ impl Sessions {
     }
 
     async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
-        let Setup { plan, inputs, profiles, exchange, .. } = setup;
-        let preparation = Preparation { plan, inputs, profiles, exchange, is_preview };
+        let Setup { plan, inputs, exchange, .. } = setup;
+        let preparation = Preparation { plan, inputs, exchange, is_preview };
         let (mut seats, mut failures) = (Vec::new(), Vec::new());
         for index in 0..plan.providers.len() {
             match Account::prepare(&preparation, ProviderIndex(index)).await {
@@ -649,4 +637,8 @@ impl Seat {
         let method = self.method(method).name.clone();
         self.refused.borrow_mut().push(Refused { method, given: given.clone(), failure: failure.clone() });
     }
+}
+
+fn logout_requests(auth: &AuthKeys) -> &[AuthRequest] {
+    auth.logout.as_ref().map_or(&[], |requests| &requests.0)
 }

@@ -1,13 +1,11 @@
 //! The values of settings: what the playbook says, else the first source that has one, else the default.
 
 use crate::credential::{Chain, look_up};
-use crate::document::{ValueKeys, ValueType, declared_type};
 use crate::exchange::value_of;
 use crate::model::redaction::Redactor;
-use crate::plan::PlannedSetting;
+use crate::plan::{PlannedSetting, check_value, read_value};
 use crate::port::World;
 use crate::template::Scope;
-use regex::Regex;
 use serde_json::Value;
 use std::path::Path;
 
@@ -38,8 +36,9 @@ pub async fn setting(setting: &PlannedSetting, places: &Places<'_>) -> Result<Va
         let value = value_of(tree, places.playbook, places.redactor)
             .map_err(|error| format!("failed to make setting {name}: {error}"))?;
         if !value.is_null() {
-            return fits(&value, &setting.declaration)
-                .map_err(|reason| format!("setting {name} is {value}, and {reason}"));
+            return check_value(&value, &setting.declaration)
+                .map(|()| value)
+                .map_err(|reason| format!("setting {name}: {reason}"));
         }
     }
     let chain = Chain {
@@ -54,11 +53,8 @@ pub async fn setting(setting: &PlannedSetting, places: &Places<'_>) -> Result<Va
         is_secret: false,
     };
     match look_up(world, &chain, &|_| None).await {
-        Ok(found) => {
-            let text = found.value.expose();
-            typed(text, &setting.declaration)
-                .map_err(|reason| format!("{} is `{text}`: setting {name} {reason}", found.found_in))
-        }
+        Ok(found) => read_value(found.value.expose(), &setting.declaration)
+            .map_err(|reason| format!("setting {name}, from {}: {reason}", found.found_in)),
         Err(missing) => match &setting.declaration.default {
             Some(default) => Ok(default.value.clone()),
             None => {
@@ -69,49 +65,4 @@ pub async fn setting(setting: &PlannedSetting, places: &Places<'_>) -> Result<Va
             }
         },
     }
-}
-
-/// Makes a value of a declared type of a text.
-///
-/// # Errors
-/// What the value must be.
-fn typed(text: &str, declaration: &ValueKeys) -> Result<Value, String> {
-    let value = match declared_type(declaration) {
-        ValueType::String => Some(Value::from(text)),
-        ValueType::Integer | ValueType::Number | ValueType::Boolean | ValueType::List | ValueType::Map => {
-            serde_json::from_str(text).ok()
-        }
-    };
-    fits(&value.unwrap_or_else(|| Value::from(text)), declaration)
-}
-
-/// Checks a value against its declaration.
-///
-/// # Errors
-/// What the value must be.
-fn fits(value: &Value, declaration: &ValueKeys) -> Result<Value, String> {
-    let (has_type, wanted) = match declared_type(declaration) {
-        ValueType::String => (value.is_string(), "text"),
-        ValueType::Integer => (value.is_i64() || value.is_u64(), "a whole number"),
-        ValueType::Number => (value.is_number(), "a number"),
-        ValueType::Boolean => (value.is_boolean(), "`true` or `false`"),
-        ValueType::List => (value.is_array(), "a list"),
-        ValueType::Map => (value.is_object(), "a map"),
-    };
-    if !has_type {
-        return Err(format!("must be {wanted}"));
-    }
-    if let Some(choices) = &declaration.choices
-        && !choices.iter().any(|choice| choice.value == *value)
-    {
-        let choices: Vec<String> = choices.iter().map(|choice| choice.value.to_string()).collect();
-        return Err(format!("must be one of {}", choices.join(", ")));
-    }
-    if let (Some(pattern), Some(text)) = (&declaration.pattern, value.as_str()) {
-        let whole = Regex::new(&format!("^(?:{})$", pattern.value));
-        if !whole.is_ok_and(|pattern| pattern.is_match(text)) {
-            return Err(format!("must match `{}`", pattern.value));
-        }
-    }
-    Ok(value.clone())
 }

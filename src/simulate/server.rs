@@ -44,6 +44,11 @@ impl Port {
         Ok(Self { listener, address })
     }
 
+    /// `127.0.0.1:PORT`
+    pub(super) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
     /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)

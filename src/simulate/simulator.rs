@@ -61,7 +61,8 @@ impl Simulator {
             }
             Provider::Emnify => Ok(Self::single(provider, api, "", Emnify::new(options), Emnify::accounts())),
             Provider::Echome => {
-                Ok(Self::single(provider, api, "/api/v1", Echome::new(options), Echome::accounts()))
+                let accounts = Echome::accounts(&api.host());
+                Ok(Self::single(provider, api, "/api/v1", Echome::new(options), accounts))
             }
             Provider::Simpleiot => {
                 let next_port = if port == 0 { 0 } else { port.saturating_add(1) };

@@ -105,7 +105,7 @@ codes! {
     Cycle = "cycle";
     /// Two things have the same name, or one hides the other.
     DuplicateName = "duplicate-name";
-    /// A required input, parameter, setting or credential is not given.
+    /// A required input, parameter, setting, credential or provider is not given.
     MissingValue = "missing-value";
     /// A condition that is not a condition: a bare number or text.
     NotACondition = "not-a-condition";

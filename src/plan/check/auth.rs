@@ -302,7 +302,7 @@ impl<'c> Check<'c> {
             if let (Expiry::Jwt(name), Some(values)) = (expiry, &self.auth.session)
                 && !values.declares(name)
             {
-                let message = format!("there is no session value `{}`", name.value);
+                let message = format!("the session has no value `{}`", name.value);
                 let diagnostic = Diagnostic::new(Code::UnknownSessionValue, name.span, message);
                 self.context.report(diagnostic.did_you_mean(nearest(name, values.names())));
             }
@@ -349,10 +349,10 @@ pub(super) fn unknown_credential<'n>(
     let diagnostic = Diagnostic::new(
         Code::UnknownCredential,
         name.span,
-        format!("there is no credential `{}`", name.value),
+        format!("the provider has no credential `{}`", name.value),
     );
     match nearest(name, known.clone()) {
-        None if known.clone().next().is_some() => diagnostic.help(format!("there is {}", join(known))),
+        None if known.clone().next().is_some() => diagnostic.help(format!("declared: {}", join(known))),
         near => diagnostic.did_you_mean(near),
     }
 }

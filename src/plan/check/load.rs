@@ -12,6 +12,7 @@ use crate::port::Surroundings;
 use crate::source::{Code, Diagnostic, Diagnostics, SourceMap, Span, Spanned, Text, nearest};
 use serde_json::Number;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ pub(super) fn load_file(path: &Path, options: &Options, surroundings: &dyn Surro
         Err(error) => {
             let mut loader = Loader::new(path, surroundings);
             let file = loader.files.sources.add(path.display().to_string(), "");
-            let message = format!("{} cannot be read: {error}", path.display());
+            let message = unreadable(path, &error);
             loader.report(Diagnostic::new(Code::UnreadableFile, Span::new(file, 0..0), message));
             loader.finish(Main::Unreadable)
         }
@@ -265,7 +266,7 @@ impl<'a> Loader<'a> {
         let text = match self.surroundings.read_text(path) {
             Ok(text) => text,
             Err(error) => {
-                let message = format!("{name} cannot be read: {error}");
+                let message = unreadable(path, &error);
                 let diagnostic = Diagnostic::new(Code::UnreadableFile, written.span, message);
                 self.report(diagnostic.help("the path counts from the folder of the playbook"));
                 return None;
@@ -289,8 +290,15 @@ impl<'a> Loader<'a> {
 
     /// What the command line says becomes a file of its own, so that mistakes in it have places like all others.
     fn load_flags(&mut self, options: &Options) {
-        fn addresses<'f>(flag: &'static str, pairs: &'f [(String, String)]) -> impl Iterator<Item = Flag<'f>> {
-            pairs.iter().map(move |(provider, address)| Flag { flag, provider: Some(provider), value: address })
+        fn addresses<'f>(
+            flag: &'static str,
+            pairs: &'f [(String, String)],
+        ) -> impl Iterator<Item = Flag<'f>> {
+            pairs.iter().map(move |(provider, address)| Flag {
+                flag,
+                provider: Some(provider),
+                value: address,
+            })
         }
         let profiles = options.profiles.iter().map(|(provider, profile)| Flag {
             flag: "--profile",
@@ -311,16 +319,34 @@ impl<'a> Loader<'a> {
             return;
         }
         let file = self.files.sources.add("command line", text);
-        let at = |start: usize, text: &str| Spanned::new(text.to_owned(), Span::new(file, start..start + text.len()));
+        let at = |start: usize, text: &str| {
+            Spanned::new(text.to_owned(), Span::new(file, start..start + text.len()))
+        };
         for (flag, start, value) in written {
             let Some(provider) = flag.provider.map(|provider| at(start, provider)) else { continue };
             self.named_by_flags.push(provider.clone());
             if flag.flag != "--profile" {
                 let address = at(value, flag.value);
-                self.overrides.push(Override { provider, address, is_for_sign_in: flag.flag == AUTH_BASE_URL });
+                self.overrides.push(Override {
+                    provider,
+                    address,
+                    is_for_sign_in: flag.flag == AUTH_BASE_URL,
+                });
             }
         }
     }
+}
+
+/// Why a file was not read, without the numbers of the operating system.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is missing".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("{} cannot be read: {reason}", path.display())
 }
 
 const BASE_URL: &str = "--base-url";

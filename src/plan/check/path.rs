@@ -37,6 +37,7 @@ pub(super) fn check(
         let message = "a path begins with `/`";
         let diagnostic = Diagnostic::new(Code::InvalidAddress, path.span(), message);
         context.report(match start.is_empty() {
+            true if path.as_literal().is_some() => diagnostic.help("`/` alone is the address itself"),
             true => diagnostic.help("text before the template makes it a path: `/devices/${{ ... }}`"),
             false => diagnostic.did_you_mean(Some(&format!("/{}", path.source()))),
         });

@@ -148,7 +148,7 @@ impl Presets {
             Preset::ApiKey => place_key(&mut keys, &auth.with),
             Preset::OAuth2ClientCredentials => {
                 let style = auth.with.get("client_auth").and_then(Template::as_literal).unwrap_or("basic");
-                let method = written.methods.get(style)?;
+                let method = written.methods.get(style).or_else(|| written.methods.get("basic"))?;
                 keys.login = method.login.clone();
                 fill_grant(&mut keys, &auth.with);
                 keys.logout = revocation(method, &auth.with);

@@ -242,6 +242,7 @@ impl<'a> Setup<'_, 'a> {
             allow_http: connection.allow_http.as_ref().is_some_and(|allowed| allowed.value),
             ca_file,
             profile: used.and_then(|used| used.profile.clone()),
+            profile_override: self.profile_override(),
             profile_sources: keys.profile.as_ref().map_or_else(Vec::new, |profile| profile.from.clone()),
             settings: self.settings(keys, used),
             credentials: planned_credentials(&credentials, used),
@@ -255,6 +256,13 @@ impl<'a> Setup<'_, 'a> {
             needs_session: false,
             span: self.name.span,
         }
+    }
+
+    fn profile_override(&self) -> Option<String> {
+        let profiles = &self.context.options.profiles;
+        let own = profiles.iter().rev().find(|(provider, _)| provider.as_ref() == Some(&self.name.value));
+        let all = profiles.iter().rev().find(|(provider, _)| provider.is_none());
+        own.or(all).map(|(_, profile)| profile.clone())
     }
 
     fn settings(&self, keys: &DefinitionKeys, used: Option<&ProviderUse>) -> Vec<PlannedSetting> {
@@ -356,7 +364,6 @@ fn planned_credentials(
 }
 
 /// Whether the playbook or the command line names the profile.
-pub(super) fn names_profile(context: &Context<'_>, provider: &PlannedProvider) -> bool {
-    let is_meant = |named: &Option<String>| named.as_ref().is_none_or(|name| *name == provider.name);
-    provider.profile.is_some() || context.options.profiles.iter().any(|(named, _)| is_meant(named))
+pub(super) fn names_profile(provider: &PlannedProvider) -> bool {
+    provider.profile_override.is_some() || provider.profile.is_some()
 }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::literal_secret;
+use super::load::unreadable;
 use super::path::{self, PathRules};
 use super::view::View;
 use crate::document::{
@@ -133,6 +134,9 @@ pub(super) fn check_headers(context: &Context<'_>, headers: &Named<Template>, vi
 
 /// Checks that a text can be the name of a header that an author may set.
 pub(super) fn check_header_name(context: &Context<'_>, name: &Spanned<String>) {
+    if name.contains("${{") {
+        return; // Reported where the map is read: no key is a template.
+    }
     if HeaderName::from_bytes(name.as_bytes()).is_err() {
         let message = format!("`{}` is no name of a header", name.value);
         context.report(Diagnostic::new(Code::InvalidName, name.span, message));
@@ -247,7 +251,7 @@ pub(super) fn load_schema(
     let text = match context.surroundings.read_text(&path) {
         Ok(text) => text,
         Err(error) => {
-            return fail(Code::UnreadableFile, format!("{} cannot be read: {error}", path.display()));
+            return fail(Code::UnreadableFile, unreadable(&path, &error));
         }
     };
     let Ok(value) = serde_json::from_str(&text) else {

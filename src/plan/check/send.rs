@@ -1,5 +1,6 @@
 //! Steps that send a request: by a verb of their own, or by an operation that a definition names.
 
+use super::auth::request_texts;
 use super::context::Context;
 use super::literal_secret;
 use super::load::join;
@@ -60,6 +61,7 @@ impl<'s> RequestStep<'s> {
         };
         if let Some(call) = called {
             self.check_params(&call);
+            self.refuse_session_reader(&call);
             request::check_headers(self.context(), &self.step().request.headers, &self.inside.view);
         } else if let Some(with) = &self.step().with {
             with.iter().for_each(|(_, tree)| self.context().tree(tree, &self.inside.view));
@@ -142,11 +144,23 @@ impl<'s> RequestStep<'s> {
         self.context().report(diagnostic.help(format!("write `with: {{ {name}: ... }}`")));
     }
 
+    /// An operation that reads the session cannot go without one.
+    fn refuse_session_reader(&self, call: &Called<'_>) {
+        let texts = request_texts(&call.operation.request);
+        let references = texts.iter().flat_map(|text| text.expressions()).flat_map(|it| it.references());
+        let reads_session = references.into_iter().any(|reference| reference.name(0) == Some("session"));
+        if let Some(auth) = self.step().auth.as_ref().filter(|_| reads_session) {
+            let message = format!("`{}` reads the session, so it cannot go without one", call.name);
+            self.context().report(Diagnostic::new(Code::ConflictingKeys, auth.span, message));
+        }
+    }
+
     /// The request that the step writes itself, and whom it asks.
     fn own_request(&self) -> Option<(Option<&'s Provider<'s>>, CheckedRequest)> {
         let request = &self.step().request;
         let checked = request::check(self.context(), request, "a step", &self.inside.view, PathRules::Step);
-        let is_address = matches!(&checked, Some(CheckedRequest { path: PlannedPath::Address(_), .. }));
+        let is_address = request.verbs().any(|(_, path)| path.literal_start().contains("://"))
+            || matches!(&checked, Some(CheckedRequest { path: PlannedPath::Address(_), .. }));
         if is_address {
             self.refuse_provider_of_address();
             return checked.map(|checked| (None, checked));
@@ -180,11 +194,11 @@ impl<'s> RequestStep<'s> {
                 return None;
             }
             let message = "there is nobody to send this to: the playbook has no `providers`";
-            let diagnostic = Diagnostic::new(Code::MissingKey, span, message);
+            let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
             self.context().report(diagnostic.help("declare one, or write a whole address: `https://...`"));
         } else if providers.names().count() > 1 {
             let message = "there are several providers; which one is asked?";
-            let diagnostic = Diagnostic::new(Code::MissingKey, span, message);
+            let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
             self.context()
                 .report(diagnostic.help(format!("add `provider:` with one of {}", join(providers.names()))));
         }
@@ -238,6 +252,10 @@ impl<'s> RequestStep<'s> {
             self.context().report(Diagnostic::new(code, span, message).help(help));
             None
         };
+        if save.file.as_literal() == Some("") {
+            let help = "write a name that ends in `.ndjson` or `.json`";
+            return fail(Code::InvalidValue, save.file.span(), "a file needs a name", help);
+        }
         if let Some(format) = &save.format {
             return Some(SaveForm::Rows(format.value));
         }
@@ -458,6 +476,9 @@ fn unknown_operation(name: &Spanned<String>, provider: &Provider<'_>) -> Diagnos
     match nearest(name, operations.names()) {
         None if operations.is_empty() => {
             diagnostic.help("its definition has no `operations`; write a request instead")
+        }
+        None if operations.len() > 8 => {
+            diagnostic.help(format!("`runner show {}` lists what it has", provider.name))
         }
         None => diagnostic.help(format!("it has {}", join(operations.names()))),
         near => diagnostic.did_you_mean(near),

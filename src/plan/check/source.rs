@@ -4,9 +4,10 @@ use super::context::Context;
 use super::literal_secret;
 use super::load::join;
 use super::view::View;
-use crate::document::{Source, SourceKind};
+use crate::document::{Credential, Named, Source, SourceKind};
 use crate::source::{Code, Diagnostic, Span, nearest};
 use crate::template::Template;
+use std::collections::HashSet;
 
 /// What a chain is for: it decides which sources make sense.
 pub(super) struct Chain<'a> {
@@ -97,6 +98,33 @@ fn refuse_unless_secret(context: &Context<'_>, chain: &Chain<'_>, source: &Sourc
     context.report(diagnostic.help("it comes from `{ env: NAME }`, `{ file: PATH }`, or the playbook"));
 }
 
+/// Reports credentials whose codes are computed from each other in a circle, at the first of them.
+pub(super) fn check_circles(context: &Context<'_>, credentials: &Named<Credential>) {
+    let computed_from = |name: &str| {
+        let sources = credentials.get(name).map_or(&[][..], |credential| &credential.from);
+        sources.iter().find_map(|source| match &source.kind {
+            SourceKind::Totp(secret) if secret.value != name => Some(secret),
+            _ => None,
+        })
+    };
+    let mut known: HashSet<&str> = HashSet::new();
+    for (name, _) in credentials.iter() {
+        let mut way = vec![name.value.as_str()];
+        let mut next = computed_from(name);
+        while let Some(secret) = next.filter(|secret| !known.contains(secret.value.as_str())) {
+            if way.contains(&secret.value.as_str()) {
+                let message = format!("the code of `{}` is computed from itself", secret.value);
+                let help = format!("`totp` leads from {} to {} again", way.join(" to "), secret.value);
+                context.report(Diagnostic::new(Code::Cycle, secret.span, message).help(help));
+                break;
+            }
+            way.push(&secret.value);
+            next = computed_from(secret);
+        }
+        known.extend(way);
+    }
+}
+
 fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &crate::source::Spanned<String>) {
     if name.value == chain.name {
         let message = format!("the code of `{}` is computed from itself", chain.name);
@@ -106,11 +134,11 @@ fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &crate::source::Sp
     if chain.siblings.contains(&name.value.as_str()) || (chain.declares)(name) {
         return;
     }
-    let message = format!("there is no credential `{}`", name.value);
+    let message = format!("the provider has no credential `{}`", name.value);
     let others = || chain.siblings.iter().copied().filter(|sibling| *sibling != chain.name);
     let diagnostic = Diagnostic::new(Code::UnknownCredential, name.span, message);
     context.report(match nearest(name, others()) {
-        None if others().next().is_some() => diagnostic.help(format!("there is {}", join(others()))),
+        None if others().next().is_some() => diagnostic.help(format!("declared: {}", join(others()))),
         near => diagnostic.did_you_mean(near),
     });
 }

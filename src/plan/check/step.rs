@@ -149,7 +149,10 @@ impl<'p> Planner<'p> {
 
     /// The name of the item, which must not hide another.
     fn loop_name<'v>(&self, step: &'v Step, outer: Option<&'v LoopName<'v>>) -> Option<LoopName<'v>> {
-        step.for_each.as_ref()?;
+        // A list that cannot be read is reported there; what loops over it has its item all the same.
+        if step.for_each.is_none() && !self.context.has_key(step.span, "for_each") {
+            return None;
+        }
         let (name, span) = match &step.item_name {
             Some(written) => (written.value.as_str(), written.span),
             None => ("item", self.context.key(step.span, "for_each")),

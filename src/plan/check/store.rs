@@ -56,7 +56,7 @@ fn check_credential(
         return None;
     };
     // A profile passes over the environment in the definition's chains.
-    let asks_environment = known.is_chain_of_playbook || !names_profile(context, planned);
+    let asks_environment = known.is_chain_of_playbook || !names_profile(planned);
     check_chain(context, &name, &known.sources, known.span, asks_environment);
     Some(StoreTarget::Credential {
         provider: found.index,
@@ -78,7 +78,7 @@ fn check_secret(
     if playbook.secrets.declares(target) {
         return None;
     }
-    let message = format!("there is no secret `{}`", target.value);
+    let message = format!("the playbook has no secret `{}`", target.value);
     let diagnostic = Diagnostic::new(Code::UnknownSecret, target.span, message);
     let is_provider = !matches!(providers.find(target), Lookup::Unknown);
     context.report(match nearest(target, playbook.secrets.names()) {
@@ -86,7 +86,7 @@ fn check_secret(
         None if playbook.secrets.is_empty() => {
             diagnostic.help("write `provider.credential`, or declare it under `secrets`")
         }
-        None => diagnostic.help(format!("there is {}", join(playbook.secrets.names()))),
+        None => diagnostic.help(format!("declared: {}", join(playbook.secrets.names()))),
         near => diagnostic.did_you_mean(near),
     });
     None

@@ -35,6 +35,9 @@ impl Context<'_> {
             Some(Value::Number(_)) => ("a number", "compare it, as in `row_count > 0`".to_owned()),
             Some(Value::String(_)) => ("a text", "compare it, as in `inputs.mode == \"fast\"`".to_owned()),
             _ => match expression.as_reference().filter(|reference| is_number(reference, view)) {
+                Some(reference) if reference.segments.last().is_some_and(|last| last.name == "status") => {
+                    ("a number", format!("write `{} == 200`", reference.path()))
+                }
                 Some(reference) => ("a number", format!("write `{} > 0`", reference.path())),
                 None => return,
             },
@@ -66,7 +69,9 @@ impl Context<'_> {
             return;
         }
         match (root.name.as_str(), view) {
-            ("inputs", View { inputs: Some(inputs), .. }) => spot.member(inputs, Code::UnknownInput, "the playbook has no input"),
+            ("inputs", View { inputs: Some(inputs), .. }) => {
+                spot.member(inputs, Code::UnknownInput, "the playbook has no input")
+            }
             ("secrets", View { secrets: Some(secrets), .. }) => {
                 spot.member(secrets, Code::UnknownSecret, "the playbook has no secret");
                 let mut facts = self.facts.borrow_mut();
@@ -186,7 +191,7 @@ fn unknown_call(
     let diagnostic = Diagnostic::new(code, span, format!("there is no {kind} `{name}`"));
     let names = || known.iter().map(|signature| signature.name);
     match nearest(name, names()) {
-        None if known.len() < 8 => diagnostic.help(format!("there is {}", join(names()))),
+        None if known.len() < 8 => diagnostic.help(format!("there are {}", join(names()))),
         near => diagnostic.did_you_mean(near),
     }
 }

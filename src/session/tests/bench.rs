@@ -37,8 +37,8 @@ pub struct Case {
     surroundings: FakeSurroundings,
     store: FakeStore,
     prompt: FakePrompt,
+    options: Options,
     logins: Option<Vec<PlannedLogin>>,
-    is_preview: bool,
 }
 
 /// A test that runs.
@@ -76,8 +76,8 @@ impl Case {
             surroundings: FakeSurroundings::default(),
             store: FakeStore::default(),
             prompt: FakePrompt::nobody(crate::port::PromptError::NoTerminal),
+            options: Options::default(),
             logins: None,
-            is_preview: false,
         }
     }
 
@@ -93,6 +93,12 @@ impl Case {
 
     pub fn prompt(mut self, prompt: FakePrompt) -> Self {
         self.prompt = prompt;
+        self
+    }
+
+    /// The profile that the command line names.
+    pub fn profile(mut self, name: &str) -> Self {
+        self.options.profiles.push((None, name.to_owned()));
         self
     }
 
@@ -126,16 +132,14 @@ impl Case {
         Ok(parts.bench(sessions))
     }
 
-    pub async fn preview(mut self) -> (Bench, Vec<crate::session::SecretPreview>) {
-        self.is_preview = true;
+    pub async fn preview(self) -> (Bench, Vec<crate::session::SecretPreview>) {
         let (setup, parts) = self.setup(ScriptedTransport::script([]));
         let (sessions, secrets) = Sessions::preview(setup).await.expect("a preview");
         (parts.bench(sessions), secrets)
     }
 
     fn setup(self, transport: ScriptedTransport) -> (Setup, BenchParts) {
-        let checked =
-            check_text(Path::new("/work/p.yaml"), &self.yaml, &Options::default(), &self.surroundings);
+        let checked = check_text(Path::new("/work/p.yaml"), &self.yaml, &self.options, &self.surroundings);
         let Some(plan) = checked.plan else { panic!("{:#?}", checked.diagnostics) };
         let fake = FakeWorld {
             store: Rc::new(self.store),

@@ -1,1 +1,527 @@
+//! One session for all who need it: opened once, renewed once, closed once; a refusal is not repeated.
 
+use super::bench::{API, Bench, Case, texts};
+use crate::event::SessionEnd;
+use crate::model::exit::Cause;
+use crate::port::StoreKey;
+use crate::port::fake::{FakePrompt, FakeStore, Reply, ScriptedTransport, Sent};
+use crate::session::PlannedLogin;
+use futures_util::future::join_all;
+use serde_json::json;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+const LOGIN: &str = "POST https://api.example.com/login";
+const REFRESH: &str = "POST https://api.example.com/refresh";
+const DEVICES: &str = "GET https://api.example.com/devices";
+
+/// A server that gives numbered tokens and takes only those from `valid_from` on.
+#[derive(Clone, Default)]
+struct Server {
+    issued: Rc<Cell<u32>>,
+    valid_from: Rc<Cell<u32>>,
+}
+
+impl Server {
+    fn transport(&self) -> ScriptedTransport {
+        let server = self.clone();
+        ScriptedTransport::new(move |sent| server.answer(sent))
+    }
+
+    fn answer(&self, sent: &Sent) -> Reply {
+        if sent.line == LOGIN || sent.line == REFRESH {
+            let number = self.issued.get() + 1;
+            self.issued.set(number);
+            return Reply::json(
+                200,
+                json!({
+                    "access_token": format!("token-{number}-geheim"), "refresh_token": format!("refresh-{number}-geheim")
+                }),
+            );
+        }
+        let token = sent.header("authorization").strip_prefix("Bearer token-").unwrap_or_default();
+        let number: u32 = token.trim_end_matches("-geheim").parse().unwrap_or(0);
+        if number < self.valid_from.get() { Reply::status(401) } else { Reply::json(200, json!([])) }
+    }
+
+    /// All tokens issued so far are refused from now on.
+    fn expire(&self) {
+        self.valid_from.set(self.issued.get() + 1);
+    }
+}
+
+fn count(bench: &Bench, line: &str) -> usize {
+    bench.transport.lines().iter().filter(|sent| *sent == line).count()
+}
+
+#[tokio::test]
+async fn a_hundred_at_once_sign_in_once() {
+    let server = Server::default();
+    let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
+    let answers = join_all((0..100).map(|_| bench.step())).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)));
+    assert_eq!((count(&bench, LOGIN), count(&bench, DEVICES)), (1, 100));
+    assert_eq!(bench.session_events(), ["opened"]);
+}
+
+#[tokio::test]
+async fn a_storm_of_401s_refreshes_once() {
+    let server = Server::default();
+    let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
+    bench.step().await.unwrap();
+    server.expire();
+    let answers = join_all((0..100).map(|_| bench.step())).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)));
+    assert_eq!((count(&bench, LOGIN), count(&bench, REFRESH)), (1, 1));
+    assert_eq!(count(&bench, DEVICES), 1 + 100 + 100);
+}
+
+#[tokio::test]
+async fn a_hundred_prolong_once() {
+    let server = Server::default();
+    let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
+    bench.step().await.unwrap();
+    bench.clock.advance(Duration::from_secs(3545));
+    join_all((0..100).map(|_| bench.step())).await;
+    assert_eq!((count(&bench, LOGIN), count(&bench, REFRESH), count(&bench, DEVICES)), (1, 1, 101));
+}
+
+#[tokio::test]
+async fn an_old_refusal_only_sends_again() {
+    let server = Server::default();
+    let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
+    let old = bench.sessions.ready(API).await.unwrap();
+    bench.sessions.renew(API, old).await.unwrap();
+    let new = bench.sessions.ready(API).await.unwrap();
+    assert!(new > old);
+    bench.sessions.renew(API, old).await.unwrap();
+    assert_eq!(bench.sessions.ready(API).await.unwrap(), new);
+    assert_eq!(count(&bench, REFRESH), 1);
+}
+
+#[tokio::test]
+async fn a_401_for_ever_ends() {
+    let server = Server::default();
+    server.valid_from.set(u32::MAX);
+    let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
+    assert_eq!(bench.step().await.unwrap().status, 401);
+    let failure = bench.step().await.unwrap_err();
+    assert_eq!(texts(failure.failure())[0], "api refuses a session that it has just given");
+    assert_eq!((count(&bench, LOGIN), count(&bench, REFRESH)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_session_that_ends_again_and_again_is_renewed_again() {
+    let server = Server::default();
+    let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
+    for _ in 0..5 {
+        assert_eq!(bench.step().await.unwrap().status, 200);
+        server.expire();
+    }
+    assert_eq!((count(&bench, LOGIN), count(&bench, REFRESH)), (1, 4));
+}
+
+#[tokio::test]
+async fn a_refused_or_broken_refresh_becomes_one_login() {
+    for (refresh, refreshes) in [
+        (Reply::status(401), 1),
+        (Reply::status(400), 1),
+        (Reply::json(200, json!({})), 1),
+        (Reply::text(200, "text/html", "<html>"), 1),
+        (Reply::status(500), 3),
+        (Reply::lost(), 3),
+        (Reply::unsent(), 3),
+    ] {
+        let server = Server::default();
+        let (answers, broken) = (server.clone(), refresh.clone());
+        let transport = ScriptedTransport::new(move |sent| match sent.line.as_str() {
+            REFRESH => broken.clone(),
+            _ => answers.answer(sent),
+        });
+        let bench = Case::sayable("refresh-rotates").start(transport).await;
+        bench.step().await.unwrap();
+        server.expire();
+        assert_eq!(bench.step().await.unwrap().status, 200);
+        assert_eq!((count(&bench, LOGIN), count(&bench, REFRESH)), (2, refreshes));
+        assert_eq!(bench.session_events(), ["opened", "opened"]);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_sent_once_whoever_asks() {
+    let refuses =
+        ScriptedTransport::new(|_| Reply::json(401, json!({"message": "password-geheim is wrong"})));
+    let bench = Case::sayable("login-json").start(refuses).await;
+    let failures = join_all((0..20).map(|_| bench.step())).await;
+    for failure in failures {
+        let failure = failure.unwrap_err().into_failure();
+        assert_eq!(failure.cause, Cause::SignIn);
+        assert_eq!(
+            texts(&failure),
+            [
+                "api refused to sign in ops@example.com (401, a JSON body)",
+                "POST https://api.example.com/login · sent once",
+                "password came from env API_PASSWORD",
+                "what now: correct it there"
+            ]
+        );
+    }
+    assert_eq!(bench.transport.lines(), [LOGIN]);
+    assert!(bench.sessions.close_all().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_lockout_and_where_the_password_is_to_be_corrected() {
+    let case = Case::sayable("login-json")
+        .replace("from: [{ env: API_PASSWORD }]", "from: [stored]")
+        .replace("      session:", "      lockout: { after: 3, for: 5m }\n      session:")
+        .store(FakeStore::default().with(
+            StoreKey::credential("api", "default", "password"),
+            "password-geheim",
+            &["https://api.example.com"],
+        ));
+    let bench = case.start(ScriptedTransport::script([(LOGIN, Reply::status(403))])).await;
+    let texts = texts(bench.step().await.unwrap_err().failure());
+    assert_eq!(texts[0], "api refused to sign in ops@example.com (403, empty body)");
+    assert_eq!(
+        texts[1],
+        "POST https://api.example.com/login · sent once: api locks the account after 3 refusals"
+    );
+    assert_eq!(texts[2], "password came from keychain, runner/api default/password");
+    assert_eq!(texts[3], "what now: keep the right one with `runner login api`");
+}
+
+#[tokio::test]
+async fn logins_are_repeated_only_where_that_does_no_harm() {
+    let ok = || Reply::json(200, json!({"access_token": "token-geheim"}));
+    let throttled = || Reply::status(429).header("retry-after", "5");
+    for (replies, logins, is_signed_in) in [
+        (vec![Reply::unsent(), Reply::unsent(), ok()], 3, true),
+        (vec![throttled(), ok()], 2, true),
+        (vec![Reply::lost(), ok()], 2, true),
+        (vec![Reply::status(500), ok()], 2, true),
+        (vec![Reply::lost(), Reply::lost(), ok()], 2, false),
+        (vec![Reply::unsent(), Reply::unsent(), Reply::unsent(), ok()], 3, false),
+        (vec![Reply::status(404), ok()], 1, false),
+    ] {
+        let replies = std::cell::RefCell::new(std::collections::VecDeque::from(replies));
+        let transport = ScriptedTransport::new(move |_| replies.borrow_mut().pop_front().expect("a reply"));
+        let bench = Case::sayable("login-json").start(transport).await;
+        let result = bench.sessions.ready(API).await;
+        assert_eq!((bench.transport.sent().len(), result.is_ok()), (logins, is_signed_in));
+    }
+}
+
+#[tokio::test]
+async fn a_login_whose_answer_is_lost_may_leave_a_session_open() {
+    let bench = Case::sayable("login-json")
+        .start(ScriptedTransport::script([
+            (LOGIN, Reply::lost()),
+            (LOGIN, Reply::json(200, json!({"access_token": "token-geheim"}))),
+        ]))
+        .await;
+    bench.sessions.ready(API).await.unwrap();
+    assert_eq!(
+        bench.warnings(),
+        ["api did not say whether a login succeeded: a session may be left open there"]
+    );
+}
+
+#[tokio::test]
+async fn an_unreachable_provider_is_no_refusal() {
+    let bench = Case::sayable("login-json").start(ScriptedTransport::new(|_| Reply::unsent())).await;
+    let failure = bench.step().await.unwrap_err().into_failure();
+    assert_eq!(failure.cause, Cause::Unavailable);
+    let texts = texts(&failure);
+    assert_eq!(texts[0], "api could not be reached to sign in: connection refused");
+    assert!(texts[1].starts_with("POST https://api.example.com/login · sent 3 times in "), "{}", texts[1]);
+    assert_eq!(texts[2], "what now: run it again later; nothing is half done");
+    bench.step().await.unwrap_err();
+    assert_eq!(count(&bench, LOGIN), 6, "it may be there again");
+}
+
+#[tokio::test]
+async fn a_provider_that_wants_to_be_left_alone_is() {
+    let throttled = Reply::status(429).header("retry-after", "3600");
+    let bench = Case::sayable("login-json").start(ScriptedTransport::script([(LOGIN, throttled)])).await;
+    for _ in 0..2 {
+        let failure = bench.step().await.unwrap_err().into_failure();
+        assert_eq!(failure.cause, Cause::Unavailable);
+        let texts = texts(&failure);
+        assert_eq!(texts[0], "api asks to be left alone for 1 h");
+        assert_eq!(texts.last().unwrap(), "what now: run it again after 07:00 UTC; nothing is half done");
+    }
+}
+
+#[tokio::test]
+async fn an_html_page_instead_of_a_login_is_said_to_be_one() {
+    for content_type in ["text/html", "application/json"] {
+        let portal = Reply::text(200, content_type, "<!DOCTYPE html><p>Welcome");
+        let bench = Case::sayable("login-json").start(ScriptedTransport::script([(LOGIN, portal)])).await;
+        let failure = bench.step().await.unwrap_err().into_failure();
+        assert!(texts(&failure)[0].contains("an HTML page"), "{failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_is_kept_or_the_user_is_told() {
+    let case = || {
+        let store = "          store: { password: \"${{ credentials.new_password }}\" }\n        - if: response.body.next == \"code\"";
+        Case::sayable("challenges-in-a-row").replace("        - if: response.body.next == \"code\"", store)
+    };
+    let transport = || {
+        ScriptedTransport::new(|sent| match sent.line.as_str() {
+            LOGIN => Reply::json(200, json!({"next": "new_password", "state": "s"})),
+            _ => Reply::json(200, json!({"access_token": "token-geheim"})),
+        })
+    };
+    let bench = case().start(transport()).await;
+    bench.sessions.ready(API).await.unwrap();
+    assert_eq!(
+        bench.warnings(),
+        [
+            "api.password has a new value that cannot be kept, for `stored` is none of its sources; env API_PASSWORD still has the old one"
+        ]
+    );
+    let key = StoreKey::credential("api", "default", "password");
+    let stored = case()
+        .replace("from: [{ env: API_PASSWORD }]", "from: [stored]")
+        .store(FakeStore::default().with(key.clone(), "password-geheim", &["https://api.example.com"]));
+    let bench = stored.start(transport()).await;
+    bench.sessions.ready(API).await.unwrap();
+    assert_eq!(bench.store.entry(&key).unwrap().0, "new-password-geheim");
+    assert_eq!(bench.warnings(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_step_gives_replaces_the_open_session() {
+    let server = Server::default();
+    let bench = Case::sayable("login-json").start(server.transport()).await;
+    let authenticate = |password: Option<&str>| {
+        let given = password.map(|password| ("password".to_owned(), password.into()));
+        bench.sessions.authenticate(API, None, given.into_iter().collect())
+    };
+    let note = authenticate(None).await.unwrap();
+    assert_eq!(note.account.unwrap().as_str(), "ops@example.com");
+    authenticate(None).await.unwrap();
+    assert_eq!(count(&bench, LOGIN), 1, "it is open already");
+    authenticate(Some("other-geheim")).await.unwrap();
+    assert_eq!(bench.last().json()["password"], "other-geheim");
+    authenticate(None).await.unwrap();
+    assert_eq!(count(&bench, LOGIN), 2);
+    server.expire();
+    bench.step().await.unwrap();
+    let logins: Vec<_> = bench.transport.sent().into_iter().filter(|sent| sent.line == LOGIN).collect();
+    assert_eq!(logins[2].json()["password"], "other-geheim", "the same credentials sign in again");
+    assert_eq!(bench.session_events()[0], "Forgotten { valid_until: None }");
+}
+
+#[tokio::test]
+async fn a_refusal_of_what_a_step_gives_does_not_bar_the_others() {
+    let transport = ScriptedTransport::new(|sent| match sent.line.as_str() {
+        LOGIN if sent.json()["password"] == "wrong-geheim" => Reply::status(401),
+        LOGIN => Reply::json(200, json!({"access_token": "token-geheim"})),
+        _ => Reply::status(200),
+    });
+    let bench = Case::sayable("login-json").start(transport).await;
+    for _ in 0..3 {
+        let given = vec![("password".to_owned(), "wrong-geheim".into())];
+        let failure = bench.sessions.authenticate(API, None, given).await.unwrap_err();
+        assert!(texts(failure.failure()).contains(&"password came from the step".to_owned()));
+    }
+    bench.step().await.unwrap();
+    assert_eq!(count(&bench, LOGIN), 2);
+}
+
+#[tokio::test]
+async fn a_logout_step_closes_and_a_later_step_opens_anew() {
+    let server = Server::default();
+    let answers = server.clone();
+    let transport = ScriptedTransport::new(move |sent| match sent.line.ends_with("/logout") {
+        true => Reply::status(204),
+        false => answers.answer(sent),
+    });
+    let bench = Case::sayable("logout-204").start(transport).await;
+    assert_eq!(bench.sessions.logout(API).await, None);
+    bench.step().await.unwrap();
+    assert_eq!(bench.sessions.logout(API).await, Some(SessionEnd::Closed));
+    assert_eq!(bench.sessions.logout(API).await, None);
+    bench.step().await.unwrap();
+    assert_eq!(bench.sessions.close_all().await, [SessionEnd::Closed]);
+    assert_eq!(count(&bench, LOGIN), 2);
+    assert_eq!(bench.session_events(), ["opened", "opened", "Closed"], "the step reports its own logout");
+}
+
+#[tokio::test]
+async fn a_logout_has_ten_seconds() {
+    let transport = ScriptedTransport::new(|sent| match sent.line.as_str() {
+        LOGIN => Reply::json(200, json!({"access_token": "token-geheim"})),
+        _ => Reply::lost(),
+    });
+    let bench = Case::sayable("logout-204").start(transport).await;
+    bench.sessions.ready(API).await.unwrap();
+    let before = crate::port::Clock::elapsed(&*bench.clock);
+    let ends = bench.sessions.close_all().await;
+    assert!(matches!(&ends[..], [SessionEnd::Failed { .. }]), "{ends:?}");
+    let logouts: Vec<_> = bench.transport.sent().into_iter().skip(1).collect();
+    assert!(logouts.iter().all(|sent| sent.timeout <= Duration::from_secs(10)));
+    assert!(crate::port::Clock::elapsed(&*bench.clock) - before <= Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_all_credentials_are_there() {
+    let case =
+        Case::sayable("login-json").replace("[{ env: API_PASSWORD }]", "[{ env: NOT_SET }, stored, prompt]");
+    let failures = match case.try_start(ScriptedTransport::script([])).await {
+        Ok(_) => panic!("prepared"),
+        Err(failures) => failures,
+    };
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].cause, Cause::SignIn);
+    assert_eq!(
+        texts(&failures[0]),
+        [
+            "no source has api.password",
+            "env NOT_SET: not set",
+            "keychain, runner/api default/password: nothing is kept there",
+            "prompt: no terminal to ask at",
+            "what now: set it in one of these, or keep it once with `runner login api`"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_person_is_asked_once_and_before_the_first_request() {
+    let server = Server::default();
+    let bench = Case::sayable("login-json")
+        .replace("[{ env: API_PASSWORD }]", "[prompt]")
+        .prompt(FakePrompt::answering(["typed-geheim"]))
+        .start(server.transport())
+        .await;
+    assert_eq!(bench.prompt.asked().len(), 1);
+    assert_eq!(bench.prompt.asked()[0].text, "Password of api");
+    bench.step().await.unwrap();
+    server.expire();
+    bench.step().await.unwrap();
+    assert_eq!((bench.prompt.asked().len(), count(&bench, LOGIN)), (1, 2));
+}
+
+const TWO_METHODS: &str = r#"
+version: 1
+providers:
+  api:
+    base_url: https://api.example.com
+    credentials:
+      key:      { from: [{ env: API_KEY }] }
+      username: { secret: false, from: [{ env: API_USERNAME }, prompt] }
+      password: { from: [{ env: API_PASSWORD }, prompt] }
+    auth:
+      methods:
+        key:  { login: { post: /login, json: { key: "${{ credentials.key }}" } } }
+        user: { login: { post: /login, json: { username: "${{ credentials.username }}", password: "${{ credentials.password }}" } } }
+      session: { access_token: $.access_token }
+      send: { headers: { Authorization: "Bearer ${{ session.access_token }}" } }
+steps:
+  - get: /devices
+"#;
+
+#[tokio::test]
+async fn the_first_method_whose_credentials_are_there_is_taken() {
+    let method = async |case: Case| {
+        let bench = case.start(Server::default().transport()).await;
+        let note = bench.sessions.authenticate(API, None, Vec::new()).await.unwrap();
+        (note.method.unwrap().to_string(), bench.warnings(), bench.prompt.asked().len())
+    };
+    let user = || Case::yaml(TWO_METHODS).env("API_USERNAME", "ops").env("API_PASSWORD", "p-geheim");
+    assert_eq!(method(user()).await, ("user".to_owned(), vec![], 0));
+    assert_eq!(method(user().env("API_KEY", "k-geheim")).await, ("key".to_owned(), vec![], 0));
+    let asked = Case::yaml(TWO_METHODS).prompt(FakePrompt::answering(["ops", "p-geheim"]));
+    assert_eq!(method(asked).await, ("user".to_owned(), vec![], 2));
+    let half = Case::yaml(TWO_METHODS).env("API_KEY", "k-geheim").env("API_USERNAME", "ops");
+    assert_eq!(method(half).await.0, "key");
+    let reversed = Case::yaml(TWO_METHODS).env("API_KEY", "k-geheim").env("API_USERNAME", "ops").replace(
+        "        key:  { login: { post: /login, json: { key: \"${{ credentials.key }}\" } } }\n",
+        "",
+    );
+    let reversed = reversed.replace(
+        "      session:",
+        "        key:  { login: { post: /login, json: { key: \"${{ credentials.key }}\" } } }\n      session:",
+    );
+    let (chosen, warnings, _) = method(reversed).await;
+    assert_eq!(chosen, "key");
+    assert_eq!(
+        warnings,
+        ["api does not sign in by `user`, though some of its credentials are there: api.password is missing"]
+    );
+}
+
+#[tokio::test]
+async fn a_named_profile_has_credentials_of_its_own() {
+    let kept = |name: &str| StoreKey::credential("api", "tokyo", name);
+    let store = FakeStore::default()
+        .with(kept("username"), "tokyo@example.com", &["https://api.example.com"])
+        .with(kept("password"), "tokyo-geheim", &["https://api.example.com"]);
+    let bench = Case::sayable("login-json")
+        .replace("[{ env: API_USERNAME }]", "[{ env: API_USERNAME }, stored]")
+        .replace("[{ env: API_PASSWORD }]", "[{ env: API_PASSWORD }, stored]")
+        .profile("tokyo")
+        .store(store)
+        .start(Server::default().transport())
+        .await;
+    bench.step().await.unwrap();
+    let login = &bench.transport.sent()[0];
+    assert_eq!(login.json(), json!({"username": "tokyo@example.com", "password": "tokyo-geheim"}));
+    assert_eq!(
+        bench.warnings()[1],
+        "env API_PASSWORD is set, but passed over, for the profile tokyo was named"
+    );
+}
+
+#[tokio::test]
+async fn an_address_without_encryption_is_refused_unless_allowed() {
+    let case = || {
+        Case::sayable("login-json").replace(
+            "    base_url: https://api.example.com",
+            "    settings: { host: { from: [{ env: API_HOST }] } }\n    base_url: ${{ settings.host }}",
+        )
+    };
+    let prepare = async |host: &str| {
+        let result = case().env("API_HOST", host).try_start(ScriptedTransport::script([])).await;
+        result.err().map(|failures| texts(&failures[0])[0].clone()).unwrap_or_default()
+    };
+    assert_eq!(prepare("https://a.example").await, "");
+    assert_eq!(prepare("http://127.0.0.1:9").await, "");
+    assert!(prepare("http://a.example").await.starts_with("api is at http://a.example, where everybody"));
+    assert_eq!(prepare("a.example").await, "base_url of api is `a.example`, which is no address");
+    assert_eq!(
+        prepare("ftp://a.example").await,
+        "base_url of api is `ftp://a.example`; an address begins with https://"
+    );
+    assert_eq!(
+        prepare("https://a:b@a.example").await,
+        "base_url of api has a user name or password, which have no place in it"
+    );
+    let missing = case().try_start(ScriptedTransport::script([])).await.err().unwrap();
+    assert_eq!(
+        texts(&missing[0])[0],
+        "setting api.host has no value (env API_HOST not set); write it under `settings` of the provider"
+    );
+}
+
+#[tokio::test]
+async fn a_dry_run_knows_where_secrets_are_and_what_a_login_looks_like() {
+    let login = PlannedLogin { provider: API, method: None, given: Vec::new() };
+    let case = Case::sayable("login-json").replace("[{ env: API_PASSWORD }]", "[{ env: NOT_SET }]");
+    let (bench, secrets) = case.logins(vec![login]).preview().await;
+    let seen: Vec<_> = secrets.iter().map(|secret| (secret.name.as_str(), secret.source.is_ok())).collect();
+    assert_eq!(seen, [("api.username", true), ("api.password", false)]);
+    assert_eq!(secrets[0].origins, ["https://api.example.com"]);
+    let shapes = bench.sessions.login_shapes(API, None, &[]).await.unwrap();
+    assert_eq!(shapes[0].shown_target(), "/login");
+    assert_eq!(
+        shapes[0].shown_body().unwrap(),
+        r#"{"username":"ops@example.com","password":‹api.password›}"#
+    );
+    assert_eq!(bench.transport.lines(), [""; 0]);
+}

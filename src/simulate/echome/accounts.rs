@@ -27,12 +27,13 @@ pub(super) fn access_keys() -> Vec<AccessKey> {
     ]
 }
 
-/// The keys as their owner sees them.
-pub(super) fn demo_accounts() -> Vec<DemoAccount> {
+/// The keys as their owner sees them; `server` is host and port.
+pub(super) fn demo_accounts(server: &str) -> Vec<DemoAccount> {
     let account = |label, key: &AccessKey| {
         let values = vec![
             DemoValue::credential("username", Some("ECHOME_ACCESS_ID"), key.id),
             DemoValue::credential("password", Some("ECHOME_SECRET_KEY"), key.secret),
+            DemoValue::setting("server", Some("ECHOME_SERVER"), server),
         ];
         DemoAccount { label, values }
     };

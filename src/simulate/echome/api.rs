@@ -58,8 +58,8 @@ impl Echome {
         Self { access_keys: accounts::access_keys(), sessions: Sessions::new(), options: options.clone() }
     }
 
-    pub(in crate::simulate) fn accounts() -> Vec<DemoAccount> {
-        accounts::demo_accounts()
+    pub(in crate::simulate) fn accounts(server: &str) -> Vec<DemoAccount> {
+        accounts::demo_accounts(server)
     }
 
     /// The framework asks who one is before it looks at the method.

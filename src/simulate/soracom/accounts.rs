@@ -56,6 +56,8 @@ impl Operator {
 
 /// The token that a simulated password-reset mail carries.
 pub(super) const RESET_TOKEN: &str = "demo-reset-token-Wm5kR9sQ2b";
+/// A password that nobody has yet.
+const NEW_PASSWORD: &str = "demo-New-password-8hTq3Zw6";
 
 const PASSWORD: &str = "demo-password-Zq8vT3xW";
 const MFA_SECRET: &str = "JVTGCU2FMNZGK5CEMVWW6U3PNZSQ4DCB";
@@ -103,7 +105,8 @@ fn demo_account(operator: &Operator) -> DemoAccount {
         credential("auth_key", Some("SORACOM_AUTH_KEY"), operator.auth_key),
         credential("operator_id", Some("SORACOM_OPERATOR_ID"), operator.id),
         credential("user_name", Some("SORACOM_USER_NAME"), SAM_USER),
-        credential("reset_token", None, RESET_TOKEN),
+        credential("reset_token", Some("SORACOM_RESET_TOKEN"), RESET_TOKEN),
+        credential("new_password", Some("SORACOM_NEW_PASSWORD"), NEW_PASSWORD),
     ];
     let Mfa::On(secret) = &operator.root.mfa else { return DemoAccount { label: "plain", values } };
     values.push(credential("mfa_secret", None, secret));
