@@ -120,7 +120,7 @@ impl Visit<'_> {
     pub async fn credential_text(&self, name: &str) -> Option<SecretText> {
         match self.given.iter().find(|(given, _)| given == name) {
             Some((_, value)) => Some(value.clone()),
-            None => match self.account.wallet.get(name).await {
+            None => match self.account.wallet.get_beside(name, self.given).await {
                 Looked::Found(found) => Some(found.value),
                 Looked::WouldAsk | Looked::Missing(_) => None,
             },
@@ -131,7 +131,7 @@ impl Visit<'_> {
         let wallet = &self.account.wallet;
         match self.given.iter().find(|(given, _)| given == name) {
             Some((_, value)) => Ok(wallet.value(name, value)),
-            None => wallet.data(name, wallet.get(name).await),
+            None => wallet.data(name, wallet.get_beside(name, self.given).await),
         }
     }
 
