@@ -3,6 +3,7 @@
 use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview};
 use crate::document::{Source, SourceKind};
 use crate::event::Events;
+use crate::model::redaction::Learned;
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedCredential, PlannedProvider};
 use crate::port::{StoreError, StoreKey, World};
@@ -241,7 +242,6 @@ impl Wallet {
     }
 
     fn learn(&self, name: &str, value: &SecretText) {
-        use crate::model::redaction::Learned;
         let public_name = self.public_name(name);
         if self.events.redactor().learn(&public_name, value.expose()) == Learned::TooShort {
             self.events.warn(format!(
