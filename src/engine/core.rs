@@ -53,7 +53,7 @@ impl Engine<'_> {
 
     /// Work that ended before it was done, nothing of it in flight.
     pub fn interrupted(&self, interruption: Interruption, what: &str) -> StepError {
-        let error = self.error(Trouble::interruption(interruption, what).advice("run it again"));
+        let error = self.error(Trouble::interruption(interruption, what).advice(self.course.rerun_advice()));
         StepError { is_interruption: interruption.ends_run(), ..error }
     }
 

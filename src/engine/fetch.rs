@@ -315,12 +315,7 @@ impl Engine<'_> {
             (_, Some(Next::AskedToWait(wish))) => {
                 Some(format!("run it again in {}: {provider} asks for that pause", duration(wish)))
             }
-            (Cause::Unavailable, _) if self.course.is_safe_to_rerun() => {
-                Some("run it again later; nothing is half done".to_owned())
-            }
-            (Cause::Unavailable, _) => Some(
-                "run it again later, but mind that earlier steps of this run would be done again".to_owned(),
-            ),
+            (Cause::Unavailable, _) => Some(self.course.rerun_advice().to_owned()),
             _ => None,
         }
     }
@@ -339,7 +334,7 @@ impl Engine<'_> {
             true => trouble.caused_by(Cause::Unknown).note("nobody knows whether it was done").advice(
                 format!("look at {} whether it was done before you run this again", call.subject.provider),
             ),
-            false => trouble.advice("run it again"),
+            false => trouble.advice(self.course.rerun_advice()),
         };
         StepError { is_unknown, is_interruption, ..self.error(trouble) }
     }

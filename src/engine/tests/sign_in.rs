@@ -175,7 +175,7 @@ fn a_dry_run_shows_each_request_as_far_as_it_is_known() {
         lines,
         [
             r#"authenticate acme | POST /login {"key":‹acme.key›} |  | "#,
-            r#"make | POST /x {"run":‹run.id›,"n":1} write |  | "#,
+            r#"make | POST /x {"run":"‹run.id›","n":1} write |  | "#,
             "read | GET /x/‹steps.make.outputs.id›?limit=5 | make | ",
             "each | PUT /y/‹item› write | read | for each of steps.read.rows",
             "no | nothing: `if 1 > 2` does not hold |  | ",
