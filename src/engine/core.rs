@@ -1,3 +1,4 @@
+use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::course::Course;
 use super::error::StepError;
@@ -30,6 +31,7 @@ pub struct Engine<'a> {
     pub names: RunNames,
     /// The time that the steps have.
     pub limits: Limits,
+    pub budget: Budget,
     pub cleanup: Cleanup<'a>,
     pub course: Course,
 }

@@ -1,5 +1,6 @@
 //! What a run would do, without doing it: nothing is sent and nobody is asked.
 
+use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::core::{Engine, moment};
 use super::course::Course;
@@ -168,6 +169,7 @@ pub async fn dry_run(
         sessions,
         names,
         limits: Limits::of_run(&*world.clock, None),
+        budget: Budget::default(),
         cleanup: Cleanup::default(),
         course: Course::default(),
     };
