@@ -11,3 +11,4 @@ mod simulators;
 mod support;
 mod sweep;
 mod transport;
+mod validate;
