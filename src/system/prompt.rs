@@ -97,8 +97,9 @@ mod terminal {
     pub(super) fn save(hides_typing: bool) -> Saved {
         let before = tcgetattr(io::stdin()).ok();
         if let Some(mut hiding) = before.clone().filter(|_| hides_typing) {
-            hiding.local_modes.remove(LocalModes::ECHO);
-            // The reader of the answer hides it too, and says so if it cannot.
+            // In lines, a terminal holds 4095 characters at most: too few for some tokens.
+            hiding.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+            // The reader of the answer does the same, and says so if it cannot.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hiding);
         }
         *BEFORE.lock().expect("no holder panics") = before;
