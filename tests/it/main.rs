@@ -13,3 +13,4 @@ mod simulators;
 mod support;
 mod sweep;
 mod transport;
+mod validate;
