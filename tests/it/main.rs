@@ -2,10 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod check_cases;
+mod emnify;
+mod engine;
+mod exit_codes;
 mod layers;
 mod redaction;
 mod schema;
 mod simulators;
+mod soracom;
 mod support;
 mod sweep;
 mod transport;
