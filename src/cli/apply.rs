@@ -13,8 +13,8 @@ use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Checked, FileKind, Options, Plan, PlannedStep, StepKind, check_file, resolve_inputs};
 use crate::port::{Cancellation, Surroundings, World};
-use crate::report::{EventLog, LiveReport, Progress, Terminal, json};
-use crate::source::{SourceMap, nearest};
+use crate::report::{EventLog, LiveReport, Progress, Terminal, json, write_dry_run};
+use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -35,7 +35,11 @@ pub(super) async fn apply(args: &ApplyArgs, is_logging: bool, redactor: &Redacto
     let progress = Progress::new(streams::stderr_look(), !is_logging);
     let world = world(args, &plan, surroundings, &progress, &cancellation);
     let job = Job { args, sources, options, redactor, progress };
-    if args.simulate { job.simulate(plan, world).await } else { job.run(plan, world, None).await }
+    match (args.dry_run, args.simulate) {
+        (true, _) => job.rehearse(plan, world).await,
+        (false, true) => job.simulate(plan, world).await,
+        (false, false) => job.run(plan, world, None).await,
+    }
 }
 
 /// The environment with its `.env` file, and the files. A simulated run gets none of the user's secrets.
@@ -96,20 +100,7 @@ fn options(args: &ApplyArgs, plan: &Plan, surroundings: &dyn Surroundings) -> Re
     })?;
     let selection = Selection::of(plan, &args.only, args.from.as_deref())
         .map_err(|unknown| Refusal::usage(unknown.to_string()))?;
-    check_profiles(args, plan)?;
     Ok(RunOptions { inputs, selection, is_simulated: args.simulate })
-}
-
-/// A profile is for a provider that there is.
-fn check_profiles(args: &ApplyArgs, plan: &Plan) -> Result<(), Refusal> {
-    let names = || plan.providers.iter().map(|provider| provider.name.as_str());
-    let named = args.profile.iter().filter_map(|written| split_profile(written).0);
-    for provider in named.filter(|provider| names().all(|name| name != provider)) {
-        let near = nearest(&provider, names()).map(|near| format!("; did you mean `{near}`?"));
-        let near = near.unwrap_or_default();
-        return Err(Refusal::usage(format!("--profile: the playbook has no provider `{provider}`{near}")));
-    }
-    Ok(())
 }
 
 fn world(
@@ -146,6 +137,26 @@ impl Job<'_> {
         world.surroundings =
             Rc::new(SimulatedSurroundings::new(world.surroundings.clone(), simulators.variables()));
         self.run(plan, world, Some(simulators)).await
+    }
+
+    /// Shows what the run would do.
+    async fn rehearse(self, plan: Plan, world: World) -> Result<i32, Refusal> {
+        let listeners = Rc::new(RefCell::new(self.listeners(&plan)));
+        let events = Events::new(listeners, world.clock.clone(), self.redactor.clone());
+        let plan = Rc::new(plan);
+        match engine::dry_run(&plan, &self.sources, &self.options, &world, &events).await {
+            Ok(rehearsed) => {
+                let out = &mut streams::stdout(self.redactor);
+                write_dry_run(&plan.name, &rehearsed, streams::stdout_look(), out)?;
+                Ok(rehearsed.exit_code())
+            }
+            Err(failures) => {
+                let mut errors = Terminal::new(streams::stderr(self.redactor), streams::stderr_look(), []);
+                errors.failures(&failures.iter().collect::<Vec<_>>());
+                let cause = Cause::heaviest(failures.iter().map(|failure| failure.cause));
+                Ok(cause.map_or(0, Cause::exit_code))
+            }
+        }
     }
 
     async fn run(self, plan: Plan, world: World, simulators: Option<Simulators>) -> Result<i32, Refusal> {

@@ -101,11 +101,7 @@ impl Console<'_> {
     }
 
     /// What sessions with the provider of [`Console::plan`] are made from, and the warnings that they will give.
-    pub(super) fn setup(
-        &self,
-        plan: Rc<Plan>,
-        logins: Vec<PlannedLogin>,
-    ) -> (Setup, Rc<RefCell<Warnings>>) {
+    pub(super) fn setup(&self, plan: Rc<Plan>, logins: Vec<PlannedLogin>) -> (Setup, Rc<RefCell<Warnings>>) {
         let warnings = Rc::new(RefCell::new(Warnings::default()));
         let events = Events::new(warnings.clone(), self.world.clock.clone(), self.redactor.clone());
         let exchange = Exchange::new(self.world.clone(), events);

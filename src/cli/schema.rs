@@ -61,6 +61,7 @@ fn language<T: JsonSchema>() -> Schema {
 fn generate<T: JsonSchema>() -> Schema {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
     RecursiveTransform(plain_description).transform(&mut schema);
+    RecursiveTransform(describe_only_key).transform(&mut schema);
     RecursiveTransform(without_machine_formats).transform(&mut schema);
     RecursiveTransform(closed).transform(&mut schema);
     schema
@@ -101,6 +102,18 @@ fn unwrap_only_form(object: &mut Map<String, Value>) {
 fn plain_description(schema: &mut Schema) {
     if let Some(Value::String(description)) = schema.get_mut("description") {
         *description = description.replace("[`", "`").replace("`]", "`").replace('\n', " ");
+    }
+}
+
+/// Of a map that is nothing but one key, such as a variant with values, the description is that key's.
+fn describe_only_key(schema: &mut Schema) {
+    let description = schema.get("description").cloned();
+    if let Some(Value::Object(keys)) = schema.get_mut("properties")
+        && keys.len() == 1
+        && let Some(Value::Object(about)) = keys.values_mut().next()
+        && let Some(description) = description
+    {
+        about.entry("description").or_insert(description);
     }
 }
 

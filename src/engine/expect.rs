@@ -54,7 +54,7 @@ mod tests {
         let found = violations(&schema, &json!({"name": 5})).unwrap();
         let texts: Vec<_> =
             found.iter().map(|found| (found.place.as_str(), found.keyword.as_str())).collect();
-        assert_eq!(texts, [("/name", "type"), ("", "required")]);
+        assert_eq!(texts, [("", "required"), ("/name", "type")]);
         assert!(violations(&json!({"type": "nonsense"}), &json!(1)).is_err());
     }
 }

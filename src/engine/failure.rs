@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Trouble {
     /// Its kind; names the exit code.
-    pub cause: Cause,
+    cause: Cause,
     headline: String,
     request: Option<String>,
     span: Option<Span>,
@@ -25,13 +25,6 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// The failure with another cause.
-    #[must_use]
-    pub fn caused_by(mut self, cause: Cause) -> Self {
-        self.cause = cause;
-        self
-    }
-
     /// A failure with its headline: a sentence without a full stop that quotes no secret.
     pub fn new(cause: Cause, headline: impl Into<String>) -> Self {
         let headline = headline.into();
@@ -86,13 +79,10 @@ impl Trouble {
         self
     }
 
-    /// Adds a sentence to what to do next.
+    /// The same failure as a heavier one.
     #[must_use]
-    pub fn more_advice(mut self, advice: &str) -> Self {
-        self.advice = Some(match self.advice.take() {
-            Some(first) => format!("{first}. {advice}"),
-            None => advice.to_owned(),
-        });
+    pub fn caused_by(mut self, cause: Cause) -> Self {
+        self.cause = cause;
         self
     }
 

@@ -240,6 +240,7 @@ impl Engine<'_> {
     ) -> Result<Settled, StepError> {
         let request_line = self.request_line(call, &attempt, tries);
         let Attempt { outcome, record, .. } = attempt;
+        let is_done_without_body = end.is_none() && !needs_body(call.request);
         self.exchange.report(record, None);
         match (outcome, ending) {
             (Ok(answer), Ending::Done | Ending::Rejected) => {
@@ -247,7 +248,7 @@ impl Engine<'_> {
                 let is_fine = is_gone && tries.was_unknown;
                 Ok(Settled { status: answer.status, answer: Some(answer), is_fine, request_line })
             }
-            (Err(SendError::Transport(error)), Ending::DoneBodyCut) if !needs_body(call.request) => {
+            (Err(SendError::Transport(error)), Ending::DoneBodyCut) if is_done_without_body => {
                 let SendFailure::BodyCut { status } = error.failure else { unreachable!("by its ending") };
                 Ok(Settled { answer: None, status, is_fine: false, request_line })
             }
@@ -265,7 +266,6 @@ impl Engine<'_> {
         request_line: String,
     ) -> StepError {
         let subject = &call.subject;
-        let is_unknown = ending == Ending::Unknown && call.request.effect == Effect::Once;
         let happened = match outcome {
             Ok(answer) => subject.answered(answer.status),
             Err(SendError::Refused(reason)) => format!("{} was not sent: {reason}", subject.request()),
@@ -278,10 +278,15 @@ impl Engine<'_> {
                 }
             },
         };
-        let (cause, headline) = match (is_unknown, ending) {
-            (true, _) => (Cause::Unknown, format!("{happened}; nobody knows whether it was done")),
-            (false, Ending::Rejected | Ending::DoneBodyCut) => (Cause::Step, happened),
-            (false, _) => (Cause::Unavailable, happened),
+        let (cause, headline) = match (ending, call.request.effect) {
+            (Ending::Unknown, Effect::Once) => {
+                (Cause::Unknown, format!("{happened}; nobody knows whether it was done"))
+            }
+            (Ending::DoneBodyCut, Effect::Once) => {
+                (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
+            }
+            (Ending::Rejected, _) => (Cause::Step, happened),
+            _ => (Cause::Unavailable, happened),
         };
         let mut trouble = Trouble::new(cause, headline).request(request_line);
         if let Ok(answer) = outcome {
@@ -290,7 +295,7 @@ impl Engine<'_> {
         if let Some(advice) = self.advice(call, cause, end) {
             trouble = trouble.advice(advice);
         }
-        StepError { is_unknown, ..self.error(trouble) }
+        StepError { is_unknown: cause == Cause::Unknown, ..self.error(trouble) }
     }
 
     /// Adds what the provider says in its answer, and the hint for it.

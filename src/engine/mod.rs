@@ -30,3 +30,6 @@ mod value;
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use run::{RunOptions, run};
 pub use selection::{Selection, UnknownStep};
+
+#[cfg(test)]
+mod tests;

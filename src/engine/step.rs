@@ -54,7 +54,7 @@ impl<'a> Engine<'a> {
             self.stop_before(step, stage, interruption);
             return Flow::Stop;
         }
-        if let Some(unknown) = self.course.first_unknown(steps_built_upon(step)) {
+        if let Some(unknown) = self.unknown_base(step, stage) {
             let detail = format!("builds upon `{unknown}`, of which nobody knows whether it was done");
             self.leave_out(step, stage, StepStatus::NotStarted, Some(detail));
             return Flow::On;
@@ -66,6 +66,15 @@ impl<'a> Engine<'a> {
         let end = self.perform(step, stage, &mut tally).await;
         let took = self.world.clock.elapsed().saturating_sub(started);
         self.conclude_step(step, stage, note, end, tally, took)
+    }
+
+    /// The step of which nobody knows whether it was done, and which this one builds upon. Cleanup is done all the same:
+    /// what may have been done is to be undone.
+    fn unknown_base<'s>(&self, step: &'s PlannedStep, stage: &Stage) -> Option<&'s str> {
+        match stage.is_cleanup {
+            true => None,
+            false => self.course.first_unknown(steps_built_upon(step)),
+        }
     }
 
     /// Tells of a step that is not done at all.

@@ -4,6 +4,9 @@ use crate::event::{Event, EventKind, EventSink};
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
+/// The log knows only the program, not its parts.
+const TARGET: &str = "runner";
+
 /// Logs every event: requests, sessions and ends as `info`, the rest as `debug`.
 #[derive(Debug, Default)]
 pub struct EventLog;
@@ -12,12 +15,14 @@ impl EventSink for EventLog {
     fn receive(&mut self, event: &Event) {
         match &event.kind {
             EventKind::RunStarted { run, playbook, file, is_simulated } => {
-                info!(run, %playbook, %file, is_simulated, "run started");
+                info!(target: TARGET, run, %playbook, %file, is_simulated, "run started");
             }
-            EventKind::Warning { text } => warn!("{text}"),
-            EventKind::StepStarted { step } => debug!(step = %step.label, item = step.item, "step started"),
+            EventKind::Warning { text } => warn!(target: TARGET, "{text}"),
+            EventKind::StepStarted { step } => {
+                debug!(target: TARGET, step = %step.label, item = step.item, "step started")
+            }
             EventKind::StepProgress { page, rows, .. } => {
-                debug!(page = page.map(|(page, _)| page), rows, "step goes on");
+                debug!(target: TARGET, page = page.map(|(page, _)| page), rows, "step goes on");
             }
             EventKind::AttemptFinished {
                 purpose,
@@ -35,24 +40,27 @@ impl EventSink for EventLog {
                 let took_ms = milliseconds(*took);
                 let purpose = tracing::field::debug(purpose);
                 info!(
+                    target: TARGET,
                     %method, %address, status, took_ms, attempt, was_sent, retry_after_ms, problem, purpose, "request"
                 );
             }
             EventKind::SessionOpened { session, took } => {
-                info!(provider = %session.provider, took_ms = milliseconds(*took), "session opened");
+                info!(target: TARGET, provider = %session.provider, took_ms = milliseconds(*took), "session opened");
             }
             EventKind::SessionRefreshed { session } => {
-                info!(provider = %session.provider, "session refreshed")
+                info!(target: TARGET, provider = %session.provider, "session refreshed")
             }
             EventKind::SessionClosed { provider, end, took } => {
-                info!(%provider, ?end, took_ms = milliseconds(*took), "session closed");
+                info!(target: TARGET, %provider, ?end, took_ms = milliseconds(*took), "session closed");
             }
             EventKind::StepFinished { step, result } => {
                 let took_ms = milliseconds(result.took);
-                info!(step = %step.label, item = step.item, status = ?result.status, took_ms, "step finished");
+                info!(target: TARGET, step = %step.label, item = step.item, status = ?result.status, took_ms, "step finished");
             }
-            EventKind::CleanupStarted { blocks } => debug!(blocks, "cleanup started"),
-            EventKind::RunFinished { verdict } => info!(exit_code = verdict.exit_code(), "run finished"),
+            EventKind::CleanupStarted { blocks } => debug!(target: TARGET, blocks, "cleanup started"),
+            EventKind::RunFinished { verdict } => {
+                info!(target: TARGET, exit_code = verdict.exit_code(), "run finished")
+            }
         }
     }
 }

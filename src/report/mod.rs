@@ -4,6 +4,7 @@
 //! is given.
 
 mod activity;
+mod dry_run;
 mod entry;
 mod live;
 mod log;
@@ -14,6 +15,7 @@ mod visible;
 
 pub mod json;
 
+pub use dry_run::write_dry_run;
 pub use live::LiveReport;
 pub use log::EventLog;
 pub use look::Look;

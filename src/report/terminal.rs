@@ -72,7 +72,12 @@ impl Terminal {
         if !report.entries.is_empty() {
             self.line("");
         }
-        let failures = failures(report);
+        self.failures(&failures(report));
+        self.summary(report);
+    }
+
+    /// What failed, each from its cause to what to do.
+    pub fn failures(&mut self, failures: &[&Failure]) {
         for failure in failures.iter().take(MOST_FAILURES) {
             self.failure(failure);
         }
@@ -80,7 +85,6 @@ impl Terminal {
             let more = counted((failures.len() - MOST_FAILURES) as u64, "failure");
             self.line(&format!("and {more} more; `--report json=FILE` has them all\n"));
         }
-        self.summary(report);
     }
 
     fn failure(&mut self, failure: &Failure) {

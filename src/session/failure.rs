@@ -178,7 +178,8 @@ impl Visit<'_> {
         for credential in self.method.required.iter().filter(|name| self.account.wallet.is_secret(name)) {
             if let Some(place) = self.place_of(credential) {
                 draft = draft.notes([format!("{credential} came from {place}")]);
-                advice = advice.or_else(|| Some(correction(&place, name)));
+                let may_be_stored = self.account.wallet.may_be_stored(credential);
+                advice = advice.or_else(|| Some(correction(&place, name, may_be_stored)));
             }
         }
         draft = draft.notes(self.hint(&said, answer.status));
@@ -216,18 +217,14 @@ impl Visit<'_> {
 
     fn describe_wait(&self, shot: Option<&Shot>, wish: Duration) -> Failure {
         let provider = &self.account.provider().name;
-        let again = self.exchange.world().clock.now().checked_add(wish).ok();
-        let mut draft = Draft::new(
-            Cause::Unavailable,
-            format!(
-                "{provider} asks to be left alone for {} s before it lets anybody sign in",
-                wish.as_secs()
-            ),
-        );
+        let headline = format!("{provider} asks to be left alone for {}", words::duration(wish));
+        let now = self.exchange.world().clock.now();
+        let again = now
+            .checked_add(wish)
+            .map_or_else(|_| "later".to_owned(), |again| format!("after {}", words::moment(again, now)));
+        let mut draft = Draft::new(Cause::Unavailable, headline);
         draft.request = shot.map(request_line);
-        let when =
-            again.map_or_else(|| "later".to_owned(), |time| format!("after {}", time.strftime("%H:%M UTC")));
-        draft.advice(format!("run it again {when}; nothing is half done")).finish(self.exchange.events())
+        draft.advice(format!("run it again {again}; nothing is half done")).finish(self.exchange.events())
     }
 
     async fn who(&self) -> String {
@@ -269,14 +266,14 @@ fn said_in_words(said: &Said) -> Option<String> {
     }
 }
 
-fn correction(place: &FoundIn, provider: &str) -> String {
+fn correction(place: &FoundIn, provider: &str, may_be_stored: bool) -> String {
     match place {
-        FoundIn::Env { .. } | FoundIn::File { .. } => {
+        FoundIn::Env { .. } | FoundIn::File { .. } if may_be_stored => {
             format!("correct it there, or keep it once with `runner login {provider}`")
         }
         FoundIn::Stored { .. } => format!("keep the right one with `runner login {provider}`"),
         FoundIn::Prompt => "run it again and type it anew".to_owned(),
-        FoundIn::Totp(_) | FoundIn::Value | FoundIn::Step => "correct it there".to_owned(),
+        _ => "correct it there".to_owned(),
     }
 }
 

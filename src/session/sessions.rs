@@ -162,7 +162,7 @@ impl Sessions {
         method: Option<&str>,
         given: &[(String, Data)],
     ) -> Result<Vec<Rendered>, RenderError> {
-        self.shapes(provider, method, given, |auth| auth.login.0.as_slice()).await
+        self.shapes(provider, method, given, |auth| &auth.login.0).await
     }
 
     /// For a dry run: the requests that end a session of a method. Empty where the provider has no logout.

@@ -481,7 +481,7 @@ fn an_input_that_is_missing_or_of_another_type_is_refused_before_anything_is_sen
 fn a_request_that_takes_longer_than_its_timeout_is_given_up() {
     let silent = silent_server();
     let text = at(&silent, "  - { id: wait, get: /, timeout: 100ms, retry: { attempts: 2 } }\n");
-    let report = alone(&text).run().exits(4).report();
+    let report = Runner::applying(&text).run().exits(4).report();
     assert_eq!(silent.requests().len(), 2);
     assert_eq!((&report["requests"], &report["retries"]), (&json!(2), &json!(1)));
 }
@@ -490,7 +490,8 @@ fn a_request_that_takes_longer_than_its_timeout_is_given_up() {
 fn a_step_with_all_its_items_ends_when_its_time_is_over() {
     let silent = silent_server();
     let steps = "  - { id: wait, for_each: [1, 2, 3], get: /, within: 200ms, on_error: continue }\n  - { id: behind, get: /, timeout: 50ms, retry: { attempts: 1 } }\n";
-    let output = alone(&at(&silent, steps)).run().exits(1).says(&["the step's 200 ms (`within`) passed"]);
+    let output =
+        Runner::applying(&at(&silent, steps)).run().exits(1).says(&["the step's 200 ms (`within`) passed"]);
     let report = output.report();
     assert_eq!(silent.requests().len(), 2);
     assert_eq!(report["requests"], 2);
@@ -508,16 +509,6 @@ fn at(server: &RawServer, steps: &str) -> String {
     format!("version: 1\nproviders: {{ acme: {{ base_url: {:?} }} }}\nsteps:\n{steps}", server.url(""))
 }
 
-/// A run of a playbook that needs no simulator.
-fn alone(playbook: &str) -> Runner {
-    Runner::new().file("playbook.yaml", playbook).args([
-        "apply",
-        "playbook.yaml",
-        "--report",
-        "json=report.json",
-    ])
-}
-
 // Cleanup
 
 #[test]
@@ -532,7 +523,7 @@ fn cleanup_runs_the_newest_first_and_the_playbooks_own_last() {
 cleanup:
   - { post: /end, if: run.failed }
 "#;
-    let output = alone(&at(&server, steps)).run().exits(1).says(&["✗ c", "cleanup", "error:"]);
+    let output = Runner::applying(&at(&server, steps)).run().exits(1).says(&["✗ c", "cleanup", "error:"]);
     let lines: Vec<String> =
         server.requests().iter().map(|request| request.split(" HTTP").next().unwrap().to_owned()).collect();
     let expected = [
@@ -557,7 +548,7 @@ fn what_was_surely_not_done_is_not_undone_and_what_may_be_is() {
     ] {
         let server = RawServer::answering(answer);
         let steps = "  - { post: /a, cleanup: [{ delete: /a, retry: { attempts: 1 } }] }\n";
-        alone(&at(&server, steps)).run();
+        Runner::applying(&at(&server, steps)).run();
         let deletes = server.requests().iter().filter(|request| request.starts_with("DELETE")).count();
         assert_eq!(deletes, usize::from(undone), "{answer}");
     }
@@ -589,7 +580,7 @@ fn the_report_for_machines_can_take_the_place_of_the_one_for_people() {
 #[test]
 fn a_simulated_run_reports_what_its_simulators_have_counted() {
     let quickstart = crate::support::fleet::shipped_playbook("quickstart.yaml");
-    let output = alone(&quickstart).args(["--simulate"]).run().exits(0);
+    let output = Runner::applying(&quickstart).args(["--simulate"]).run().exits(0);
     let report = output.report();
     let requests = report["simulators"]["emnify"]["requests"].as_object().unwrap();
     let by_status = requests.values().flat_map(|route| route.as_object().unwrap().values());

@@ -2,6 +2,7 @@
 //! places that exist.
 
 use crate::support::cases::yaml_files;
+use crate::support::runner::Runner;
 use runner::cli::diagnostics::{Finding, write_human};
 use runner::document::{Content, Node, parse};
 use runner::plan::{FileKind, Options, check_text};
@@ -9,8 +10,11 @@ use runner::port::{Surroundings, VariableOrigin};
 use runner::source::{Diagnostics, SourceMap};
 use std::fs;
 use std::io;
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long one check may take.
@@ -36,7 +40,7 @@ impl Surroundings for Nobody {
     }
 }
 
-/// What a playbook and its mutants are asked. Grows with the program: what `apply` says of a mutant must be the same.
+/// Checks a mutant as a library.
 fn examine(path: &Path, text: &str, what: &str) {
     let started = Instant::now();
     let checked = catch_unwind(AssertUnwindSafe(|| {
@@ -189,4 +193,66 @@ fn playbooks_with_one_node_changed() {
 #[test]
 fn definitions_with_one_node_changed() {
     sweep(&shipped().1, Replacing::InTurn);
+}
+
+/// Of how many mutants one is given to the program itself.
+const SAMPLE: usize = 41;
+
+#[test]
+fn apply_says_what_validate_says_and_sends_nothing() {
+    let ear = Ear::open();
+    let mut asked = 0;
+    for path in shipped().0 {
+        let text = fs::read_to_string(&path).expect("shipped files are readable");
+        for (what, mutant) in mutants(&text, Replacing::WithEach).into_iter().step_by(SAMPLE) {
+            if check_text(&path, &mutant, &Options::default(), &Nobody).has_errors() {
+                asked += 1;
+                compare(&ear, &mutant, &format!("{}: {what}", path.display()));
+            }
+        }
+    }
+    assert!(asked > 40, "only {asked} invalid playbooks");
+    assert_eq!(ear.heard(), 0, "something was sent");
+    let valid = "version: 1\nsteps:\n  - get: https://api.example.com/\n    retry: { attempts: 1 }\n";
+    near(&ear, valid).args(["apply", "--no-prompt", "playbook.yaml"]).run();
+    assert_ne!(ear.heard(), 0, "what a valid playbook sends was not heard: the test is deaf");
+}
+
+fn compare(ear: &Ear, mutant: &str, what: &str) {
+    let runner = near(ear, mutant);
+    let validated = runner.clone().args(["validate", "playbook.yaml"]).run().exits(2);
+    let applied = runner.args(["apply", "--no-prompt", "playbook.yaml"]).run().exits(2);
+    assert_eq!(applied.stderr, validated.stdout, "{what}");
+    assert_eq!(applied.stdout, "", "{what}");
+}
+
+/// A room with this playbook, from which every request goes by way of the ear.
+fn near(ear: &Ear, playbook: &str) -> Runner {
+    let room = Runner::new().file("playbook.yaml", playbook);
+    room.env("HTTP_PROXY", ear.address.as_str()).env("HTTPS_PROXY", ear.address.as_str())
+}
+
+/// A proxy that counts who comes and answers nobody.
+struct Ear {
+    address: String,
+    heard: Arc<AtomicUsize>,
+}
+
+impl Ear {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let heard = Arc::new(AtomicUsize::new(0));
+        let counter = heard.clone();
+        std::thread::spawn(move || {
+            for _ in listener.incoming() {
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { address, heard }
+    }
+
+    fn heard(&self) -> usize {
+        self.heard.load(Ordering::SeqCst)
+    }
 }

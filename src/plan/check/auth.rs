@@ -352,7 +352,7 @@ pub(super) fn unknown_credential<'n>(
         format!("the provider has no credential `{}`", name.value),
     );
     match nearest(name, known.clone()) {
-        None if known.clone().next().is_some() => diagnostic.help(format!("declared: {}", join(known))),
+        None if known.clone().next().is_some() => diagnostic.help(format!("it has {}", join(known))),
         near => diagnostic.did_you_mean(near),
     }
 }

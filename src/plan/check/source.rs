@@ -138,7 +138,7 @@ fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &crate::source::Sp
     let others = || chain.siblings.iter().copied().filter(|sibling| *sibling != chain.name);
     let diagnostic = Diagnostic::new(Code::UnknownCredential, name.span, message);
     context.report(match nearest(name, others()) {
-        None if others().next().is_some() => diagnostic.help(format!("declared: {}", join(others()))),
+        None if others().next().is_some() => diagnostic.help(format!("it has {}", join(others()))),
         near => diagnostic.did_you_mean(near),
     });
 }

@@ -86,7 +86,7 @@ fn check_secret(
         None if playbook.secrets.is_empty() => {
             diagnostic.help("write `provider.credential`, or declare it under `secrets`")
         }
-        None => diagnostic.help(format!("declared: {}", join(playbook.secrets.names()))),
+        None => diagnostic.help(format!("it has {}", join(playbook.secrets.names()))),
         near => diagnostic.did_you_mean(near),
     });
     None

@@ -95,10 +95,10 @@ impl Context<'_> {
             }
             ("row", View { row: true, .. }) | ("profile", View { profile: true, .. }) => {}
             ("settings", View { settings: Some(settings), .. }) => {
-                spot.member(settings, Code::UnknownSetting, "the definition has no setting");
+                spot.member(settings, Code::UnknownSetting, "the provider has no setting");
             }
             ("credentials", View { credentials: Some(credentials), .. }) => {
-                spot.member(credentials, Code::UnknownCredential, "the definition has no credential");
+                spot.member(credentials, Code::UnknownCredential, "the provider has no credential");
             }
             ("session", View { session: Session::Open(values), .. }) => {
                 spot.member(values, Code::UnknownSessionValue, "the session has no value");

@@ -222,7 +222,7 @@ pub(super) fn check_given_names(
                 let diagnostic = unknown(name);
                 context.report(match nearest(name, names()) {
                     None if declared.is_empty() => diagnostic,
-                    None => diagnostic.help(format!("declared: {}", join(names()))),
+                    None => diagnostic.help(format!("it has {}", join(names()))),
                     near => diagnostic.did_you_mean(near),
                 });
             }

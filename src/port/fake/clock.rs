@@ -48,7 +48,6 @@ impl Clock for FakeClock {
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
         self.last_sleeper.set(self.last_sleeper.get() + 1);
         let place = (self.elapsed.get().saturating_add(duration), self.last_sleeper.get());
-        self.sleepers.borrow_mut().insert(place);
         Box::pin(Sleep { clock: self, place, polls: 0, seen: self.elapsed.get() })
     }
 }
@@ -70,6 +69,7 @@ impl Future for Sleep<'_> {
         if now >= self.place.0 {
             return Poll::Ready(());
         }
+        self.clock.sleepers.borrow_mut().insert(self.place);
         self.polls = if self.seen == now { self.polls + 1 } else { 0 };
         self.seen = now;
         let is_first = self.clock.sleepers.borrow().first() == Some(&self.place);

@@ -89,6 +89,12 @@ impl Reply {
         Self(Err(TransportError { failure: SendFailure::NotSent, reason: "connection refused".to_owned() }))
     }
 
+    /// An answer of which only this status came whole.
+    pub fn cut(status: u16) -> Self {
+        let failure = SendFailure::BodyCut { status };
+        Self(Err(TransportError { failure, reason: "the body ended early".to_owned() }))
+    }
+
     /// The request went out and nothing came back.
     pub fn lost() -> Self {
         Self(Err(TransportError {

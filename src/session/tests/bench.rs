@@ -215,7 +215,8 @@ impl Bench {
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(Purpose::Step, 1)).await;
             self.exchange.report(attempt.record, None);
             let answer = attempt.outcome.expect("an answer");
-            if may_renew && self.sessions.is_expired(API, generation, &answer) {
+            let is_expired = self.sessions.is_expired(API, generation, &answer);
+            if may_renew && is_expired {
                 self.sessions.renew(API, generation).await?;
                 may_renew = false;
                 continue;

@@ -62,8 +62,7 @@ impl Fleet {
     /// `runner apply` of a playbook whose requests to this provider go here, with a report for machines. The secrets of
     /// all accounts are planted; none of them is given to the program yet.
     pub fn apply(&self, playbook: impl AsRef<[u8]>) -> Runner {
-        let runner = self.plant(Runner::new()).file(PLAYBOOK, playbook);
-        self.point(runner.args(["apply", PLAYBOOK]).args(["--report".to_owned(), format!("json={REPORT}")]))
+        self.point(self.plant(Runner::applying(playbook)))
     }
 
     /// Leads the program's requests to this provider here.
@@ -149,6 +148,12 @@ impl Fleet {
 }
 
 impl Runner {
+    /// `runner apply` of a playbook with a report for machines, where more than ASCII is known.
+    pub fn applying(playbook: impl AsRef<[u8]>) -> Self {
+        let runner = Self::new().env("LANG", "C.UTF-8").file(PLAYBOOK, playbook);
+        runner.args(["apply", PLAYBOOK, "--report"]).args([format!("json={REPORT}")])
+    }
+
     /// Gives the program these values of a demo account, in the variables that users have for them.
     #[track_caller]
     pub fn account(self, fleet: &Fleet, label: &str, names: &[&str]) -> Self {

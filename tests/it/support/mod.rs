@@ -12,6 +12,7 @@ pub mod process;
 pub mod pty;
 pub mod raw_server;
 pub mod runner;
+pub mod simulated;
 pub mod stream;
 
 use std::time::Duration;

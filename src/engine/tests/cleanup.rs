@@ -1,0 +1,180 @@
+//! What is undone at the end.
+
+use super::case::Case;
+use crate::port::fake::{Reply, ScriptedTransport};
+use crate::port::{Cancellation, Reason};
+use serde_json::json;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+const STEPS: &str = "steps:
+  - id: window
+    post: /windows
+    outputs: { id: $.id }
+    cleanup:
+      - delete: /windows/${{ steps.window.outputs.id }}
+        if: steps.window.outputs.id is not none
+  - id: pause
+    for_each: [a, b]
+    put: /paused/${{ item }}
+    outputs: { token: $.token }
+    cleanup:
+      - delete: /paused/${{ item }}
+        query: { token: '${{ steps.pause.outputs.token }}', later: '${{ steps.last.succeeded }}' }
+  - { id: last, get: /last }
+cleanup:
+  - { id: bye, post: /bye, json: { failed: '${{ run.failed }}' } }
+";
+
+#[test]
+fn cleanup_runs_newest_first_with_the_item_of_each() {
+    let token = |token: &str| Reply::json(200, json!({ "token": token }));
+    let ran = Case::of_steps(STEPS).script([
+        ("POST https://api.test/windows", Reply::json(201, json!({"id": 7}))),
+        ("PUT https://api.test/paused/a", token("ta")),
+        ("PUT https://api.test/paused/b", token("tb")),
+        ("GET https://api.test/last", Reply::status(200)),
+        ("DELETE https://api.test/paused/b?token=tb&later=true", Reply::status(204)),
+        ("DELETE https://api.test/paused/a?token=ta&later=true", Reply::status(204)),
+        ("DELETE https://api.test/windows/7", Reply::status(204)),
+        ("POST https://api.test/bye", Reply::status(200)),
+    ]);
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
+    assert_eq!(ran.network.sent()[7].body, r#"{"failed":false}"#);
+}
+
+#[test]
+fn what_was_surely_not_done_is_not_undone() {
+    let ran = Case::of_steps(STEPS).script([
+        ("POST https://api.test/windows", Reply::status(403)),
+        ("POST https://api.test/bye", Reply::status(200)),
+    ]);
+    assert_eq!(ran.network.sent()[1].body, r#"{"failed":true}"#);
+    assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn what_may_have_been_done_is_undone_and_none_stops_another() {
+    let ran = Case::of_steps(STEPS).answer(|sent| match sent.line.as_str() {
+        "POST https://api.test/windows" => Reply::json(201, json!({"id": 7})),
+        "PUT https://api.test/paused/b" => Reply::lost(),
+        line if line.starts_with("DELETE https://api.test/paused/a") => Reply::status(403),
+        _ => Reply::json(200, json!({"token": "t"})),
+    });
+    let lines = ran.network.lines();
+    let undone = lines.iter().filter(|line| line.starts_with("DELETE")).cloned().collect::<Vec<_>>();
+    assert_eq!(
+        undone,
+        [
+            "DELETE https://api.test/paused/b?later=false",
+            "DELETE https://api.test/paused/a?token=t&later=false",
+            "DELETE https://api.test/windows/7",
+        ]
+    );
+    // The verdict is that of the steps; failed cleanup weighs less.
+    assert_eq!(ran.exit_code(), 4);
+}
+
+#[test]
+fn a_write_of_which_nobody_knows_is_undone_as_far_as_it_can_be_found() {
+    let steps = "steps:
+  - id: issue
+    post: /tokens
+    outputs: { id: $.id }
+    cleanup:
+      - { id: found, get: /tokens, query: { id: '${{ steps.issue.outputs.id | default(run.id) }}' }, rows: $.tokens }
+      - { for_each: '${{ steps.found.rows }}', delete: '/tokens/${{ item }}' }
+";
+    let ran = Case::of_steps(steps).script([
+        ("POST https://api.test/tokens", Reply::lost()),
+        (
+            "GET https://api.test/tokens?id=01JD8Y3K000000000000000000",
+            Reply::json(200, json!({"tokens": ["x"]})),
+        ),
+        ("DELETE https://api.test/tokens/x", Reply::status(204)),
+    ]);
+    assert_eq!(ran.exit_code(), 5);
+}
+
+#[test]
+fn an_answer_that_disappoints_is_undone_with_what_it_made() {
+    let steps = "steps:
+  - id: window
+    post: /windows
+    outputs: { id: $.id }
+    expect: { that: response.body.open }
+    cleanup:
+      - delete: /windows/${{ steps.window.outputs.id }}
+";
+    let ran = Case::of_steps(steps).script([
+        ("POST https://api.test/windows", Reply::json(201, json!({"id": 7, "open": false}))),
+        ("DELETE https://api.test/windows/7", Reply::status(204)),
+    ]);
+    assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn failed_cleanup_alone_has_its_own_exit_code() {
+    let steps = "steps:\n  - get: /x\ncleanup:\n  - { id: a, delete: /a }\n  - { id: b, delete: /b }\n";
+    let ran = Case::of_steps(steps).script([
+        ("GET https://api.test/x", Reply::status(200)),
+        ("DELETE https://api.test/a", Reply::status(403)),
+        ("DELETE https://api.test/b", Reply::status(200)),
+    ]);
+    assert_eq!(ran.steps(), ["GET /x done", "cleanup a failed", "cleanup b done"]);
+    assert_eq!(ran.exit_code(), 7);
+}
+
+#[test]
+fn cleanup_has_ten_seconds_of_its_own() {
+    let steps = "deadline: 1s\nsteps:\n  - get: /x\ncleanup:\n  - { delete: /a, retry: { attempts: 99 } }\n  - delete: /b\n";
+    let ran =
+        Case::of_steps(steps).answer(|sent| Reply::status(if sent.line.ends_with("/a") { 500 } else { 200 }));
+    assert!(ran.fake_elapsed.as_secs() <= 10, "{:?}", ran.fake_elapsed);
+    assert_eq!(ran.network.lines().last().unwrap(), "DELETE https://api.test/b");
+}
+
+#[test]
+fn a_signal_ends_the_steps_and_not_the_cleanup() {
+    let cancellation = Rc::new(RefCell::new(None::<Cancellation>));
+    let for_network = cancellation.clone();
+    let network = ScriptedTransport::new(move |sent| {
+        if sent.line.starts_with("PUT") {
+            for_network.borrow().as_ref().unwrap().cancel(Reason::Signal(15));
+        }
+        Reply::json(200, json!({"id": 7, "token": "t"}))
+    });
+    let ran = Case::of_steps(STEPS).run(network, |world| {
+        *cancellation.borrow_mut() = Some(world.cancellation.clone());
+    });
+    assert_eq!(
+        ran.network.lines(),
+        [
+            "POST https://api.test/windows",
+            "PUT https://api.test/paused/a",
+            "DELETE https://api.test/paused/a?token=t&later=false",
+            "DELETE https://api.test/windows/7",
+            "POST https://api.test/bye",
+        ]
+    );
+    assert_eq!(ran.exit_code(), 143, "{:?}", ran.headlines());
+    assert_eq!(ran.steps()[..4], ["window done", "pause#1 done", "pause failed", "last not started"]);
+}
+
+#[test]
+fn a_group_is_undone_with_what_its_steps_left_behind() {
+    let steps = "steps:
+  - for_each: [x, y]
+    steps:
+      - { id: made, post: '/made/${{ item }}', outputs: { id: $.id } }
+    cleanup:
+      - delete: /made/${{ item }}/${{ steps.made.outputs.id }}
+";
+    let ran = Case::of_steps(steps).script([
+        ("POST https://api.test/made/x", Reply::json(201, json!({"id": 1}))),
+        ("POST https://api.test/made/y", Reply::json(201, json!({"id": 2}))),
+        ("DELETE https://api.test/made/y/2", Reply::status(204)),
+        ("DELETE https://api.test/made/x/1", Reply::status(204)),
+    ]);
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
+}

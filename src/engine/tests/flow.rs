@@ -1,0 +1,207 @@
+//! Conditions, loops, groups, outputs, files.
+
+use super::case::Case;
+use crate::port::fake::Reply;
+use serde_json::json;
+
+#[test]
+fn outputs_reach_later_steps() {
+    let ran = Case::of_steps(
+        "steps:
+  - id: make
+    post: /things
+    json: { name: x }
+    outputs: { id: $.id, both: '${{ outputs.id }}-${{ response.status }}' }
+  - get: /things/${{ steps.make.outputs.id }}
+    query: { both: '${{ steps.make.outputs.both }}' }
+",
+    )
+    .script([
+        ("POST https://api.test/things", Reply::json(201, json!({"id": 8_988_303_000_000_000_129_u64}))),
+        ("GET https://api.test/things/8988303000000000129?both=8988303000000000129-201", Reply::status(200)),
+    ]);
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
+    assert_eq!(ran.network.sent()[0].body, r#"{"name":"x"}"#);
+}
+
+#[test]
+fn an_output_that_is_not_there_fails_the_step() {
+    let steps = "steps:\n  - { id: make, post: /x, outputs: { id: $.id } }\n";
+    let ran = Case::of_steps(steps).answer(|_| Reply::json(201, json!({"name": 1})));
+    assert_eq!(
+        ran.headlines(),
+        ["api answered 201 Created to `POST /x`, but the answer has nothing at `$.id` for the output `id`"]
+    );
+    let steps = "steps:\n  - { id: make, post: /x, outputs: { id: { path: $.id, default: null } } }\n";
+    assert_eq!(Case::of_steps(steps).answer(|_| Reply::json(201, json!({}))).exit_code(), 0);
+}
+
+#[test]
+fn a_skipped_step_sends_nothing_and_has_no_outputs() {
+    let ran = Case::of_steps(
+        "steps:
+  - { id: maybe, if: 1 > 2, get: /x, outputs: { a: $.a } }
+  - get: /y
+    query: { a: '${{ steps.maybe.outputs.a | default(\"none\") }}', skipped: '${{ steps.maybe.skipped }}' }
+",
+    )
+    .script([("GET https://api.test/y?a=none&skipped=true", Reply::status(200))]);
+    assert_eq!(ran.steps(), ["maybe skipped", "GET /y done"]);
+}
+
+#[test]
+fn a_loop_brings_lists_in_the_order_of_its_items() {
+    let ran = Case::of_steps(
+        "steps:
+  - id: each
+    for_each: [a, b, c]
+    on_error: continue
+    get: /x/${{ item }}
+    outputs: { v: $.v }
+  - post: /sum
+    json: { all: '${{ steps.each.outputs.v }}' }
+",
+    )
+    .script([
+        ("GET https://api.test/x/a", Reply::json(200, json!({"v": 1}))),
+        ("GET https://api.test/x/b", Reply::status(404)),
+        ("GET https://api.test/x/c", Reply::json(200, json!({"v": 3}))),
+        ("POST https://api.test/sum", Reply::status(200)),
+    ]);
+    assert_eq!(ran.network.sent()[3].body, r#"{"all":[1,null,3]}"#);
+    assert_eq!(ran.steps(), ["each#1 done", "each#2 failed", "each#3 done", "each failed", "POST /sum done"]);
+    assert_eq!(ran.step("each").items, Some((3, 1)));
+    assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn a_loop_stops_at_the_first_failure_unless_told_otherwise() {
+    let ran =
+        Case::of_steps("steps:\n  - { id: each, for_each: [a, b, c], get: '/x/${{ item }}' }\n  - get: /y\n")
+            .answer(|sent| Reply::status(if sent.line.ends_with('b') { 404 } else { 200 }));
+    assert_eq!(ran.network.lines().len(), 2);
+    assert_eq!(ran.steps(), ["each#1 done", "each#2 failed", "each failed", "GET /y not started"]);
+}
+
+#[test]
+fn an_empty_loop_is_a_success() {
+    let ran =
+        Case::of_steps("steps:\n  - { id: each, for_each: [], get: '/x/${{ item }}', save: x.ndjson }\n")
+            .script([]);
+    assert_eq!((ran.exit_code(), ran.steps()), (0, vec!["each done".to_owned()]));
+    assert_eq!(ran.file("x.ndjson"), Some(String::new()));
+}
+
+#[test]
+fn a_group_is_seen_from_outside_by_its_outputs_only() {
+    let ran = Case::of_steps(
+        "steps:
+  - id: both
+    for_each: [a, b]
+    as: letter
+    steps:
+      - { id: first, get: '/first/${{ letter }}', outputs: { n: $.n } }
+      - { if: letter == \"b\", get: '/second/${{ steps.first.outputs.n }}' }
+    outputs: { n: '${{ steps.first.outputs.n }}' }
+  - post: /sum
+    json: '${{ steps.both.outputs.n }}'
+",
+    )
+    .script([
+        ("GET https://api.test/first/a", Reply::json(200, json!({"n": 1}))),
+        ("GET https://api.test/first/b", Reply::json(200, json!({"n": 2}))),
+        ("GET https://api.test/second/2", Reply::status(204)),
+        ("POST https://api.test/sum", Reply::status(200)),
+    ]);
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
+    assert_eq!(ran.network.sent()[3].body, "[1,2]");
+}
+
+#[test]
+fn conditions_on_the_answer() {
+    let steps = "steps:\n  - { id: a, get: /x, rows: $.rows, expect: { that: [row_count >= 2, response.body.ok] } }\n";
+    let ran = Case::of_steps(steps).answer(|_| Reply::json(200, json!({"rows": [1, 2], "ok": true})));
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
+    let ran = Case::of_steps(steps).answer(|_| Reply::json(200, json!({"rows": [1], "ok": true})));
+    assert_eq!(ran.headlines(), ["the answer to `GET /x` does not satisfy `row_count >= 2`"]);
+    assert_eq!(ran.failure("a").notes[0].as_str(), "the answer has 1 row");
+    assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn a_200_with_an_error_in_it_is_a_failure() {
+    let playbook = "version: 1
+providers:
+  api: { base_url: https://api.test, success: response.body.ok != false, errors: { message: $.why } }
+steps:
+  - { id: a, post: /x }
+";
+    let ran = Case::of(playbook).answer(|_| Reply::json(200, json!({"ok": false, "why": "closed"})));
+    assert_eq!(ran.headlines(), ["api answered 200 OK to `POST /x`, but says that it failed"]);
+    assert_eq!(ran.failure("a").notes[0].as_str(), "api says: closed");
+    assert_eq!((ran.exit_code(), ran.network.lines().len()), (1, 1));
+}
+
+#[test]
+fn only_the_chosen_steps_are_done() {
+    let steps = "steps:\n  - { id: a, get: /a }\n  - { id: b, get: /b }\n  - { id: c, get: /c }\n";
+    let ran = Case::of_steps(steps).only(&["b"]).script([("GET https://api.test/b", Reply::status(200))]);
+    assert_eq!(ran.steps(), ["a skipped", "b done", "c skipped"]);
+}
+
+#[test]
+fn rows_are_saved_as_they_are_or_by_columns() {
+    let body = json!({"items": [{"id": 1, "tag": {"name": "x"}}, {"id": 2}]});
+    let steps = "steps:
+  - get: /x
+    rows: $.items
+    save: { file: out.json, fields: { id: $.id, name: $.tag.name, twice: '${{ row.id * 2 }}' } }
+";
+    let answer = body.clone();
+    let ran = Case::of_steps(steps).answer(move |_| Reply::json(200, answer.clone()));
+    assert_eq!(
+        ran.file("out.json").unwrap(),
+        "[\n{\"id\":1,\"name\":\"x\",\"twice\":2},\n{\"id\":2,\"name\":null,\"twice\":4}\n]\n"
+    );
+    let steps = "steps:\n  - { get: /x, save: out.txt }\n";
+    let ran = Case::of_steps(steps).answer(|_| Reply::text(200, "text/plain", "as it came\r\n"));
+    assert_eq!(ran.file("out.txt").unwrap(), "as it came\r\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_this_machine() {
+    let steps = "steps:\n  - { post: /x, save: full/out.ndjson, rows: $.r }\n";
+    let ran = Case::of_steps(steps).script([]);
+    assert_eq!(ran.exit_code(), 8);
+}
+
+#[test]
+fn rows_of_a_loop_go_into_one_file_and_partial_if_an_item_failed() {
+    let steps = "steps:
+  - id: each
+    for_each: [a, b]
+    on_error: continue
+    get: /x/${{ item }}
+    save: { file: out.ndjson, fields: { of: '${{ item }}', id: $.id } }
+";
+    let ran = Case::of_steps(steps).answer(|_| Reply::json(200, json!([{"id": 1}])));
+    assert_eq!(ran.file("out.ndjson").unwrap(), "{\"of\":\"a\",\"id\":1}\n{\"of\":\"b\",\"id\":1}\n");
+    assert_eq!(ran.step("each").rows, Some(2));
+    let ran = Case::of_steps(steps).answer(|sent| {
+        if sent.line.ends_with('a') { Reply::json(200, json!([{"id": 1}])) } else { Reply::status(404) }
+    });
+    assert_eq!(
+        (ran.file("out.ndjson"), ran.file("out.ndjson.partial").map(|text| text.len())),
+        (None, Some(18))
+    );
+    assert!(!ran.step("each").file.as_ref().unwrap().is_complete);
+}
+
+#[test]
+fn uuid_and_time_stay_the_same_in_every_attempt() {
+    let steps = "steps:\n  - { put: /x, json: { at: '${{ now() }}' } }\n";
+    let ran = Case::of_steps(steps).answer(|_| Reply::status(500));
+    let bodies: Vec<String> = ran.network.sent().into_iter().map(|sent| sent.body).collect();
+    assert_eq!(bodies, vec![r#"{"at":"2026-11-22T06:00:00Z"}"#; 3]);
+    assert!(!ran.fake_elapsed.is_zero());
+}

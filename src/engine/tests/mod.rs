@@ -1,0 +1,8 @@
+//! Whole runs on a world made by hand.
+
+mod case;
+mod cleanup;
+mod flow;
+mod lists;
+mod repetition;
+mod sign_in;

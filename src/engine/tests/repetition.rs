@@ -1,0 +1,197 @@
+//! What is sent again, and what is not.
+
+use super::case::{Case, Ran};
+use crate::model::exit::Cause;
+use crate::port::fake::Reply;
+use serde_json::json;
+use std::cell::Cell;
+
+/// Runs one step on a network whose first answers are these; the last one stays.
+fn run(step: &str, replies: Vec<Reply>) -> Ran {
+    let next = Cell::new(0);
+    Case::of_steps(&format!("steps:\n  - {step}\n")).answer(move |_| {
+        let index = next.replace(next.get() + 1);
+        replies[index.min(replies.len() - 1)].clone()
+    })
+}
+
+/// The table of the policy: the step, what its first attempt meets, how often it is sent when it always meets that, and
+/// the exit code then.
+#[test]
+fn each_effect_is_repeated_as_the_table_says() {
+    let read = "get: /x";
+    let read_body = "{ get: /x, outputs: { a: $ } }";
+    let idempotent = "put: /x";
+    let idempotent_body = "{ put: /x, outputs: { a: $ } }";
+    let once = "post: /x";
+    let once_body = "{ post: /x, outputs: { a: $ } }";
+    for (step, reply, sent, exit_code) in [
+        (read, Reply::unsent(), 3, 4),
+        (read, Reply::status(429), 3, 4),
+        (read, Reply::lost(), 3, 4),
+        (read, Reply::status(500), 3, 4),
+        (read, Reply::cut(200), 3, 4),
+        (read_body, Reply::cut(200), 3, 4),
+        (read, Reply::status(404), 1, 1),
+        (idempotent, Reply::unsent(), 3, 4),
+        (idempotent, Reply::status(429), 3, 4),
+        (idempotent, Reply::lost(), 3, 4),
+        (idempotent, Reply::status(503), 3, 4),
+        (idempotent, Reply::cut(200), 1, 0),
+        (idempotent_body, Reply::cut(200), 3, 4),
+        (idempotent, Reply::status(409), 1, 1),
+        (once, Reply::unsent(), 3, 4),
+        (once, Reply::status(429), 3, 4),
+        (once, Reply::status(503).header("retry-after", "1"), 3, 4),
+        (once, Reply::lost(), 1, 5),
+        (once, Reply::status(500), 1, 5),
+        (once, Reply::status(503), 1, 5),
+        (once, Reply::cut(201), 1, 0),
+        (once_body, Reply::cut(201), 1, 1),
+        (once, Reply::status(422), 1, 1),
+        ("{ post: /x, effect: idempotent }", Reply::status(500), 3, 4),
+        ("{ get: /x, effect: once }", Reply::status(500), 1, 5),
+        ("{ get: /x, retry: { attempts: 5 } }", Reply::status(502), 5, 4),
+        ("{ get: /x, retry: { attempts: 1 } }", Reply::status(502), 1, 4),
+    ] {
+        let ran = run(step, vec![reply]);
+        assert_eq!(
+            (ran.network.lines().len(), ran.exit_code()),
+            (sent, exit_code),
+            "{step}: {:?}",
+            ran.headlines()
+        );
+    }
+}
+
+#[test]
+fn what_comes_right_is_a_success() {
+    let ran = run("get: /x", vec![Reply::status(500), Reply::lost(), Reply::json(200, json!({}))]);
+    assert_eq!((ran.exit_code(), ran.network.lines().len()), (0, 3));
+    assert_eq!((ran.step("GET /x").requests, ran.step("GET /x").retries), (3, 2));
+    // Chance is one half: half of 0.5 s, half of 1 s.
+    assert_eq!(ran.waits(), [250, 500]);
+}
+
+#[test]
+fn a_status_that_is_expected_is_neither_repeated_nor_refused() {
+    for status in [404, 429, 500, 503] {
+        let ran = run(
+            &format!("{{ get: /x, expect: {{ status: [2xx, {status}] }} }}"),
+            vec![Reply::status(status)],
+        );
+        assert_eq!((ran.exit_code(), ran.network.lines().len()), (0, 1), "{status}");
+    }
+}
+
+#[test]
+fn a_write_of_which_nobody_knows_is_unknown_and_stops_the_run() {
+    let ran = Case::of_steps("steps:\n  - { id: order, post: /orders }\n  - get: /x\n")
+        .script([("POST https://api.test/orders", Reply::status(500))]);
+    assert_eq!(ran.steps(), ["order unknown", "GET /x not started"]);
+    assert_eq!(ran.exit_code(), 5);
+    assert!(!ran.verdict.is_safe_to_rerun);
+    let failure = ran.failure("order");
+    assert_eq!(failure.cause, Cause::Unknown);
+    assert_eq!(
+        failure.headline.as_str(),
+        "api answered 500 Internal Server Error to `POST /orders`; nobody knows whether it was done"
+    );
+    let line = failure.request.as_ref().unwrap().as_str();
+    assert_eq!(line, "POST https://api.test/orders · sent once, 0 ms · empty body");
+    assert_eq!(failure.place.as_ref().unwrap().as_str(), "t.yaml:5:7");
+}
+
+#[test]
+fn what_builds_upon_an_unknown_write_does_not_start() {
+    let ran = Case::of_steps(
+        "steps:
+  - { id: order, post: /orders, outputs: { id: $.id }, on_error: continue }
+  - { id: other, get: /other }
+  - { id: ship, put: '/orders/${{ steps.order.outputs.id }}' }
+  - { id: note, if: not steps.order.succeeded, get: /note }
+",
+    )
+    .script([
+        ("POST https://api.test/orders", Reply::status(500)),
+        ("GET https://api.test/other", Reply::status(200)),
+        ("GET https://api.test/note", Reply::status(200)),
+    ]);
+    assert_eq!(ran.steps(), ["order unknown", "other done", "ship not started", "note done"]);
+    assert_eq!(ran.exit_code(), 5);
+}
+
+#[test]
+fn a_404_to_a_delete_after_an_unknown_one_means_done() {
+    let ran = run("delete: /x", vec![Reply::lost(), Reply::status(404)]);
+    assert_eq!(ran.exit_code(), 0);
+    let ran = run("delete: /x", vec![Reply::status(404)]);
+    assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn a_server_that_asks_for_time_gets_it() {
+    let throttled = |wish: &str| Reply::status(429).header("retry-after", wish);
+    let ran = run("get: /x", vec![throttled("10"), Reply::status(200)]);
+    assert_eq!(ran.waits(), [10_500]);
+    let ran = run("get: /x", vec![throttled("Sun, 22 Nov 2026 06:00:20 GMT"), Reply::status(200)]);
+    assert_eq!(ran.waits(), [21_000]);
+    let ran = run("get: /x", vec![throttled("soon"), Reply::status(200)]);
+    assert_eq!(ran.waits(), [250]);
+}
+
+#[test]
+fn a_wait_beyond_the_time_that_is_left_is_told_and_not_slept() {
+    let throttled = Reply::status(429).header("retry-after", "3600");
+    let ran = run("get: /x", vec![throttled.clone()]);
+    assert_eq!((ran.network.lines().len(), ran.exit_code(), ran.fake_elapsed.as_secs()), (1, 4, 0));
+    let advice = ran.failure("GET /x").advice.as_ref().unwrap().to_string();
+    assert_eq!(advice, "run it again in 1 h: api asks for that pause");
+    let short = Reply::status(429).header("retry-after", "20");
+    let ran = run("{ get: /x, within: 10s }", vec![short]);
+    assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs()), (1, 0));
+}
+
+#[test]
+fn the_deadline_bounds_requests_and_waits() {
+    let ran = Case::of_steps(
+        "deadline: 4s\nsteps:\n  - { id: a, get: /a, retry: { attempts: 99 } }\n  - get: /b\n",
+    )
+    .answer(|_| Reply::status(500));
+    assert_eq!(ran.steps(), ["a failed", "GET /b not started"]);
+    assert!(ran.fake_elapsed.as_secs() < 5, "{:?}", ran.fake_elapsed);
+    assert!(ran.network.sent().iter().all(|sent| sent.timeout.as_secs() <= 4));
+    assert_eq!(ran.exit_code(), 4, "the 500s are what went wrong: {:?}", ran.headlines());
+}
+
+#[test]
+fn failures_have_the_words_of_the_provider_and_hints() {
+    let playbook = "version: 1
+providers:
+  api:
+    base_url: https://api.test
+    errors: { code: $.error.code, message: $.error.message, hints: { E1: look at the manual } }
+steps:
+  - { id: get, get: /x }
+";
+    let refusal = json!({"error": {"code": "E1", "message": "no such thing"}});
+    let ran = Case::of(playbook).script([("GET https://api.test/x", Reply::json(404, refusal))]);
+    let failure = ran.failure("get");
+    assert_eq!(failure.headline.as_str(), "api answered 404 Not Found to `GET /x`");
+    let notes: Vec<_> = failure.notes.iter().map(|note| note.as_str()).collect();
+    assert_eq!(notes, ["api says: no such thing (E1)", "hint: look at the manual"]);
+}
+
+#[test]
+fn broken_answers_are_failures_and_are_not_sent_again() {
+    for (reply, words) in [
+        (Reply::text(200, "application/json", "<html>"), "HTML"),
+        (Reply::text(200, "application/json", "{"), "not the JSON"),
+        (Reply::text(200, "text/html", "<!doctype html><p>log in"), "HTML page"),
+        (Reply::status(302).header("location", "/y"), "302 Found"),
+    ] {
+        let ran = run("post: /x", vec![reply]);
+        assert_eq!((ran.network.lines().len(), ran.exit_code()), (1, 1));
+        assert!(ran.headlines()[0].contains(words), "{:?}", ran.headlines());
+    }
+}

@@ -1,0 +1,212 @@
+//! `runner login`, `status` and `logout` with keychains that are open, locked and absent.
+
+use runner::simulate::Provider;
+
+use super::support::keyring::Keyring;
+use super::support::pty::{Size, Terminal};
+use super::support::runner::{Output, Runner};
+use super::support::simulated::Simulated;
+
+const SIZE: Size = Size { columns: 200, rows: 40 };
+
+/// Nobody answers here: what matters is that nothing is sent.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// Signs in to a simulated emnify with what is typed, in a room with this keyring.
+fn type_login(room: &Runner, emnify: &Simulated, keyring: &Keyring, answers: [&str; 3]) -> Terminal {
+    let login = room.clone().args(["login", "emnify"]).at(emnify).keyring(keyring);
+    let mut terminal = login.open_terminal(SIZE);
+    for (question, answer) in
+        ["Username: ", "Password: ", "Mfa secret (Enter for none): "].into_iter().zip(answers)
+    {
+        terminal.wait_for(question).send(&format!("{answer}\r"));
+    }
+    terminal
+}
+
+fn log_in(room: &Runner, emnify: &Simulated, keyring: &Keyring) -> Output {
+    let (username, password) = (emnify.demo("plain", "username"), emnify.demo("plain", "password"));
+    type_login(room, emnify, keyring, [&username, &password, ""]).finish().exits(0)
+}
+
+fn look_up(keyring: &Keyring, service: &str, user: &str) -> String {
+    let tool = Runner::of("secret-tool").keyring(keyring);
+    tool.args(["lookup", "service", service, "username", user]).run().stdout
+}
+
+/// A room in which the demo password is planted.
+fn room(emnify: &Simulated) -> Runner {
+    Runner::new().plant(emnify.demo("plain", "password"))
+}
+
+#[test]
+fn a_login_proves_the_credentials_and_keeps_them_for_their_host() {
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let room = room(&emnify);
+    let output = log_in(&room, &emnify, &keyring);
+    let expected = "signed in as demo@example.com, valid 4 h; username and password kept in the keychain as emnify/default";
+    assert!(output.stdout.contains(expected), "{}", output.stdout);
+    assert_eq!((emnify.stats().logins, emnify.stats().refused_logins), (1, 0));
+
+    let kept = look_up(&keyring, "runner/emnify", "default/password");
+    let password = emnify.demo("plain", "password");
+    assert_eq!(kept, format!(r#"{{"secret":"{password}","origins":["{}"]}}"#, emnify.base_url()));
+
+    let status = room.args(["status", "emnify"]).keyring(&keyring).run().exits(0);
+    let expected = format!(
+        "  password           not found (env EMNIFY_PASSWORD: not set; keychain, runner/emnify default/password: kept \
+         for {}, not for https://cdn.emnify.net; sign in there with `runner login`; ",
+        emnify.base_url()
+    );
+    assert!(status.stdout.contains(&expected), "{}", status.stdout);
+}
+
+#[test]
+fn what_was_kept_signs_in_later() {
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let playbook = "version: 1\nproviders: { emnify: {} }\nsteps: [{ authenticate: emnify }]\n";
+    let room = room(&emnify).file("p.yaml", playbook);
+    log_in(&room, &emnify, &keyring);
+    let address = format!("emnify={}", emnify.base_url());
+    let apply = room.args(["apply", "--base-url", &address, "p.yaml"]).keyring(&keyring);
+    let output = apply.run().exits(0);
+    assert!(output.stdout.contains("as demo@example.com"), "{}", output.stdout);
+    assert_eq!(emnify.stats().logins, 2);
+}
+
+#[test]
+fn profiles_are_kept_apart() {
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let room = room(&emnify);
+    let acme = room.clone().args(["login", "emnify", "--profile", "acme"]).at(&emnify).keyring(&keyring);
+    let mut terminal = acme.open_terminal(SIZE);
+    terminal.wait_for("Username: ").send(&format!("{}\r", emnify.demo("plain", "username")));
+    terminal.wait_for("Password: ").send(&format!("{}\r", emnify.demo("plain", "password")));
+    terminal.wait_for("Mfa secret").send("\r").wait_for("as emnify/acme");
+    terminal.finish().exits(0);
+    assert_eq!(look_up(&keyring, "runner/emnify", "default/password"), "");
+    let status =
+        room.args(["status", "emnify", "--profile", "acme"]).env("EMNIFY_PASSWORD", "of another account");
+    let status = status.keyring(&keyring).run().exits(0).stdout;
+    assert!(status.starts_with("emnify, profile acme\n"), "{status}");
+    assert!(status.contains("env EMNIFY_PASSWORD: passed over, for the profile acme was named"), "{status}");
+}
+
+#[test]
+fn a_refused_login_is_sent_once_and_keeps_nothing() {
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let room = Runner::new().plant("wrong password");
+    let username = emnify.demo("plain", "username");
+    let output = type_login(&room, &emnify, &keyring, [&username, "wrong password", ""]).finish().exits(3);
+    assert!(output.stdout.contains("emnify refused to sign in"), "{}", output.stdout);
+    assert_eq!(emnify.stats().refused_logins, 1);
+    assert_eq!(look_up(&keyring, "runner/emnify", "default/username"), "");
+}
+
+#[test]
+fn a_code_is_computed_from_the_secret_that_was_typed() {
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let values = ["username", "password", "mfa_secret"].map(|name| emnify.demo("mfa", name));
+    let [username, password, mfa_secret] = values.each_ref().map(String::as_str);
+    let room = Runner::new().plant(password).plant(mfa_secret);
+    let output = type_login(&room, &emnify, &keyring, [username, password, mfa_secret]).finish().exits(0);
+    assert!(output.stdout.contains("username, password and mfa secret kept"), "{}", output.stdout);
+}
+
+#[test]
+fn a_new_password_that_is_demanded_is_the_one_that_is_kept() {
+    const CONFIG: &str = r#"{ "region": "us-east-1", "cognitoClientId": "CLIENT", "apiEndpoint": "API" }"#;
+    let (simpleiot, keyring) = (Simulated::start(Provider::Simpleiot), Keyring::open());
+    let (username, password) =
+        (simpleiot.demo("new-password", "username"), simpleiot.demo("new-password", "password"));
+    let client = simpleiot.demo("new-password", "client_id");
+    let config = CONFIG.replace("CLIENT", &client).replace("API", simpleiot.base_url());
+    let room = Runner::new()
+        .home_file(".simpleiot/myteam/config.json", config)
+        .plant(&password)
+        .plant("N3w-Passw0rd!x");
+    let login = room.args(["login", "simpleiot", "--profile", "myteam"]).at(&simpleiot).keyring(&keyring);
+    let mut terminal = login.open_terminal(SIZE);
+    terminal.wait_for("Username: ").send(&format!("{username}\r"));
+    terminal.wait_for("Password: ").send(&format!("{password}\r"));
+    terminal.wait_for("Mfa secret").send("\r").wait_for("ew password: ").send("N3w-Passw0rd!x\r");
+    terminal.wait_for("kept in the keychain as simpleiot/myteam");
+    terminal.finish().exits(0);
+    let kept = look_up(&keyring, "runner/simpleiot", "myteam/password");
+    assert!(kept.contains("N3w-Passw0rd!x"), "{kept}");
+}
+
+#[test]
+fn a_logout_forgets_on_demand_only() {
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let room = room(&emnify);
+    log_in(&room, &emnify, &keyring);
+    let logout = room.args(["logout", "emnify"]).keyring(&keyring);
+    let output = logout.run().exits(0);
+    assert!(output.stdout.starts_with("no session of emnify/default is open"), "{}", output.stdout);
+    assert_ne!(look_up(&keyring, "runner/emnify", "default/password"), "");
+
+    let clear = logout.args(["--clear"]);
+    assert_eq!(
+        clear.run().exits(0).stdout,
+        "forgot username and password of emnify/default in the keychain\n"
+    );
+    assert_eq!(look_up(&keyring, "runner/emnify", "default/password"), "");
+    assert_eq!(clear.run().exits(0).stdout, "nothing was kept as emnify/default in the keychain\n");
+}
+
+/// On such a machine nothing is asked, nothing is sent, and it is said why.
+#[track_caller]
+fn assert_useless(room: &Runner, problem: &str) {
+    let output =
+        room.clone().args(["login", "emnify", "--base-url", NOWHERE]).open_terminal(SIZE).finish().exits(8);
+    assert!(
+        output.stdout.contains(&format!("error: nothing can be kept: {problem}\r\n")),
+        "{}",
+        output.stdout
+    );
+    assert!(!output.stdout.contains("Username"), "{}", output.stdout);
+
+    let status = room.clone().args(["status", "emnify"]).env("EMNIFY_USERNAME", "me").run().exits(0).stdout;
+    assert!(status.starts_with(&format!("emnify, profile default\n  {problem}\n")), "{status}");
+    assert!(status.contains("  username           env EMNIFY_USERNAME\n"), "{status}");
+
+    let clear = room.clone().args(["logout", "emnify", "--clear"]).run().exits(8).stderr;
+    let expected = format!(
+        "error: whatever is kept as emnify/default in the keychain could not be forgotten: {problem}\n"
+    );
+    assert_eq!(clear, expected);
+}
+
+#[test]
+fn a_machine_without_d_bus() {
+    assert_useless(&Runner::new(), "no keychain on this machine: there is no D-Bus session");
+}
+
+#[test]
+fn a_desktop_without_a_keychain() {
+    let keyring = Keyring::absent();
+    let problem = "no keychain on this machine: no program offers the Secret Service";
+    assert_useless(&Runner::new().keyring(&keyring), problem);
+}
+
+#[test]
+fn a_locked_keychain() {
+    let keyring = Keyring::locked();
+    assert_useless(&Runner::new().keyring(&keyring), "the keychain is locked");
+}
+
+#[test]
+fn a_locked_keychain_does_not_stop_other_sources() {
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::locked());
+    let playbook = "version: 1\nproviders: { emnify: { method: user } }\nsteps: [{ authenticate: emnify }]\n";
+    let env = format!(
+        "# the demo account\nEMNIFY_USERNAME={}\nEMNIFY_PASSWORD={}\n",
+        emnify.demo("plain", "username"),
+        emnify.demo("plain", "password")
+    );
+    let room = room(&emnify).file("p.yaml", playbook).file(".env", env);
+    let address = format!("emnify={}", emnify.base_url());
+    room.args(["apply", "--base-url", &address, "p.yaml"]).keyring(&keyring).run().exits(0);
+    assert_eq!(emnify.stats().logins, 1);
+}

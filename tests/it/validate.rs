@@ -1,0 +1,99 @@
+//! `validate` as a process: files, folders, forms, exit codes.
+
+use crate::support::runner::{Output, Runner};
+use serde_json::Value;
+
+const GOOD: &str = "version: 1\nproviders: { emnify: {} }\nsteps:\n  - call: emnify.list_sims\n";
+const BAD: &str =
+    "version: 1\nproviders: { emnify: {} }\nsteps:\n  - call: emnify.list_simz\n    retires: 3\n";
+const WARNED: &str = "version: 1\nproviders:\n  api: { base_url: http://api.example.com, allow_http: true }\n\
+                      steps:\n  - get: /devices\n";
+
+fn validate(room: Runner, arguments: &[&str]) -> Output {
+    room.args(["validate"]).args(arguments.iter().copied()).run()
+}
+
+#[test]
+fn a_good_file_is_said_to_be_good() {
+    let output = validate(Runner::new().file("good.yaml", GOOD), &["good.yaml"]).exits(0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("1 file checked, no mistakes\n", ""));
+}
+
+#[test]
+fn warnings_are_said_and_forbid_nothing() {
+    let output = validate(Runner::new().file("warned.yaml", WARNED), &["warned.yaml"]).exits(0);
+    assert!(output.stdout.starts_with("warning[insecure]: "), "{}", output.stdout);
+    assert!(output.stdout.ends_with("\n1 warning in 1 file\n"), "{}", output.stdout);
+}
+
+#[test]
+fn all_files_of_a_folder_in_one_pass() {
+    let room = Runner::new()
+        .file("playbooks/b.yaml", BAD)
+        .file("playbooks/a.yml", BAD)
+        .file("playbooks/deep/c.yaml", GOOD)
+        .file("playbooks/.hidden.yaml", BAD)
+        .file("playbooks/notes.txt", "no: yaml: at all");
+    let output = validate(room, &["playbooks", "playbooks/b.yaml"]).exits(2);
+    let places: Vec<&str> =
+        output.stdout.lines().filter_map(|line| line.trim().strip_prefix("--> ")).collect();
+    let expected =
+        ["playbooks/a.yml:4:18", "playbooks/a.yml:5:5", "playbooks/b.yaml:4:18", "playbooks/b.yaml:5:5"];
+    assert_eq!(places, expected);
+    assert!(output.stdout.ends_with("\n4 errors in 2 files; nothing was sent\n"), "{}", output.stdout);
+}
+
+#[test]
+fn a_definition_of_two_playbooks_is_complained_about_once() {
+    let uses = "version: 1\nproviders: { acme: { use: ./acme.yaml } }\nsteps:\n  - call: acme.list\n";
+    let acme = "version: 1\nprovider: acme\nbase_url: https://api.example.com\nheadrs: { X: y }\n\
+                operations: { list: { get: /devices } }\n";
+    let room = Runner::new().file("p/a.yaml", uses).file("p/b.yaml", uses).file("p/acme.yaml", acme);
+    let output = validate(room, &["p"]).exits(2);
+    assert_eq!(output.stdout.matches("unknown-key").count(), 1, "{}", output.stdout);
+    assert!(output.stdout.ends_with("\n1 error in 1 file; nothing was sent\n"), "{}", output.stdout);
+}
+
+#[test]
+fn json_has_the_same() {
+    let output = validate(Runner::new().file("bad.yaml", BAD), &["--format", "json", "bad.yaml"]).exits(2);
+    let found: Value = serde_json::from_str(&output.stdout).expect("the output is JSON");
+    let place =
+        |item: &Value| format!("{}:{}:{}", item["file"].as_str().unwrap(), item["line"], item["column"]);
+    let shown: Vec<String> = found.as_array().expect("an array").iter().map(place).collect();
+    assert_eq!(shown, ["bad.yaml:4:18", "bad.yaml:5:5"]);
+    assert_eq!(found[0]["code"], "unknown-operation");
+    assert_eq!(found[0]["severity"], "error");
+    assert_eq!(found[0]["label"], "did you mean `list_sims`?");
+    assert_eq!(found[0]["source"], "  - call: emnify.list_simz");
+    assert_eq!((&found[0]["end_line"], &found[0]["end_column"]), (&Value::from(4), &Value::from(27)));
+    let none = validate(Runner::new().file("good.yaml", GOOD), &["--format", "json", "good.yaml"]).exits(0);
+    assert_eq!(none.stdout, "[]\n");
+}
+
+#[test]
+fn what_cannot_be_checked() {
+    let gone = validate(Runner::new(), &["gone.yaml"]).exits(2);
+    assert!(gone.stdout.contains("gone.yaml cannot be read: there is no such file"), "{}", gone.stdout);
+    let empty = validate(Runner::new().file("empty/notes.txt", ""), &["empty"]).exits(2);
+    assert!(
+        empty.stderr.contains("no playbook or definition (`*.yaml`, `*.yml`) lies in empty"),
+        "{}",
+        empty.stderr
+    );
+    for format in ["github", "sarif"] {
+        let room = Runner::new().file("good.yaml", GOOD);
+        let output = validate(room, &["--format", format, "good.yaml"]).exits(2);
+        assert!(output.stderr.contains("is not supported yet"), "{}", output.stderr);
+        assert_eq!(output.stdout, "");
+    }
+}
+
+#[test]
+fn schemas_are_written_as_they_are_committed() {
+    for kind in ["playbook", "provider", "report"] {
+        let output = Runner::new().args(["schema", kind]).run().exits(0);
+        let committed = std::fs::read_to_string(format!("schemas/{kind}.json")).expect("it is committed");
+        assert!(output.stdout == committed, "schemas/{kind}.json is not what `runner schema {kind}` writes");
+    }
+}
