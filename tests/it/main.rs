@@ -8,6 +8,7 @@ mod exit_codes;
 mod keychain;
 mod layers;
 mod prompts;
+mod readme;
 mod redaction;
 mod schema;
 mod simulators;
