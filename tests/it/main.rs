@@ -4,6 +4,9 @@
 mod apply;
 mod check_cases;
 mod commands;
+mod emnify;
+mod engine;
+mod exit_codes;
 mod keychain;
 mod layers;
 mod prompts;
@@ -11,6 +14,7 @@ mod readme;
 mod redaction;
 mod schema;
 mod simulators;
+mod soracom;
 mod support;
 mod sweep;
 mod transport;

@@ -4,6 +4,7 @@
 //! time.
 
 pub mod cases;
+pub mod fleet;
 pub mod keyring;
 pub mod planted;
 pub mod prism;
