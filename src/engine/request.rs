@@ -6,7 +6,7 @@ use super::expect;
 use super::failure::{Subject, Trouble};
 use super::fetch::{Call, Settled};
 use super::outputs::{self, OutputProblem, Outputs};
-use super::pages::Pager;
+use super::pages::{Pager, first_position, put_position};
 use super::references::own_expressions;
 use super::rows;
 use super::save::SavedFile;
@@ -14,7 +14,7 @@ use super::scope::StepRecord;
 use super::stage::Stage;
 use super::tally::Tally;
 use super::value::Value;
-use crate::document::{Field, Literal, PagePlace, Paginate, Reader, Tree};
+use crate::document::{Field, Literal, Paginate, Reader, Tree};
 use crate::event::EventKind;
 use crate::exchange::{Answer, Origin, Parts, Realm, RenderError, Rendered, render};
 use crate::model::exit::Cause;
@@ -84,6 +84,7 @@ impl<'a> Engine<'a> {
         let mut scopes = self.scopes(step, request, stage, &moment).await?;
         let rendered = self.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
+        let subject = subject.with_target(request, &rendered);
         let mut call = self.call(step, request, stage, subject, &scopes)?;
         let registration = self.cleanup.register(step, &stage.frame);
         let pages = self.pages(&mut call, &mut rendered, &scopes, tally, file).await;
@@ -244,8 +245,10 @@ impl<'a> Engine<'a> {
     ) -> Result<Pages, StepError> {
         let request = call.request;
         let mut pager = request.paginate.as_ref().map(Pager::new);
-        if let (Some(pager), Some(keys)) = (&pager, &request.paginate) {
-            self.set_position(rendered, keys, pager.first_position(), call)?;
+        if let Some(keys) = &request.paginate
+            && let Some(position) = first_position(keys)
+        {
+            self.set_position(rendered, keys, position, call)?;
         }
         let mut kept = Vec::new();
         loop {
@@ -262,7 +265,7 @@ impl<'a> Engine<'a> {
                 kept.extend(rows);
             }
             match (next, &request.paginate) {
-                (Some(position), Some(keys)) => self.set_position(rendered, keys, Some(position), call)?,
+                (Some(position), Some(keys)) => self.set_position(rendered, keys, position, call)?,
                 _ => return Ok(Pages { last: settled, kept, row_count: tally.rows }),
             }
         }
@@ -272,18 +275,10 @@ impl<'a> Engine<'a> {
         &self,
         rendered: &mut Rendered,
         keys: &Paginate,
-        position: Option<String>,
+        position: String,
         call: &Call<'_>,
     ) -> Result<(), StepError> {
-        let Some(position) = position else { return Ok(()) };
-        let is_set = match keys.place {
-            Some(PagePlace::Json) => rendered.set_json(&keys.param.value, number_or_text(position)),
-            Some(PagePlace::Query) | None => {
-                rendered.set_query(&keys.param.value, position);
-                true
-            }
-        };
-        if is_set {
+        if put_position(rendered, keys, position) {
             return Ok(());
         }
         let headline =
@@ -498,13 +493,6 @@ impl<'a> Engine<'a> {
 fn is_foreign_page(request: &PlannedRequest, answer: &Answer) -> bool {
     let wants_body = request.save.as_ref().is_some_and(|save| save.form == SaveForm::Body);
     answer.is_html() && !wants_body && !request.is_status_written
-}
-
-fn number_or_text(position: String) -> Json {
-    match position.parse::<u64>() {
-        Ok(number) if number.to_string() == position => number.into(),
-        _ => position.into(),
-    }
 }
 
 fn literal_host(path: &PlannedPath) -> Option<String> {

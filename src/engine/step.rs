@@ -93,7 +93,7 @@ impl<'a> Engine<'a> {
             (true, _) => self.course.fail(Cause::Cleanup),
             (false, true) if !self.course.has_failed_for(cause) => {
                 let headline = format!("{why} before `{}`", step.label());
-                let trouble = Trouble::new(cause, headline).advice("run it again");
+                let trouble = Trouble::new(cause, headline).advice(self.course.rerun_advice());
                 self.course.fail_without_step(trouble.into_failure(
                     self.events,
                     self.sources,

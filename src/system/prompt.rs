@@ -18,7 +18,8 @@ impl TerminalPrompt {
     }
 
     async fn read(&self, question: &Question) -> io::Result<String> {
-        let _saved = terminal::save();
+        // Before the question is there: whoever answers at once must not see the answer.
+        let _saved = terminal::save(question.is_secret);
         let (sender, answer) = oneshot::channel();
         let question = question.clone();
         // Nothing can end the wait for a key. So it has a thread of its own, which the process leaves behind if it ends.
@@ -95,8 +96,16 @@ mod terminal {
     /// Restores the terminal when it is dropped.
     pub(super) struct Saved;
 
-    pub(super) fn save() -> Saved {
-        *BEFORE.lock().expect("no holder panics") = tcgetattr(io::stdin()).ok();
+    /// Remembers how the terminal is now, and hides what is typed from then on if that is wanted.
+    pub(super) fn save(hides_typing: bool) -> Saved {
+        let before = tcgetattr(io::stdin()).ok();
+        if let Some(mut hiding) = before.clone().filter(|_| hides_typing) {
+            // In lines, a terminal holds 4095 characters at most: too few for some tokens.
+            hiding.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+            // The reader of the answer does the same, and says so if it cannot.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hiding);
+        }
+        *BEFORE.lock().expect("no holder panics") = before;
         Saved
     }
 
@@ -125,7 +134,7 @@ mod terminal {
 
 #[cfg(not(unix))]
 mod terminal {
-    pub(super) fn save() {}
+    pub(super) fn save(_: bool) {}
 
     pub(super) fn hide_keys() {}
 

@@ -5,6 +5,7 @@
 
 pub mod acme;
 pub mod cases;
+pub mod fleet;
 pub mod keyring;
 pub mod planted;
 pub mod prism;
