@@ -16,6 +16,8 @@ pub const PASSWORD: &str = "acme-password-q8Zr3";
 pub const PER_PAGE: usize = 100;
 /// How many pages of machines there are.
 pub const PAGES: usize = 3;
+/// How many there are where the second one is held: at the rate that the playbook keeps to, more than a test waits for.
+const PAGES_WITHOUT_END: usize = 1000;
 
 /// What the server knows, and what a test may ask it.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +28,9 @@ pub struct State {
     pub open_sessions: u32,
     /// Windows opened and not closed.
     pub open_windows: u32,
-    /// The page of machines that is answered 503, from 1; 0 = none.
+    /// Pages of machines.
+    pages: usize,
+    /// The page of machines that is answered 500, from 1; 0 = none.
     pub broken_page: usize,
     /// Whether the next request for machines finds its token expired.
     pub expires: bool,
@@ -42,14 +46,16 @@ pub struct Acme {
 }
 
 impl Acme {
-    /// Starts it. With `is_held`, the second page of machines is answered when [`Acme::release`] allows it.
+    /// Starts it. With `is_held`, the second page of machines is answered when [`Acme::release`] allows it, and many
+    /// more follow, so that a run does not come to its end before it learns of a signal.
     pub fn start(is_held: bool) -> Self {
-        let state: Arc<Mutex<State>> = Arc::default();
+        let pages = if is_held { PAGES_WITHOUT_END } else { PAGES };
+        let state = Arc::new(Mutex::new(State { pages, ..State::default() }));
         let (asked, second_page) = channel();
         let (go_on, allowed) = channel();
         let shared = state.clone();
         let server = ScriptedServer::start(move |request| {
-            if is_held && request.line.contains("page=2") {
+            if is_held && request.line.ends_with("&page=2") {
                 // A test that ended before has no use for either.
                 let _ = asked.send(());
                 let _ = allowed.recv();
@@ -153,7 +159,10 @@ impl State {
         }
         let first = (page - 1) * PER_PAGE;
         let rows: Vec<Value> = (first..first + PER_PAGE).map(|n| json!({ "id": n })).collect();
-        Reply::json(200, &json!({ "machines": rows, "page_count": PAGES, "total": PAGES * PER_PAGE }))
+        Reply::json(
+            200,
+            &json!({ "machines": rows, "page_count": self.pages, "total": self.pages * PER_PAGE }),
+        )
     }
 }
 
