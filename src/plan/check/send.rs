@@ -104,12 +104,7 @@ impl<'s> RequestStep<'s> {
     fn check_params(&self, call: &Called<'_>) {
         let context = self.context();
         let step = self.step();
-        let declared: Vec<_> = call
-            .operation
-            .params
-            .iter()
-            .map(|(name, declaration)| (name.value.as_str(), declaration))
-            .collect();
+        let declared: Vec<_> = call.operation.params.iter().collect();
         if let Some(with) = &step.with {
             for (name, tree) in with.iter() {
                 context.tree(tree, &self.inside.view);
