@@ -283,7 +283,7 @@ fn a_file_holds_what_all_items_of_a_loop_gave() {
         [
             "p.yaml:5:65 conflicting-keys `b.ndjson` each item of the loop around this step would write \
              the file anew",
-            "p.yaml:6:56 conflicting-keys `c.bin` the answers of a loop make no one file as they came",
+            "p.yaml:6:58 conflicting-keys `c.bin` the answers of a loop make no one file as they came",
         ]
     );
 }
