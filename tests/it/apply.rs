@@ -196,7 +196,7 @@ fn a_failure_is_told_with_place_and_advice() {
     emnify - device inventory
 
       ✓ authenticate emnify  as demo@example.com, valid 4 h  <time>
-      ✗ List every device  <time>
+      ✗ List every device    404  <time>
       ✓ logout emnify        no logout on this API: tokens forgotten here, they end at <moment>
 
     error: emnify answered 404 Not Found to page 1 of `list_devices`

@@ -505,7 +505,8 @@ fn planned_outputs(outputs: &Named<Output>) -> Vec<PlannedOutput> {
     planned.collect()
 }
 
-/// The hints in the order in which they count: step, operation, provider, and in each an error code before a status.
+/// The hints in the order in which they count: step, operation, provider, and in each an error code before a
+/// status.
 fn hints(
     step: &Step,
     operation: Option<&Operation>,

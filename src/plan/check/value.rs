@@ -81,7 +81,8 @@ fn whole(pattern: &str) -> Option<Regex> {
     Regex::new(&format!("^(?:{pattern})$")).ok()
 }
 
-/// What is wrong with a value for a declaration, if something is: its type, its being none of the words, its pattern.
+/// What is wrong with a value for a declaration, if something is: its type, its being none of the words, its
+/// pattern.
 pub(in crate::plan) fn violation(value: &Value, declaration: &ValueKeys) -> Option<(Code, String)> {
     let value_type = declared_type(declaration);
     if !has_type(value, value_type) {
