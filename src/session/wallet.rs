@@ -219,7 +219,7 @@ impl Wallet {
     /// Returns what the user has to do, since the store is not where the credential is looked for first.
     ///
     /// # Errors
-    /// As the store says; in memory it is kept all the same.
+    /// As the store says, where no other source answered before; in memory it is kept all the same.
     pub async fn keep(&self, name: &str, value: &SecretText) -> Result<Option<String>, StoreError> {
         self.learn(name, value);
         let old = self.found_in(name);
@@ -234,11 +234,19 @@ impl Wallet {
                 "{public_name} has a new value that cannot be kept, for `stored` is none of its sources{place}"
             )));
         }
-        self.world.store.set(&key, value, &self.origins).await?;
-        let hidden_by = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
-        Ok(hidden_by.map(|place| {
-            format!("{public_name} has a new value, kept in the store; {place} still has the old one: remove it there")
-        }))
+        let first = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
+        match (self.world.store.set(&key, value, &self.origins).await, first) {
+            (Ok(()), None) => Ok(None),
+            (Ok(()), Some(place)) => Ok(Some(format!(
+                "{public_name} has a new value, kept in the store; {place} still has the old one: remove it there"
+            ))),
+            // The store was not where it came from: what counts is that the old one is replaced there.
+            (Err(error), Some(place)) => Ok(Some(format!(
+                "{public_name} has a new value that could not be kept ({error}); {place} still has the old one: \
+                 replace it there"
+            ))),
+            (Err(error), None) => Err(error),
+        }
     }
 
     fn learn(&self, name: &str, value: &SecretText) {

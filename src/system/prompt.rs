@@ -59,6 +59,9 @@ impl Prompt for TerminalPrompt {
 
 fn read_answer(question: &Question) -> io::Result<String> {
     let mut stderr = io::stderr();
+    if question.is_secret {
+        terminal::hide_keys();
+    }
     write!(stderr, "{}: ", plain(&question.text))?;
     stderr.flush()?;
     if question.is_secret {
@@ -97,12 +100,22 @@ mod terminal {
     pub(super) fn save(hides_typing: bool) -> Saved {
         let before = tcgetattr(io::stdin()).ok();
         if let Some(mut hiding) = before.clone().filter(|_| hides_typing) {
-            hiding.local_modes.remove(LocalModes::ECHO);
-            // The reader of the answer hides it too, and says so if it cannot.
+            // In lines, a terminal holds 4095 characters at most: too few for some tokens.
+            hiding.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+            // The reader of the answer does the same, and says so if it cannot.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hiding);
         }
         *BEFORE.lock().expect("no holder panics") = before;
         Saved
+    }
+
+    /// Keys pressed from now on do not show: an answer that is pasted may come before the whole question is written.
+    pub(super) fn hide_keys() {
+        if let Ok(mut modes) = tcgetattr(io::stdin()) {
+            modes.local_modes.remove(LocalModes::ECHO);
+            // Whoever reads the answer hides it too, and says what is wrong with this terminal.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+        }
     }
 
     pub(super) fn restore() {
@@ -122,6 +135,8 @@ mod terminal {
 #[cfg(not(unix))]
 mod terminal {
     pub(super) fn save(_: bool) {}
+
+    pub(super) fn hide_keys() {}
 
     pub(super) fn restore() {}
 }
