@@ -137,8 +137,8 @@ impl Answer {
     /// The value of a cookie that the answer sets (RFC 6265, section 5.2); of several, the last.
     fn cookie(&self, wanted: &str) -> Option<String> {
         let set = self.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = set.filter_map(|value| value.split(';').next()?.split_once('='));
-        let found = pairs.rfind(|(name, _)| name.trim() == wanted)?;
+        let pairs = set.filter_map(|value| value.split(';').next()?.split_once('='));
+        let found = pairs.rev().find(|(name, _)| name.trim() == wanted)?;
         Some(found.1.trim().to_owned())
     }
 
