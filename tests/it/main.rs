@@ -2,11 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod check_cases;
+mod dotenv;
 mod keychain;
 mod layers;
 mod prompts;
 mod redaction;
 mod schema;
+mod signals;
 mod simulators;
 mod support;
 mod sweep;
