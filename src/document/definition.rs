@@ -537,7 +537,7 @@ keys! {
         optional {
             /// How many requests in which time.
             "rate" => rate: Option<Spanned<Rate>>;
-            /// How many of them may come at once; default 1.
+            /// How many of them may come at once; default all.
             "burst" => burst: Option<Spanned<u32>>;
             /// Where an answer says how many requests are left.
             "remaining" => remaining: Option<Reader>;

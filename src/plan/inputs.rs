@@ -56,7 +56,8 @@ impl fmt::Display for InputMistake {
                 let variable = variable_of(name);
                 write!(
                     f,
-                    "the input `{name}`{purpose} has no value; give it with `--input {name}=...` or {variable}"
+                    "the input `{name}`{purpose} has no value; give it with `--input {name}=...` or \
+                     {variable}"
                 )
             }
             Self::Unfit { name, origin, reason } => write!(f, "the input `{name}` from {origin}: {reason}"),
@@ -142,7 +143,8 @@ pub fn check_value(value: &Value, declaration: &ValueKeys) -> Result<(), String>
     violation(value, declaration).map_or(Ok(()), |(_, message)| Err(message))
 }
 
-/// A text as the input's value. Where several types could be meant, the declaration decides: `30` may be text.
+/// A text as the input's value. Where several types could be meant, the declaration decides: `30` may be
+/// text.
 fn read(input: &PlannedInput, text: &str, origin: String) -> Result<Value, InputMistake> {
     read_value(text, &input.declaration).map_err(|reason| InputMistake::Unfit {
         name: input.name.clone(),
@@ -217,7 +219,8 @@ mod tests {
                 "the playbook has no input `dayz`; did you mean `days`?",
                 "the input `days` from --input: `many` is not a whole number",
                 "the input `site` from --input: `nort` is none of `north`, `south` (did you mean `north`?)",
-                "the input `mail` (your address) has no value; give it with `--input mail=...` or RUNNER_INPUT_MAIL",
+                "the input `mail` (your address) has no value; give it with `--input mail=...` or \
+                 RUNNER_INPUT_MAIL",
                 "the input `code` from --input: `aX` does not match `[A-Z]+`",
             ]
         );

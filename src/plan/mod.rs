@@ -1,7 +1,7 @@
 //! What will be done, checked before anything is sent: every name resolved, every default filled in.
 //!
-//! [`check_file`] turns documents into a [`Plan`] or says everything that is wrong with them. Imports `document`,
-//! `template`, `port` and what lies below.
+//! [`check_file`] turns documents into a [`Plan`] or says everything that is wrong with them. Imports
+//! `document`, `template`, `port` and what lies below.
 
 mod builtin;
 mod check;

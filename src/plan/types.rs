@@ -103,8 +103,8 @@ pub struct PlannedProvider {
     pub settings: Vec<PlannedSetting>,
     /// The credentials.
     pub credentials: Vec<PlannedCredential>,
-    /// The ways to sign in, in the order of the definition; one without a name (`default`) where there are no `methods`.
-    /// Empty: this provider has no session.
+    /// The ways to sign in, in the order of the definition; one without a name (`default`) where there are no
+    /// `methods`. Empty: this provider has no session.
     pub methods: Vec<PlannedMethod>,
     /// The method that the playbook chose.
     pub method: Option<String>,
@@ -343,8 +343,8 @@ pub struct PlannedRequest {
     pub path: PlannedPath,
     /// Query parameters.
     pub query: Named<Tree>,
-    /// Headers from the weakest layer to the strongest (`defaults`, provider, operation, step): a later one replaces an
-    /// earlier of the same name.
+    /// Headers from the weakest layer to the strongest (`defaults`, provider, operation, step): a later one
+    /// replaces an earlier of the same name.
     pub headers: Vec<Scoped<Named<Template>>>,
     /// Cookies.
     pub cookies: Named<Template>,
@@ -405,8 +405,8 @@ pub struct PlannedParam {
 pub enum PlannedPath {
     /// Below the provider's `base_url`; begins with `/`. Each template in it is one percent-encoded segment.
     Path(Template),
-    /// One template that yields an address an answer gave (`Location`): it must stay on the provider's origin. A value
-    /// that begins with a single `/` is a path on that origin.
+    /// One template that yields an address an answer gave (`Location`): it must stay on the provider's
+    /// origin. A value that begins with a single `/` is a path on that origin.
     Answered(Template),
     /// A literal address, or exactly one secret of the playbook; no provider.
     Address(Template),
@@ -457,8 +457,8 @@ pub struct PlannedOutput {
 /// What is done about the rows of an answer.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    /// Whether rows are read at all: `rows` or `paginate` is written, something saves or counts them. Only then a body
-    /// without rows is a failure.
+    /// Whether rows are read at all: `rows` or `paginate` is written, something saves or counts them. Only
+    /// then a body without rows is a failure.
     pub are_read: bool,
     /// Whether all rows are kept in memory, since a template reads them.
     pub are_kept: bool,

@@ -3,6 +3,7 @@
 use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview};
 use crate::document::{Source, SourceKind};
 use crate::event::Events;
+use crate::model::redaction::Learned;
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedCredential, PlannedProvider};
 use crate::port::{StoreError, StoreKey, World};
@@ -218,7 +219,7 @@ impl Wallet {
     /// Returns what the user has to do, since the store is not where the credential is looked for first.
     ///
     /// # Errors
-    /// As the store says; in memory it is kept all the same.
+    /// As the store says, where no other source answered before; in memory it is kept all the same.
     pub async fn keep(&self, name: &str, value: &SecretText) -> Result<Option<String>, StoreError> {
         self.learn(name, value);
         let old = self.found_in(name);
@@ -233,15 +234,22 @@ impl Wallet {
                 "{public_name} has a new value that cannot be kept, for `stored` is none of its sources{place}"
             )));
         }
-        self.world.store.set(&key, value, &self.origins).await?;
-        let hidden_by = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
-        Ok(hidden_by.map(|place| {
-            format!("{public_name} has a new value, kept in the store; {place} still has the old one: remove it there")
-        }))
+        let first = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
+        match (self.world.store.set(&key, value, &self.origins).await, first) {
+            (Ok(()), None) => Ok(None),
+            (Ok(()), Some(place)) => Ok(Some(format!(
+                "{public_name} has a new value, kept in the store; {place} still has the old one: remove it there"
+            ))),
+            // The store was not where it came from: what counts is that the old one is replaced there.
+            (Err(error), Some(place)) => Ok(Some(format!(
+                "{public_name} has a new value that could not be kept ({error}); {place} still has the old one: \
+                 replace it there"
+            ))),
+            (Err(error), None) => Err(error),
+        }
     }
 
     fn learn(&self, name: &str, value: &SecretText) {
-        use crate::model::redaction::Learned;
         let public_name = self.public_name(name);
         if self.events.redactor().learn(&public_name, value.expose()) == Learned::TooShort {
             self.events.warn(format!(

@@ -59,6 +59,9 @@ impl Prompt for TerminalPrompt {
 
 fn read_answer(question: &Question) -> io::Result<String> {
     let mut stderr = io::stderr();
+    if question.is_secret {
+        terminal::hide_keys();
+    }
     write!(stderr, "{}: ", plain(&question.text))?;
     stderr.flush()?;
     if question.is_secret {
@@ -106,6 +109,15 @@ mod terminal {
         Saved
     }
 
+    /// Keys pressed from now on do not show: an answer that is pasted may come before the whole question is written.
+    pub(super) fn hide_keys() {
+        if let Ok(mut modes) = tcgetattr(io::stdin()) {
+            modes.local_modes.remove(LocalModes::ECHO);
+            // Whoever reads the answer hides it too, and says what is wrong with this terminal.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+        }
+    }
+
     pub(super) fn restore() {
         if let Some(before) = BEFORE.lock().expect("no holder panics").take() {
             // A terminal that is gone needs no restoring.
@@ -123,6 +135,8 @@ mod terminal {
 #[cfg(not(unix))]
 mod terminal {
     pub(super) fn save(_: bool) {}
+
+    pub(super) fn hide_keys() {}
 
     pub(super) fn restore() {}
 }

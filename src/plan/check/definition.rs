@@ -74,7 +74,7 @@ fn check_addresses(context: &Context<'_>, keys: &DefinitionKeys) {
 
 /// Checks credentials with their sources.
 fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, view: &View<'_>) {
-    source::check_circles(context, credentials);
+    source::check_circles(context, credentials, |credential| &credential.from);
     for (name, credential) in credentials.iter() {
         check_name(context, name, "a credential");
         let chain = Chain {

@@ -50,7 +50,8 @@ impl Checked {
     }
 }
 
-/// Checks a playbook or a provider definition with all files that it names. Nothing is sent and nothing is written.
+/// Checks a playbook or a provider definition with all files that it names. Nothing is sent and nothing is
+/// written.
 pub fn check_file(path: &Path, options: &Options, surroundings: &dyn Surroundings) -> Checked {
     finish(load::load_file(path, options, surroundings), options, surroundings)
 }

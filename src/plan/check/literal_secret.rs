@@ -5,7 +5,8 @@ use crate::document::{Named, Tree, TreeKind};
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
 
-/// Reports a literal where a secret should come from a source, and hides it. `name` is what it is called there.
+/// Reports a literal where a secret should come from a source, and hides it. `name` is what it is called
+/// there.
 pub(super) fn report(context: &Context<'_>, span: Span, name: &str) {
     context.hide(span);
     let message = format!("a secret stands in the file: `{name}`");
@@ -77,7 +78,8 @@ pub(super) fn is_secret_name(name: &str) -> bool {
             || folded.ends_with("token"))
 }
 
-/// Whether a text has the look of a key, whatever it is called: a known prefix, or long and without any order.
+/// Whether a text has the look of a key, whatever it is called: a known prefix, or long and without any
+/// order.
 fn looks_like_key(text: &str) -> bool {
     let prefixes = [
         "ghp_",

@@ -178,7 +178,8 @@ impl<'a> Loader<'a> {
         Some(root)
     }
 
-    /// The playbook. One that lacks what it must have is reported and read as if it had it, so that the rest is checked.
+    /// The playbook. One that lacks what it must have is reported and read as if it had it, so that the rest
+    /// is checked.
     fn playbook(&mut self, root: &Node) -> Option<Playbook> {
         let playbook = Playbook::from_node(root, &mut Lower::new(&mut self.diagnostics));
         playbook.or_else(|| {
@@ -224,7 +225,7 @@ impl<'a> Loader<'a> {
             let message = format!("`{}` is the name of a built-in provider", name.value);
             let diagnostic = Diagnostic::new(Code::DuplicateName, name.span, message)
                 .label("give your own definition another name")
-                .help("a playbook may set `settings`, `profile`, `method`, `credentials` and `base_url` of a built-in one");
+                .help("a built-in one takes `settings`, `profile`, `method`, `credentials`, `base_url`");
             self.report(diagnostic);
         }
     }
@@ -288,7 +289,8 @@ impl<'a> Loader<'a> {
         self.presets.load_named(preset, &mut self.files);
     }
 
-    /// What the command line says becomes a file of its own, so that mistakes in it have places like all others.
+    /// What the command line says becomes a file of its own, so that mistakes in it have places like all
+    /// others.
     fn load_flags(&mut self, options: &Options) {
         fn addresses<'f>(
             flag: &'static str,

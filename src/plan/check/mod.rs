@@ -1,9 +1,10 @@
 //! From documents to a plan, or to everything that is wrong with them.
 //!
-//! The passes: [`load`] reads the playbook and the definitions that it names; [`definition`] checks each definition for
-//! itself; [`provider`] joins it with what the playbook says otherwise; [`order`] gives each step its place; [`step`] checks
-//! and plans the steps. They report through one [`context`](context::Context); what a place may read is a
-//! [`View`](view::View), and [`template`] holds each expression against it.
+//! The passes: [`load`] reads the playbook and the definitions that it names; [`definition`] checks each
+//! definition for itself; [`provider`] joins it with what the playbook says otherwise; [`order`] gives each
+//! step its place; [`step`] checks and plans the steps. They report through one
+//! [`context`](context::Context); what a place may read is a [`View`](view::View), and [`template`] holds
+//! each expression against it.
 
 mod address;
 mod auth;

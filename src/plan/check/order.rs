@@ -296,8 +296,8 @@ impl StepReference<'_> {
             }
             Standing::Itself => {
                 let message = format!("this is the step `{name}` itself");
-                let help = "a step reads its own answer as `outputs.NAME`, `rows`, `row_count` and `response`, \
-                            in `expect` and `outputs`";
+                let help = "a step reads its own answer in `expect` and `outputs`, as `outputs.NAME`, \
+                            `rows`, `row_count` and `response`";
                 self.report(id, Code::UsedTooEarly, message, |it| it.help(help));
             }
             Standing::Around => {
@@ -375,7 +375,8 @@ impl StepReference<'_> {
         });
     }
 
-    /// What a step that may be skipped yields is read only where that was asked, or where nothing is an answer too.
+    /// What a step that may be skipped yields is read only where that was asked, or where nothing is an
+    /// answer too.
     fn check_skipping(&self, id: &Segment, property: &Segment, step: &Step) {
         let name = id.name.as_str();
         let Some(condition) = &step.condition else { return };

@@ -1,4 +1,5 @@
-//! Where a request goes: a path below the provider's address, an address that an answer gave, or a whole address.
+//! Where a request goes: a path below the provider's address, an address that an answer gave, or a whole
+//! address.
 
 use super::address::{self, Scheme};
 use super::context::Context;

@@ -84,6 +84,7 @@ fn check_secrets(context: &Context<'_>, playbook: &Playbook) {
         };
         source::check(context, &chain, &secret.from, &view);
     }
+    source::check_circles(context, &playbook.secrets, |secret| &secret.from);
 }
 
 fn planned_inputs(playbook: &Playbook) -> Vec<PlannedInput> {

@@ -25,7 +25,9 @@ credentials:
   username: { secret: false, from: [stored, prompt] }
   password: { from: [stored, prompt] }
 auth:
-  send: { headers: { Authorization: "Basic ${{ (credentials.username ~ ':' ~ credentials.password) | b64encode }}" } }
+  send:
+    headers:
+      Authorization: Basic ${{ (credentials.username ~ ":" ~ credentials.password) | b64encode }}
 "#
         }
         Preset::Bearer => {
@@ -58,12 +60,16 @@ auth:
       login:
         post: /token
         headers:
-          Authorization: Basic ${{ (credentials.client_id | urlencode ~ ":" ~ credentials.client_secret | urlencode) | b64encode }}
+          Authorization: >-
+            Basic ${{ (credentials.client_id | urlencode ~ ":" ~ credentials.client_secret | urlencode)
+            | b64encode }}
         form: { grant_type: client_credentials }
       logout:
         post: /revoke
         headers:
-          Authorization: Basic ${{ (credentials.client_id | urlencode ~ ":" ~ credentials.client_secret | urlencode) | b64encode }}
+          Authorization: >-
+            Basic ${{ (credentials.client_id | urlencode ~ ":" ~ credentials.client_secret | urlencode)
+            | b64encode }}
         form: { token: "${{ session.access_token }}" }
     body:
       login:

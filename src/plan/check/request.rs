@@ -6,7 +6,8 @@ use super::load::unreadable;
 use super::path::{self, PathRules};
 use super::view::View;
 use crate::document::{
-    Effect, Expect, Named, PageKind, PagePlace, Paginate, Part, RateLimit, RequestKeys, Retry, Time, VERBS,
+    BODIES, Effect, Expect, Named, PageKind, PagePlace, Paginate, Part, RateLimit, RequestKeys, Retry, Time,
+    VERBS,
 };
 use crate::plan::{PlannedBody, PlannedPath};
 use crate::source::{Code, Diagnostic, Span, Spanned};
@@ -14,9 +15,6 @@ use crate::template::Template;
 use http::{HeaderName, Method};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-
-/// The keys of bodies.
-pub(super) const BODIES: [&str; 5] = ["json", "form", "multipart", "text", "file"];
 
 /// A request that was checked.
 pub(super) struct CheckedRequest {

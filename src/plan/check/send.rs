@@ -106,12 +106,7 @@ impl<'s> RequestStep<'s> {
     fn check_params(&self, call: &Called<'_>) {
         let context = self.context();
         let step = self.step();
-        let declared: Vec<_> = call
-            .operation
-            .params
-            .iter()
-            .map(|(name, declaration)| (name.value.as_str(), declaration))
-            .collect();
+        let declared: Vec<_> = call.operation.params.iter().collect();
         if let Some(with) = &step.with {
             for (name, tree) in with.iter() {
                 context.tree(tree, &self.inside.view);
@@ -510,7 +505,8 @@ fn planned_outputs(outputs: &Named<Output>) -> Vec<PlannedOutput> {
     planned.collect()
 }
 
-/// The hints in the order in which they count: step, operation, provider, and in each an error code before a status.
+/// The hints in the order in which they count: step, operation, provider, and in each an error code before a
+/// status.
 fn hints(
     step: &Step,
     operation: Option<&Operation>,

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::literal_secret;
 use super::load::join;
 use super::view::View;
-use crate::document::{Credential, Named, Source, SourceKind};
+use crate::document::{Named, Source, SourceKind};
 use crate::source::{Code, Diagnostic, Span, nearest};
 use crate::template::Template;
 use std::collections::HashSet;
@@ -98,18 +98,18 @@ fn refuse_unless_secret(context: &Context<'_>, chain: &Chain<'_>, source: &Sourc
     context.report(diagnostic.help("it comes from `{ env: NAME }`, `{ file: PATH }`, or the playbook"));
 }
 
-/// Reports credentials whose codes are computed from each other in a circle, at the first of them.
-pub(super) fn check_circles(context: &Context<'_>, credentials: &Named<Credential>) {
+/// Reports chains whose codes are computed from each other in a circle, at the first of them.
+pub(super) fn check_circles<T>(context: &Context<'_>, chains: &Named<T>, sources: impl Fn(&T) -> &[Source]) {
     let computed_from = |name: &str| {
-        let sources = credentials.get(name).map_or(&[][..], |credential| &credential.from);
+        let sources = chains.get(name).map_or(&[][..], &sources);
         sources.iter().find_map(|source| match &source.kind {
             SourceKind::Totp(secret) if secret.value != name => Some(secret),
             _ => None,
         })
     };
     let mut known: HashSet<&str> = HashSet::new();
-    for (name, _) in credentials.iter() {
-        let mut way = vec![name.value.as_str()];
+    for name in chains.names() {
+        let mut way = vec![name];
         let mut next = computed_from(name);
         while let Some(secret) = next.filter(|secret| !known.contains(secret.value.as_str())) {
             if way.contains(&secret.value.as_str()) {

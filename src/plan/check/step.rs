@@ -6,13 +6,13 @@ use super::literal_secret;
 use super::load::join;
 use super::order::{Guard, ListId, StepIndex, StepPlace, written_kinds};
 use super::provider::{Lookup, Provider, Providers, check_method};
-use super::request::{self, BODIES};
+use super::request;
 use super::send::RequestStep;
 use super::store;
 use super::value::check_name;
 use super::view::{LoopName, View};
 use crate::document::lower::KeySet;
-use crate::document::{ForEach, Named, OnError, Output, Playbook, STEP_KINDS, Step, Steps, Tree};
+use crate::document::{BODIES, ForEach, Named, OnError, Output, Playbook, STEP_KINDS, Step, Steps, Tree};
 use crate::plan::{Group, Loop, PlannedStep, StepKey, StepKind};
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use std::cell::Cell;
@@ -411,7 +411,7 @@ fn kinds_of(step: &Step) -> Vec<(&'static str, Kind)> {
 }
 
 /// The keys that go with some kinds only, and whether they are written.
-fn optional_keys(step: &Step) -> [(&'static str, bool); 24] {
+fn optional_keys(step: &Step) -> [(&'static str, bool); 25] {
     let request = &step.request;
     [
         ("with", step.with.is_some()),
@@ -437,7 +437,8 @@ fn optional_keys(step: &Step) -> [(&'static str, bool); 24] {
         ("json", request.json.is_some()),
         ("form", request.form.is_some()),
         ("multipart", request.multipart.is_some()),
-        ("text", request.text.is_some() || request.file.is_some()),
+        ("text", request.text.is_some()),
+        ("file", request.file.is_some()),
     ]
 }
 
@@ -470,7 +471,7 @@ fn help_for(key: &str, kind: Kind) -> Option<&'static str> {
         }
         ("with", Kind::Store) => Some("`store` keeps `value`"),
         ("provider", Kind::Call) => Some("the name before the dot says which provider"),
-        ("query" | "json" | "form" | "multipart" | "text", Kind::Call) => {
+        ("query" | "json" | "form" | "multipart" | "text" | "file", Kind::Call) => {
             Some("what an operation sends is in its definition; its parameters stand under `with`")
         }
         ("method", _) => {

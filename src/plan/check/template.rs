@@ -1,4 +1,5 @@
-//! Holds expressions against what their place may read, and against the filters, tests and functions that there are.
+//! Holds expressions against what their place may read, and against the filters, tests and functions that
+//! there are.
 
 use super::context::Context;
 use super::load::join;
@@ -392,8 +393,8 @@ fn elsewhere(root: &str) -> Option<&'static str> {
         }
         "response" => "there is no answer here yet; `expect.that` and `outputs` read one",
         "outputs" | "rows" | "row_count" => {
-            "a step reads its own in `expect.that` and `outputs`; those of another step are `steps.ID.outputs.NAME`, \
-             `steps.ID.rows` and `steps.ID.row_count`"
+            "a step reads its own in `expect.that` and `outputs`; those of another step are \
+             `steps.ID.outputs.NAME`, `steps.ID.rows` and `steps.ID.row_count`"
         }
         "settings" | "profile" => "it is the definition's; a playbook has `inputs`",
         "credentials" => "only what stands under `auth` reads credentials",
@@ -402,8 +403,8 @@ fn elsewhere(root: &str) -> Option<&'static str> {
         "row" => "only `save.fields` reads a row",
         "item" => "an `item` is there inside of a `for_each`; with `as` it has another name",
         "env" => {
-            "environment variables are read by a source: `secrets: { key: { from: [{ env: NAME }] } }`, or as an \
-                  input from `RUNNER_INPUT_NAME`"
+            "environment variables are read by a source: `secrets: { key: { from: [{ env: NAME }] } }`, or \
+             as an input from `RUNNER_INPUT_NAME`"
         }
         _ => return None,
     })

@@ -20,7 +20,8 @@ pub(super) struct View<'a> {
     pub response: bool,
     /// The step's own `outputs`, with how many of them are there already.
     pub outputs: Option<OwnOutputs<'a>>,
-    /// `rows` and `row_count` of the step with this key, or of whatever step calls the operation (`None` inside).
+    /// `rows` and `row_count` of the step with this key, or of whatever step calls the operation (`None`
+    /// inside).
     pub rows: Option<Option<usize>>,
     /// `row` is there.
     pub row: bool,

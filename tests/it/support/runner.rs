@@ -250,6 +250,11 @@ impl Output {
         self
     }
 
+    /// Both outputs, one behind the other.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
     /// The text of a file below the working folder.
     #[track_caller]
     pub fn read(&self, path: impl AsRef<Path>) -> String {

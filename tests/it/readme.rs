@@ -1,0 +1,64 @@
+//! The README's commands do what it says.
+
+use crate::support::runner::{Output, Runner};
+use std::fs;
+use std::path::Path;
+
+/// The commands of the README's shell blocks that call `runner`, without comments.
+fn commands() -> Vec<Vec<String>> {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let mut is_shell = false;
+    let mut commands = Vec::new();
+    for line in readme.lines() {
+        if line.starts_with("```") {
+            is_shell = line == "```sh";
+        }
+        let line = line.split(" # ").next().unwrap_or_default().trim();
+        let words = line.strip_prefix("runner ").or_else(|| line.strip_prefix("cargo run --release -- "));
+        if let Some(words) = words.filter(|_| is_shell) {
+            commands.push(words.split_whitespace().map(str::to_owned).collect());
+        }
+    }
+    commands
+}
+
+/// Runs a command in an empty folder: playbooks by their whole path, real ones against simulators.
+fn run(command: &[String]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let place = |word: &String| match word.starts_with("playbooks/") {
+        true => root.join(word).display().to_string(),
+        false => word.clone(),
+    };
+    let mut words: Vec<String> = command.iter().map(place).collect();
+    let is_local = |word: &String| word == "--dry-run" || word == "--simulate";
+    if words[0] == "apply" && !words.iter().any(is_local) {
+        words.push("--simulate".to_owned());
+    }
+    let credentials = [("SORACOM_AUTH_KEY_ID", "keyId-readme"), ("SORACOM_AUTH_KEY", "secret-readme-Qx7")];
+    let runner = credentials.into_iter().fold(Runner::new(), |runner, (name, value)| runner.env(name, value));
+    runner.plant("secret-readme-Qx7").args(words).run()
+}
+
+#[test]
+fn every_command_of_the_readme_works() {
+    let commands = commands();
+    assert!(commands.len() >= 6, "{commands:?}");
+    for command in commands {
+        let output = run(&command);
+        // Nobody sits at this test's terminal: a login says so.
+        let expected = if command[0] == "login" { 3 } else { 0 };
+        assert_eq!(output.code, Some(expected), "{command:?}\n{}\n{}", output.stdout, output.stderr);
+    }
+}
+
+#[test]
+fn every_subcommand_stands_in_the_readme() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let help = Runner::new().args(["--help"]).run().exits(0).stdout;
+    let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).unwrap();
+    let names: Vec<&str> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() >= 9, "{names:?}");
+    for name in names.into_iter().filter(|name| *name != "help") {
+        assert!(readme.contains(&format!("`runner {name}")), "{name}");
+    }
+}
