@@ -9,8 +9,8 @@ use super::request;
 use super::source::{self, Chain, ChainKind};
 use super::value::{check_declarations, check_name};
 use super::view::{Session, View};
-use crate::document::{Credential, DefinitionKeys, Named, Operation, ValueKeys};
-use crate::source::{Code, Diagnostic};
+use crate::document::{Credential, DefinitionKeys, Named, Operation, Source, ValueKeys};
+use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
 
 /// Checks a definition. One that stands in a playbook has sources that see its `inputs`.
@@ -54,8 +54,8 @@ fn check_plain_chain(
     context: &Context<'_>,
     name: &str,
     kind: ChainKind,
-    sources: &[crate::document::Source],
-    span: crate::source::Span,
+    sources: &[Source],
+    span: Span,
     view: &View<'_>,
 ) {
     let declares = |_: &str| true;

@@ -6,8 +6,8 @@ use super::load::unreadable;
 use super::path::{self, PathRules};
 use super::view::View;
 use crate::document::{
-    BODIES, Effect, Expect, Named, PageKind, PagePlace, Paginate, Part, RateLimit, RequestKeys, Retry, Time,
-    VERBS,
+    BODIES, Effect, Expect, JsonPath, Named, PageKind, PagePlace, Paginate, Part, RateLimit, RequestKeys,
+    Retry, Time, TreeKind, VERBS,
 };
 use crate::plan::{PlannedBody, PlannedPath};
 use crate::source::{Code, Diagnostic, Span, Spanned};
@@ -304,7 +304,7 @@ fn check_position(context: &Context<'_>, paginate: &Paginate, request: &RequestK
     let written = match is_in_body {
         false => request.query.iter().find(|(name, _)| name.value == param.value).map(|(name, _)| name.span),
         true => request.json.as_ref().and_then(|json| match &json.kind {
-            crate::document::TreeKind::Map(entries) => {
+            TreeKind::Map(entries) => {
                 entries.iter().find(|(name, _)| name.value == param.value).map(|(name, _)| name.span)
             }
             _ => None,
@@ -328,7 +328,7 @@ fn check_position(context: &Context<'_>, paginate: &Paginate, request: &RequestK
 }
 
 /// Checks that rows lie at one place.
-pub(super) fn check_rows(context: &Context<'_>, rows: Option<&crate::document::JsonPath>) {
+pub(super) fn check_rows(context: &Context<'_>, rows: Option<&JsonPath>) {
     let Some(rows) = rows.filter(|rows| !rows.is_singular()) else { return };
     let message = "`rows` is the path to the one list that holds them";
     let mended = rows.as_str().trim_end_matches("[*]").trim_end_matches(".*");

@@ -8,6 +8,7 @@ use super::path::PathRules;
 use super::provider::Provider;
 use super::request::{self, CheckedRequest};
 use super::step::{Inside, Planner};
+use super::store::part;
 use super::value::{check_given_names, check_name};
 use super::view::{LoopName, OwnOutputs, View};
 use crate::document::{
@@ -18,7 +19,7 @@ use crate::plan::{
     Scoped, TemplateScope,
 };
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
-use crate::template::Template;
+use crate::template::{Condition, Template};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -471,11 +472,6 @@ impl<'s> RequestStep<'s> {
     }
 }
 
-/// A part of a name that is written with a dot.
-fn part(whole: &Spanned<String>, start: usize, text: &str) -> Spanned<String> {
-    super::store::part(whole, start, text)
-}
-
 fn unknown_operation(name: &Spanned<String>, provider: &Provider<'_>) -> Diagnostic {
     let operations = &provider.keys.operations;
     let message = format!("`{}` has no operation `{}`", provider.name, name.value);
@@ -503,7 +499,7 @@ fn expects<'e>(step: &'e Step, operation: Option<&'e Operation>) -> Vec<(Templat
     layers.into_iter().filter_map(|(scope, expect)| Some((scope, expect?))).collect()
 }
 
-fn conditions(expects: &[(TemplateScope, &Expect)]) -> Vec<Scoped<crate::template::Condition>> {
+fn conditions(expects: &[(TemplateScope, &Expect)]) -> Vec<Scoped<Condition>> {
     let all = expects.iter().flat_map(|(scope, expect)| expect.that.0.iter().map(move |that| (*scope, that)));
     all.map(|(scope, that)| Scoped { scope, value: that.clone() }).collect()
 }

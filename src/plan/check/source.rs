@@ -5,7 +5,7 @@ use super::literal_secret;
 use super::load::join;
 use super::view::View;
 use crate::document::{Named, Source, SourceKind};
-use crate::source::{Code, Diagnostic, Span, nearest};
+use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::Template;
 use std::collections::HashSet;
 
@@ -131,7 +131,7 @@ pub(super) fn check_circles<T>(context: &Context<'_>, chains: &Named<T>, sources
     }
 }
 
-fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &crate::source::Spanned<String>) {
+fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &Spanned<String>) {
     if name.value == chain.name {
         let message = format!("the code of `{}` is computed from itself", chain.name);
         context.report(Diagnostic::new(Code::Cycle, name.span, message));

@@ -6,7 +6,7 @@ use super::load::join;
 use super::order::StepReference;
 use super::view::{LoopName, OwnOutputs, Session, View};
 use crate::document::{Named, Output, Tree, TreeKind, ValueKeys, ValueType, declared_type};
-use crate::source::{Code, Diagnostic, nearest};
+use crate::source::{Code, Diagnostic, Span, nearest};
 use crate::template::{
     Call, CallKind, Condition, Expression, FILTERS, FUNCTIONS, Reference, Segment, Signature, TESTS, Template,
 };
@@ -182,13 +182,7 @@ impl Context<'_> {
     }
 }
 
-fn unknown_call(
-    span: crate::source::Span,
-    code: Code,
-    kind: &str,
-    name: &str,
-    known: &[Signature],
-) -> Diagnostic {
+fn unknown_call(span: Span, code: Code, kind: &str, name: &str, known: &[Signature]) -> Diagnostic {
     let diagnostic = Diagnostic::new(code, span, format!("there is no {kind} `{name}`"));
     let names = || known.iter().map(|signature| signature.name);
     match nearest(name, names()) {
