@@ -9,7 +9,7 @@ use crate::model::redaction::Redactor;
 use crate::plan::{BUILT_IN, BuiltIn, Options, Plan, check_text};
 use crate::port::World;
 use crate::session::{PlannedLogin, Setup};
-use crate::source::{Severity, nearest};
+use crate::source::{Code, Severity, nearest};
 use crate::template::Data;
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -90,12 +90,12 @@ impl Console<'_> {
             "version: 1\nproviders: {{ {name}: {{ allow_http: {allow_http} }} }}\nsteps: [{{ authenticate: {name} }}]\n"
         );
         let checked = check_text(Path::new("sign-in.yaml"), &text, options, &*self.world.surroundings);
-        for diagnostic in &checked.diagnostics {
-            let kind = match diagnostic.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
+        for diagnostic in checked.diagnostics.iter().filter(|one| one.severity == Severity::Error) {
+            let advice = match diagnostic.code {
+                Code::InsecureAddress => Some("use https (`--base-url`), or accept that with `--allow-http`"),
+                _ => diagnostic.help.as_deref(),
             };
-            self.explain(kind, &diagnostic.message, &[], diagnostic.help.as_deref())?;
+            self.explain("error", &diagnostic.message, &[], advice)?;
         }
         checked.plan.map(Rc::new).ok_or_else(|| Refusal::said(Cause::Invalid))
     }

@@ -232,23 +232,28 @@ impl Keeper {
         StoreKey::credential(&self.provider, &self.profile, name)
     }
 
-    /// Asks the store for something, so that nobody types a password for nothing.
+    /// Keeps something and forgets it, so that nobody types a password for nothing: a locked store looks like an empty one
+    /// until then.
     async fn check_store(
         &self,
         wanted: &[&PlannedCredential],
         console: &mut Console<'_>,
     ) -> Result<(), Refusal> {
-        let Some(first) = wanted.first() else { return Ok(()) };
-        match console.world.store.get(&self.key(&first.name), &[]).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let advice = format!(
-                    "credentials can also come from environment variables; `runner show {}` names them",
-                    self.provider
-                );
-                Err(console.stop(Cause::Machine, &format!("nothing can be kept: {error}"), Some(&advice)))
-            }
+        if wanted.is_empty() {
+            return Ok(());
         }
+        let (store, key) = (console.world.store.clone(), self.key(".login"));
+        let tried = match store.set(&key, &"nothing".into(), &[]).await {
+            Ok(()) => store.delete(&key).await,
+            Err(error) => Err(error),
+        };
+        tried.map(|_| ()).map_err(|error| {
+            let advice = format!(
+                "credentials can also come from environment variables; `runner show {}` names them",
+                self.provider
+            );
+            console.stop(Cause::Machine, &format!("nothing can be kept: {error}"), Some(&advice))
+        })
     }
 
     /// What the store has of those credentials that a login may change by itself: a new password that was demanded.

@@ -66,11 +66,15 @@ async fn show(built_in: &BuiltIn, profile: Option<&str>, console: &mut Console<'
     Ok(())
 }
 
-/// Why the store has no answers at all: said once, and not for each credential.
+/// Why the store does not give what it has: said once, and not for each credential.
 async fn store_problem(provider: &PlannedProvider, profile: &str, console: &Console<'_>) -> Option<String> {
-    let first = provider.credentials.first()?;
-    let key = StoreKey::credential(&provider.name, profile, &first.name);
-    console.world.store.get(&key, &[]).await.err().map(|error| error.to_string())
+    for credential in &provider.credentials {
+        let key = StoreKey::credential(&provider.name, profile, &credential.name);
+        if let Err(error) = console.world.store.get(&key, &[]).await {
+            return Some(error.to_string());
+        }
+    }
+    None
 }
 
 fn write_credentials(

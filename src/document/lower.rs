@@ -274,6 +274,7 @@ macro_rules! keys {
             $($($(#[$optional_doc])+ #[schemars(rename = $optional_key, default)] pub $optional: $optional_type,)*)?
             $($($(#[$part_doc])+ #[schemars(flatten)] pub $part: $part_type,)*)?
             /// Where the map is written.
+            #[allow(dead_code, reason = "not of every type the place is asked for")]
             #[schemars(skip)]
             pub span: $crate::source::Span,
         }

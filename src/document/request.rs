@@ -2,7 +2,7 @@
 
 use super::expression::{OneOrMany, Tree};
 use super::literal::Literal;
-use super::lower::{FromNode, KeySet, Lower, any_two, keys};
+use super::lower::{FromNode, Lower, any_two, keys};
 use super::named::Named;
 use super::reader::{JsonPath, Reader};
 use super::scalar::{StatusSet, words};
@@ -378,6 +378,7 @@ keys! {
             /// Its value when nobody sets it; without this it is required.
             "default" => default: Option<Literal>;
             /// The values that it may have.
+            #[schemars(length(min = 1))]
             "enum" => choices: Option<Vec<Literal>>;
             /// A regular expression that a text must match as a whole.
             "pattern" => pattern: Option<Spanned<String>>;
@@ -421,9 +422,4 @@ fn typed_values() -> Value {
         })
     });
     rules.into_iter().collect()
-}
-
-/// Whether `map` has any key of a type: which of two forms an author meant.
-pub(super) fn has_key_of<T: KeySet>(map: &Node) -> bool {
-    T::keys().iter().any(|key| map.get(key.name).is_some())
 }

@@ -1,3 +1,4 @@
+use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::course::Course;
 use super::error::StepError;
@@ -30,6 +31,7 @@ pub struct Engine<'a> {
     pub names: RunNames,
     /// The time that the steps have.
     pub limits: Limits,
+    pub budget: Budget,
     pub cleanup: Cleanup<'a>,
     pub course: Course,
 }
@@ -53,7 +55,7 @@ impl Engine<'_> {
 
     /// Work that ended before it was done, nothing of it in flight.
     pub fn interrupted(&self, interruption: Interruption, what: &str) -> StepError {
-        let error = self.error(Trouble::interruption(interruption, what).advice("run it again"));
+        let error = self.error(Trouble::interruption(interruption, what).advice(self.course.rerun_advice()));
         StepError { is_interruption: interruption.ends_run(), ..error }
     }
 

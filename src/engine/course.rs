@@ -55,6 +55,14 @@ impl Course {
         !self.has_written.get()
     }
 
+    /// What to do about what passes by itself.
+    pub fn rerun_advice(&self) -> &'static str {
+        match self.is_safe_to_rerun() {
+            true => "run it again later; nothing is half done",
+            false => "run it again later, but mind that earlier steps of this run would be done again",
+        }
+    }
+
     /// True once something has failed for this cause.
     pub fn has_failed_for(&self, cause: Cause) -> bool {
         self.causes.borrow().contains(&cause)

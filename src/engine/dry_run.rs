@@ -1,9 +1,11 @@
 //! What a run would do, without doing it: nothing is sent and nobody is asked.
 
+use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::core::{Engine, moment};
 use super::course::Course;
 use super::limits::Limits;
+use super::pages::{first_position, put_position};
 use super::run::{RunOptions, names, secrets_needed, setup};
 use super::scope::Frame;
 use super::secrets;
@@ -144,9 +146,8 @@ pub async fn dry_run(
 ) -> Result<DryRun, Vec<Failure>> {
     let exchange = Exchange::new(world.clone(), events.clone());
     let (sessions, credentials) = Sessions::preview(setup(plan, options, &exchange)).await?;
-    let mut names = names(options, Json::Null, Json::Null);
-    names.run_id = Data::Unknown("run.id".to_owned());
-    names.started_at = Data::Unknown("run.started_at".to_owned());
+    // The run's identity is known before anything is sent, so nothing depends on it: its name stands for it.
+    let mut names = names(options, "‹run.id›".into(), "‹run.started_at›".into());
     let mut secrets = Vec::new();
     for found in credentials {
         secrets.push(secret_line(events, &found.name, found.source, &found.origins));
@@ -168,6 +169,7 @@ pub async fn dry_run(
         sessions,
         names,
         limits: Limits::of_run(&*world.clock, None),
+        budget: Budget::default(),
         cleanup: Cleanup::default(),
         course: Course::default(),
     };
@@ -391,13 +393,19 @@ impl<'a> Rehearsal<'a> {
             let headline = error.failure.map(|failure| failure.headline.to_string());
             self.impossible(headline.unwrap_or_default())
         })?;
-        let rendered = self.engine.render(request, &scopes).map_err(|error| self.impossible(error))?;
+        let rendered = self.engine.render(request, &scopes);
+        let mut rendered = rendered.map_err(|error| self.impossible(error))?;
         self.engine.cleanup.register(step, &place.frame);
         let is_write = request.effect != Effect::Read;
         let has_pages = request.paginate.is_some();
         let mut place = place.clone();
-        if has_pages {
+        if let Some(keys) = &request.paginate {
             place.notes.push("then as many pages as there are".to_owned());
+            if let Some(position) = first_position(keys)
+                && !put_position(&mut rendered, keys, position)
+            {
+                return Err(self.impossible("the body has no place for the page: it is no JSON map"));
+            }
         }
         self.push_request(&step.label(), &place, &rendered, is_write, has_pages);
         Ok(())
@@ -429,10 +437,12 @@ impl<'a> Rehearsal<'a> {
         let is_as_wanted = |open: &OpenSession| {
             open.provider == provider && (method.is_none() || open.method.as_deref() == method)
         };
-        if with.is_empty() && self.open.borrow().iter().any(is_as_wanted) {
+        // Which session cleanup meets depends on where the run ends: its logins are shown in any case.
+        let is_open = !place.is_cleanup && self.open.borrow().iter().any(is_as_wanted);
+        if with.is_empty() && is_open {
             return Err(DryAction::Nothing(self.clean("the session is open already")));
         }
-        if let Some(open) = self.forget(provider) {
+        if let Some(open) = self.forget(provider).filter(|_| !place.is_cleanup) {
             self.log_out(&open, place).await?;
         }
         let scope = self.scope(place);

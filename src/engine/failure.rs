@@ -4,9 +4,10 @@ use super::limits::{Interruption, TimeLimit};
 use super::pages::PageProblem;
 use super::rows::RowsProblem;
 use crate::event::{Events, Failure};
-use crate::exchange::{Answer, Said, hint, status_text};
+use crate::exchange::{Answer, Rendered, Said, hint, status_text};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
+use crate::plan::PlannedRequest;
 use crate::port::Reason;
 use crate::source::{SourceMap, Span};
 use crate::template::EvaluationError;
@@ -149,6 +150,17 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Names a request that is no operation by its path as it is sent, secrets in it as `‹name›`.
+    #[must_use]
+    pub fn with_target(mut self, request: &PlannedRequest, rendered: &Rendered) -> Self {
+        if request.operation.is_none() && request.provider.is_some() {
+            let target = rendered.shown_target();
+            let path = target.split('?').next().unwrap_or_default();
+            self.what = format!("{} {path}", request.method);
+        }
+        self
+    }
+
     /// ``page 2 of `list_devices` ``
     pub fn request(&self) -> String {
         match self.page {

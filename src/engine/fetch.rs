@@ -38,6 +38,13 @@ pub struct Call<'c> {
     pub may_be_done: Cell<bool>,
 }
 
+impl Call<'_> {
+    /// The origin that pays for repetitions.
+    fn origin(&self) -> String {
+        self.realm.origins().first().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
 /// A request that is settled: nothing of it will be sent again.
 pub struct Settled {
     /// The answer; `None` when it was cut and nobody needs it.
@@ -62,7 +69,8 @@ struct Tries {
 }
 
 impl Engine<'_> {
-    /// Sends a request until it is settled.
+    /// Sends a request until it is settled. Every effect that a step has on a provider goes through here, with the class
+    /// that [`PlannedRequest::effect`] says: what keeps intents and outcomes has its place around this function.
     ///
     /// # Errors
     /// When no attempt was answered, or it is not known what became of one.
@@ -89,7 +97,7 @@ impl Engine<'_> {
                 continue;
             }
             let wait = match self.what_next(call, &attempt, ending, &tries) {
-                Some(Next::Wait(wait)) => wait,
+                Some(Next::Wait(wait)) if self.budget.pay(&call.origin(), ending) => wait,
                 end => return self.settle(call, attempt, ending, end, &tries),
             };
             self.exchange.report(attempt.record, Some(wait));
@@ -162,6 +170,9 @@ impl Engine<'_> {
     }
 
     fn note_ending(&self, call: &Call<'_>, ending: Ending) {
+        if ending == Ending::Done {
+            self.budget.earn(&call.origin());
+        }
         if ending.is_surely_not_done() {
             return;
         }
@@ -311,15 +322,13 @@ impl Engine<'_> {
             (Cause::Unknown, _) => Some(format!(
                 "look at {provider} whether it was done before you run this again, or it may be done twice"
             )),
+            (_, Some(Next::Wait(_))) => Some(format!(
+                "run it again later: so much was repeated in this run that {provider} is left alone now"
+            )),
             (_, Some(Next::AskedToWait(wish))) => {
                 Some(format!("run it again in {}: {provider} asks for that pause", duration(wish)))
             }
-            (Cause::Unavailable, _) if self.course.is_safe_to_rerun() => {
-                Some("run it again later; nothing is half done".to_owned())
-            }
-            (Cause::Unavailable, _) => Some(
-                "run it again later, but mind that earlier steps of this run would be done again".to_owned(),
-            ),
+            (Cause::Unavailable, _) => Some(self.course.rerun_advice().to_owned()),
             _ => None,
         }
     }
@@ -338,7 +347,7 @@ impl Engine<'_> {
             true => trouble.caused_by(Cause::Unknown).note("nobody knows whether it was done").advice(
                 format!("look at {} whether it was done before you run this again", call.subject.provider),
             ),
-            false => trouble.advice("run it again"),
+            false => trouble.advice(self.course.rerun_advice()),
         };
         StepError { is_unknown, is_interruption, ..self.error(trouble) }
     }

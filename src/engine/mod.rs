@@ -2,6 +2,7 @@
 //!
 //! [`run`] does it all. Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
 
+mod budget;
 mod cleanup;
 mod core;
 mod course;
@@ -10,7 +11,10 @@ mod error;
 mod expect;
 mod failure;
 mod fetch;
+mod judge;
 mod limits;
+mod listing;
+mod looping;
 mod outputs;
 mod pages;
 mod references;
@@ -18,6 +22,7 @@ mod request;
 mod rows;
 mod run;
 mod save;
+mod saving;
 mod scope;
 mod secrets;
 mod selection;

@@ -1,6 +1,9 @@
 //! From one page of a list to the next, and whether the list is complete.
 
-use crate::document::{PageKind, Paginate, Reader};
+use crate::document::{PageKind, PagePlace, Paginate, Reader};
+use crate::exchange::Rendered;
+use crate::source::Spanned;
+use crate::template::json_to_text;
 use serde_json::Value as Json;
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
@@ -56,6 +59,39 @@ pub enum PageProblem {
     },
 }
 
+/// The position that the first request of a list carries; `None` = none.
+pub fn first_position(keys: &Paginate) -> Option<String> {
+    match keys.by.value {
+        PageKind::Page => Some(number(keys, 0).to_string()),
+        PageKind::Cursor => None,
+    }
+}
+
+fn number(keys: &Paginate, pages_before: u32) -> u64 {
+    let value = |key: &Option<Spanned<u32>>| key.as_ref().map_or(1, |key| u64::from(key.value));
+    value(&keys.start) + u64::from(pages_before) * value(&keys.step)
+}
+
+/// Puts a position on a request. Returns false when it belongs into the body and that is no JSON map.
+#[must_use]
+pub fn put_position(rendered: &mut Rendered, keys: &Paginate, position: String) -> bool {
+    match keys.place {
+        Some(PagePlace::Json) => rendered.set_json(&keys.param.value, number_or_text(position)),
+        Some(PagePlace::Query) | None => {
+            rendered.set_query(&keys.param.value, position);
+            true
+        }
+    }
+}
+
+/// A number in a JSON body is written as one, unless that would change its digits.
+fn number_or_text(position: String) -> Json {
+    match position.parse::<u64>() {
+        Ok(number) if number.to_string() == position => number.into(),
+        _ => position.into(),
+    }
+}
+
 /// Walks the pages of one list.
 pub struct Pager<'a> {
     keys: &'a Paginate,
@@ -89,20 +125,6 @@ impl<'a> Pager<'a> {
     /// How many pages there are, if the provider has said so.
     pub fn pages(&self) -> Option<u32> {
         self.pages.map(|pages| u32::try_from(pages).unwrap_or(u32::MAX))
-    }
-
-    /// The position that the first request carries; `None` = none.
-    pub fn first_position(&self) -> Option<String> {
-        match self.keys.by.value {
-            PageKind::Page => Some(self.number(0).to_string()),
-            PageKind::Cursor => None,
-        }
-    }
-
-    fn number(&self, pages_before: u32) -> u64 {
-        let value =
-            |key: &Option<crate::source::Spanned<u32>>| key.as_ref().map_or(1, |key| u64::from(key.value));
-        value(&self.keys.start) + u64::from(pages_before) * value(&self.keys.step)
     }
 
     /// Takes a page. `read` reads from its answer. Returns the position of the next page; `None` = this was the last.
@@ -160,7 +182,7 @@ impl<'a> Pager<'a> {
         read: &dyn Fn(&Reader) -> Option<Json>,
     ) -> Result<Option<u64>, PageProblem> {
         let Some(reader) = reader else { return Ok(None) };
-        let text = read(reader).and_then(|value| crate::template::json_to_text(&value));
+        let text = read(reader).and_then(|value| json_to_text(&value));
         match text.and_then(|text| text.trim().parse().ok()) {
             Some(number) => Ok(Some(number)),
             None => Err(PageProblem::Silent { page: self.page, what, key }),
@@ -175,15 +197,13 @@ impl<'a> Pager<'a> {
             (None, Some(total)) => is_empty || self.rows >= total,
             (None, None) => is_empty,
         };
-        (!is_last).then(|| self.number(self.page).to_string())
+        (!is_last).then(|| number(self.keys, self.page).to_string())
     }
 
     fn next_cursor(&mut self, read: &dyn Fn(&Reader) -> Option<Json>) -> Result<Option<String>, PageProblem> {
         let cursor = match self.keys.next.as_ref().and_then(read) {
             None | Some(Json::Null) => return Ok(None),
-            Some(value) => {
-                crate::template::json_to_text(&value).ok_or(PageProblem::OddCursor { page: self.page })?
-            }
+            Some(value) => json_to_text(&value).ok_or(PageProblem::OddCursor { page: self.page })?,
         };
         if cursor.is_empty() {
             return Ok(None);
@@ -222,7 +242,7 @@ mod tests {
     fn walk(yaml: &str, pages: &[(&[i32], Json)]) -> (Vec<String>, Result<(), String>) {
         let keys = paginate(yaml);
         let mut pager = Pager::new(&keys);
-        let mut asked = vec![pager.first_position().unwrap_or_default()];
+        let mut asked = vec![first_position(&keys).unwrap_or_default()];
         for (rows, body) in pages {
             let read = |reader: &Reader| match &reader.place {
                 ReaderPlace::Path(path) => path.read(body),

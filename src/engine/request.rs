@@ -2,31 +2,23 @@
 
 use super::core::{Engine, moment};
 use super::error::StepError;
-use super::expect;
 use super::failure::{Subject, Trouble};
 use super::fetch::{Call, Settled};
+use super::listing::Pages;
 use super::outputs::{self, OutputProblem, Outputs};
-use super::pages::Pager;
 use super::references::own_expressions;
-use super::rows;
 use super::save::SavedFile;
 use super::scope::StepRecord;
 use super::stage::Stage;
 use super::tally::Tally;
 use super::value::Value;
-use crate::document::{Field, Literal, PagePlace, Paginate, Reader, Tree};
-use crate::event::EventKind;
+use crate::document::{Literal, Tree};
 use crate::exchange::{Answer, Origin, Parts, Realm, RenderError, Rendered, render};
 use crate::model::exit::Cause;
-use crate::model::words::counted;
-use crate::plan::{
-    PlannedCall, PlannedPath, PlannedRequest, PlannedSave, PlannedStep, SaveForm, Scoped, TemplateScope,
-};
+use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep, Scoped, TemplateScope};
 use crate::template::{Data, Moment, Scope, SharedJson};
 use serde_json::{Value as Json, json};
-use std::borrow::Cow;
 use std::cell::Cell;
-use std::path::Path;
 use std::rc::Rc;
 use url::Url;
 
@@ -58,13 +50,6 @@ impl Scopes {
     }
 }
 
-/// What the pages of a request have brought together.
-struct Pages {
-    last: Settled,
-    kept: Vec<Json>,
-    row_count: Option<u64>,
-}
-
 impl<'a> Engine<'a> {
     /// Sends the request of a step, for one item if the step is a loop.
     ///
@@ -84,6 +69,7 @@ impl<'a> Engine<'a> {
         let mut scopes = self.scopes(step, request, stage, &moment).await?;
         let rendered = self.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
+        let subject = subject.with_target(request, &rendered);
         let mut call = self.call(step, request, stage, subject, &scopes)?;
         let registration = self.cleanup.register(step, &stage.frame);
         let pages = self.pages(&mut call, &mut rendered, &scopes, tally, file).await;
@@ -233,199 +219,6 @@ impl<'a> Engine<'a> {
         Ok(Rc::new(Realm::new(origin.into_iter().collect(), false)))
     }
 
-    /// Fetches all pages; without paging, the one answer. Rows are saved page by page.
-    async fn pages(
-        &self,
-        call: &mut Call<'_>,
-        rendered: &mut Rendered,
-        scopes: &Scopes,
-        tally: &mut Tally,
-        file: &mut Option<SavedFile>,
-    ) -> Result<Pages, StepError> {
-        let request = call.request;
-        let mut pager = request.paginate.as_ref().map(Pager::new);
-        if let (Some(pager), Some(keys)) = (&pager, &request.paginate) {
-            self.set_position(rendered, keys, pager.first_position(), call)?;
-        }
-        let mut kept = Vec::new();
-        loop {
-            call.subject.page = pager.as_ref().map(|pager| pager.page() + 1);
-            let mut settled = self.fetch(call, rendered, tally).await?;
-            self.judge(call, &settled, scopes)?;
-            let rows = self.take_rows(call, &mut settled)?;
-            self.save(call, &settled, rows.as_deref(), scopes, file)?;
-            if let Some(rows) = &rows {
-                tally.rows = Some(tally.rows.unwrap_or(0) + rows.len() as u64);
-            }
-            let next = self.next_position(call, pager.as_mut(), &settled, rows.as_deref(), tally)?;
-            if let Some(rows) = rows.filter(|_| request.rows.are_kept) {
-                kept.extend(rows);
-            }
-            match (next, &request.paginate) {
-                (Some(position), Some(keys)) => self.set_position(rendered, keys, Some(position), call)?,
-                _ => return Ok(Pages { last: settled, kept, row_count: tally.rows }),
-            }
-        }
-    }
-
-    fn set_position(
-        &self,
-        rendered: &mut Rendered,
-        keys: &Paginate,
-        position: Option<String>,
-        call: &Call<'_>,
-    ) -> Result<(), StepError> {
-        let Some(position) = position else { return Ok(()) };
-        let is_set = match keys.place {
-            Some(PagePlace::Json) => rendered.set_json(&keys.param.value, number_or_text(position)),
-            Some(PagePlace::Query) | None => {
-                rendered.set_query(&keys.param.value, position);
-                true
-            }
-        };
-        if is_set {
-            return Ok(());
-        }
-        let headline =
-            format!("the body of `{}` has no place for the page: it is no JSON map", call.subject.what);
-        Err(self.error(Trouble::new(Cause::Step, headline).at(keys.param.span)))
-    }
-
-    fn next_position(
-        &self,
-        call: &Call<'_>,
-        pager: Option<&mut Pager<'_>>,
-        settled: &Settled,
-        rows: Option<&[Json]>,
-        tally: &mut Tally,
-    ) -> Result<Option<String>, StepError> {
-        let Some(pager) = pager else { return Ok(None) };
-        let read = |reader: &Reader| settled.answer.as_ref()?.read(reader);
-        let next = pager.take(rows.unwrap_or_default(), &read);
-        tally.pages = Some(pager.page());
-        self.events.emit(EventKind::StepProgress {
-            page: Some((pager.page(), pager.pages())),
-            item: None,
-            rows: tally.rows.unwrap_or(0),
-        });
-        next.map_err(|problem| self.error(call.subject.incomplete(&problem).request(&settled.request_line)))
-    }
-
-    /// Whether an answer is a success: its status, the provider's sign, a body that can be read.
-    fn judge(&self, call: &Call<'_>, settled: &Settled, scopes: &Scopes) -> Result<(), StepError> {
-        let Some(answer) = settled.answer.as_ref().filter(|_| !settled.is_fine) else { return Ok(()) };
-        let fail = |trouble: Trouble| {
-            let trouble = self.with_words_of_provider(trouble, call, answer);
-            Err(self.error(trouble.request(&settled.request_line)))
-        };
-        if !call.request.status.contains(answer.status) {
-            return fail(call.subject.refusal(answer));
-        }
-        if let Some(problem) = &answer.problem {
-            let headline = format!("{}, but {problem}", call.subject.answered(answer.status));
-            return fail(Trouble::new(Cause::Step, headline));
-        }
-        if is_foreign_page(call.request, answer) {
-            let headline = format!("{} with an HTML page", call.subject.answered(answer.status));
-            let advice =
-                "something in front of the provider may have answered: a proxy, the sign-in of a network";
-            return fail(Trouble::new(Cause::Step, headline).advice(advice));
-        }
-        let provider = call.request.provider.map(|provider| self.plan.provider(provider));
-        if let Some(sign) = provider.and_then(|provider| provider.success.as_ref()) {
-            let scope = scopes.operation.clone().with("response", answer.data());
-            let is_success = sign.holds(&scope).map_err(|error| self.evaluation_error(&error))?;
-            if !is_success {
-                let headline = format!("{}, but says that it failed", call.subject.answered(answer.status));
-                return fail(Trouble::new(Cause::Step, headline));
-            }
-        }
-        self.judge_schema(call, answer).or_else(fail)
-    }
-
-    fn judge_schema(&self, call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
-        let Some(schema) = &call.request.schema else { return Ok(()) };
-        let violations = expect::violations(schema, &answer.body).map_err(|reason| {
-            Trouble::new(Cause::Invalid, format!("the schema under `expect` is no JSON Schema: {reason}"))
-        })?;
-        if violations.is_empty() {
-            return Ok(());
-        }
-        let headline = format!("the answer to {} does not fulfil the schema", call.subject.request());
-        Err(violations.iter().fold(Trouble::new(Cause::Step, headline), |trouble, violation| {
-            let place = if violation.place.is_empty() { "the body itself" } else { &violation.place };
-            trouble.note(format!("{place}: `{}`", violation.keyword))
-        }))
-    }
-
-    /// Takes the rows out of an answer, if the step wants them.
-    fn take_rows(&self, call: &Call<'_>, settled: &mut Settled) -> Result<Option<Vec<Json>>, StepError> {
-        if !call.request.rows.are_read {
-            return Ok(None);
-        }
-        let body = settled.answer.as_ref().map_or(&Json::Null, |answer| &answer.body);
-        let rows = rows::extract(&call.request.rows, body);
-        rows.map(Some)
-            .map_err(|problem| self.error(call.subject.no_rows(&problem).request(&settled.request_line)))
-    }
-
-    fn save(
-        &self,
-        call: &Call<'_>,
-        settled: &Settled,
-        rows: Option<&[Json]>,
-        scopes: &Scopes,
-        file: &mut Option<SavedFile>,
-    ) -> Result<(), StepError> {
-        let (Some(save), Some(file)) = (&call.request.save, file) else { return Ok(()) };
-        let written = match (save.form, &settled.answer) {
-            (SaveForm::Body, Some(answer)) => file.push_body(&answer.bytes),
-            (SaveForm::Body, None) => Ok(()),
-            (SaveForm::Rows(_), _) => {
-                let rows = rows.unwrap_or_default().iter();
-                let rows = rows.map(|row| self.columns(save, row, scopes)).collect::<Result<Vec<_>, _>>()?;
-                rows.iter().try_for_each(|row| file.push_row(row))
-            }
-        };
-        written.map_err(|error| self.file_error(file.path(), &error))
-    }
-
-    /// The failure of a file.
-    pub fn file_error(&self, path: &Path, error: &std::io::Error) -> StepError {
-        let headline = format!("failed to write {}: {error}", path.display());
-        self.error(Trouble::new(Cause::Machine, headline).advice("give it a place where it can be written"))
-    }
-
-    /// A row reduced to the columns that are wanted. A path that finds nothing gives null.
-    fn columns<'r>(
-        &self,
-        save: &PlannedSave,
-        row: &'r Json,
-        scopes: &Scopes,
-    ) -> Result<Cow<'r, Json>, StepError> {
-        if save.fields.is_empty() {
-            return Ok(Cow::Borrowed(row));
-        }
-        let mut columns = serde_json::Map::new();
-        for (name, field) in save.fields.iter() {
-            let value = match field {
-                Field::Path(path) => path.read(row).unwrap_or(Json::Null),
-                Field::Template(template) => {
-                    let scope = scopes.playbook.clone().with("row", row.clone());
-                    let value = Value::of_template(template, &scope, self.events.redactor())
-                        .map_err(|error| self.evaluation_error(&error))?;
-                    if !value.secrets.is_empty() {
-                        let headline = format!("the column `{}` would hold a secret", name.value);
-                        return Err(self.error(Trouble::new(Cause::Step, headline).at(template.span())));
-                    }
-                    value.json
-                }
-            };
-            columns.insert(name.value.clone(), value);
-        }
-        Ok(Cow::Owned(Json::Object(columns)))
-    }
-
     /// Reads the outputs of the last answer and asks the conditions.
     fn conclude(
         &self,
@@ -467,43 +260,6 @@ impl<'a> Engine<'a> {
                 }
             },
         )
-    }
-
-    fn ask_conditions(
-        &self,
-        call: &Call<'_>,
-        last: &Settled,
-        row_count: Option<u64>,
-        scopes: &Scopes,
-    ) -> Result<(), StepError> {
-        let unmet = expect::unmet(scopes.pair(&call.request.that));
-        let Some(condition) = unmet.map_err(|error| self.evaluation_error(&error))? else { return Ok(()) };
-        let expression = condition.expression();
-        let headline =
-            format!("the answer to `{}` does not satisfy `{}`", call.subject.what, expression.code());
-        let mut trouble =
-            Trouble::new(Cause::Step, headline).at(expression.span()).request(&last.request_line);
-        let reads = |name| expression.references().iter().any(|reference| reference.path() == name);
-        if let Some(count) = row_count.filter(|_| reads("row_count")) {
-            trouble = trouble.note(format!("the answer has {}", counted(count, "row")));
-        }
-        if reads("response.status") {
-            trouble = trouble.note(format!("its status is {}", last.status));
-        }
-        Err(self.error(trouble))
-    }
-}
-
-/// A web page where data is wanted: no API answers so, unless the step wants the page itself.
-fn is_foreign_page(request: &PlannedRequest, answer: &Answer) -> bool {
-    let wants_body = request.save.as_ref().is_some_and(|save| save.form == SaveForm::Body);
-    answer.is_html() && !wants_body && !request.is_status_written
-}
-
-fn number_or_text(position: String) -> Json {
-    match position.parse::<u64>() {
-        Ok(number) if number.to_string() == position => number.into(),
-        _ => position.into(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A whole run: from the first secret to the last logout.
 
+use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::core::Engine;
 use super::course::Course;
@@ -104,6 +105,7 @@ async fn prepare<'a>(
         sessions,
         names,
         limits,
+        budget: Budget::default(),
         cleanup: Cleanup::default(),
         course: Course::default(),
     })

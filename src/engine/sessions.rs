@@ -9,15 +9,13 @@ use super::stage::Stage;
 use super::tally::Tally;
 use super::value::Value;
 use crate::document::Tree;
-use crate::event::{SessionEnd, SessionNote};
+use crate::event::SessionEnd;
 use crate::model::exit::Cause;
 use crate::model::secret::SecretText;
-use crate::model::words::{self, duration};
+use crate::model::words;
 use crate::plan::{PlannedStep, ProviderIndex, StoreTarget};
 use crate::port::StoreKey;
 use crate::template::{Scope, Template, json_to_text};
-use jiff::Timestamp;
-use std::time::Duration;
 
 impl Engine<'_> {
     /// Opens a session, with what the step gives or what the provider's chains find.
@@ -36,7 +34,7 @@ impl Engine<'_> {
         let opening = self.sessions.authenticate(provider, method, given);
         let opened = stage.limits.finish(self.world, opening).await;
         let note = opened.map_err(|interruption| self.interrupted(interruption, "the sign-in"))??;
-        tally.detail = Some(session_words(&note));
+        tally.detail = Some(note.words());
         Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })
     }
 
@@ -61,7 +59,7 @@ impl Engine<'_> {
     ) -> Result<StepRecord, StepError> {
         let closed = stage.limits.finish(self.world, self.sessions.logout(provider)).await;
         let end = closed.map_err(|interruption| self.interrupted(interruption, "the logout"))?;
-        tally.detail = end.as_ref().and_then(|end| end_words(end, self.world.clock.now()));
+        tally.detail = end.as_ref().map(|end| end.words(self.world.clock.now()));
         match end {
             None => {
                 tally.detail = Some("nothing to close".to_owned());
@@ -124,29 +122,5 @@ impl Engine<'_> {
                 (StoreKey::credential(provider_name, account.profile(), credential), origins)
             }
         }
-    }
-}
-
-/// `as ops@example.com, valid 4 h`
-fn session_words(note: &SessionNote) -> String {
-    let who = match (&note.account, &note.method) {
-        (Some(account), _) => Some(format!("as {account}")),
-        (None, method) => method.as_ref().map(ToString::to_string),
-    };
-    let valid = note.valid_for_ms.map(|life| format!("valid {}", duration(Duration::from_millis(life))));
-    [who, valid].into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-fn end_words(end: &SessionEnd, now: Timestamp) -> Option<String> {
-    match end {
-        SessionEnd::Closed | SessionEnd::Failed { .. } => None,
-        SessionEnd::AlreadyOver => Some("had ended before".to_owned()),
-        SessionEnd::Forgotten { valid_until } => Some(match valid_until {
-            Some(until) => format!(
-                "no logout on this API: tokens forgotten here, they end at {}",
-                words::moment(*until, now)
-            ),
-            None => "no logout on this API: tokens forgotten here".to_owned(),
-        }),
     }
 }

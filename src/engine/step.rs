@@ -4,22 +4,18 @@ use super::core::{Engine, moment};
 use super::error::StepError;
 use super::failure::{Trouble, interruption_words};
 use super::limits::{Interruption, TimeLimit};
-use super::outputs::{self, Outputs};
+use super::outputs::Outputs;
 use super::references::steps_built_upon;
-use super::rows;
-use super::save::{SavedFile, partial_name};
+use super::save::SavedFile;
 use super::scope::StepRecord;
 use super::stage::Stage;
 use super::tally::Tally;
 use super::value::Value;
-use crate::document::{OnError, Tree};
-use crate::event::{EventKind, Failure, FileNote, StepNote, StepResult, StepStatus};
+use crate::document::OnError;
+use crate::event::{EventKind, Failure, StepNote, StepResult, StepStatus};
 use crate::model::exit::Cause;
-use crate::model::words::counted;
-use crate::plan::{Group, Loop, PlannedRequest, PlannedSave, PlannedStep, StepKind};
-use crate::template::{Data, SharedJson};
+use crate::plan::{Group, PlannedRequest, PlannedStep, StepKind};
 use futures_util::future::{FutureExt, LocalBoxFuture};
-use serde_json::Value as Json;
 use std::time::Duration;
 
 /// Whether a list of steps goes on.
@@ -93,7 +89,7 @@ impl<'a> Engine<'a> {
             (true, _) => self.course.fail(Cause::Cleanup),
             (false, true) if !self.course.has_failed_for(cause) => {
                 let headline = format!("{why} before `{}`", step.label());
-                let trouble = Trouble::new(cause, headline).advice("run it again");
+                let trouble = Trouble::new(cause, headline).advice(self.course.rerun_advice());
                 self.course.fail_without_step(trouble.into_failure(
                     self.events,
                     self.sources,
@@ -104,7 +100,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn conclude_step(
+    pub fn conclude_step(
         &self,
         step: &'a PlannedStep,
         stage: &Stage,
@@ -153,9 +149,8 @@ impl<'a> Engine<'a> {
             None => self.once(step, &stage, tally, &mut file).await,
             Some(repeated) => self.each_item(step, repeated, &stage, tally, &mut file).await,
         };
-        let failed_items = tally.items.is_some_and(|(_, failed)| failed > 0);
         match file {
-            Some(file) => self.end_file(file, end, failed_items, tally),
+            Some(file) => self.end_file(file, end, tally),
             None => end,
         }
     }
@@ -167,7 +162,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Does a step once: what it is there for.
-    fn once<'s>(
+    pub fn once<'s>(
         &'s self,
         step: &'a PlannedStep,
         stage: &'s Stage,
@@ -229,138 +224,7 @@ impl<'a> Engine<'a> {
         Ok(StepRecord { has_succeeded: true, outputs, ..StepRecord::default() })
     }
 
-    /// Does a step for each item, in their order.
-    async fn each_item(
-        &self,
-        step: &'a PlannedStep,
-        repeated: &'a Loop,
-        stage: &Stage,
-        tally: &mut Tally,
-        file: &mut Option<SavedFile>,
-    ) -> Result<StepRecord, StepError> {
-        let items = self.items(step, &repeated.over, stage).await?;
-        let count = items.len();
-        tally.items = Some((count, 0));
-        tally.rows = reads_rows(step).then_some(0);
-        let unknown_before = self.course.unknown();
-        let mut brought = Brought::default();
-        for (index, item) in items.into_iter().enumerate() {
-            stage.limits.check(self.world).map_err(|interruption| {
-                self.interrupted(interruption, &format!("item {} of {count}", index + 1))
-            })?;
-            let rows = tally.rows.unwrap_or(0);
-            self.events.emit(EventKind::StepProgress { page: None, item: Some((index + 1, count)), rows });
-            let item_stage = stage.of_item(&repeated.item_name, item, index + 1);
-            match self.item(step, &item_stage, tally, file).await {
-                Ok(record) => brought.add(Some(record)),
-                Err(flow) => {
-                    tally.items = tally.items.map(|(count, failed)| (count, failed + 1));
-                    if flow == Flow::Stop {
-                        return Err(StepError::reported(self.course.unknown() > unknown_before));
-                    }
-                    brought.add(None);
-                }
-            }
-        }
-        match tally.items {
-            Some((_, failed)) if failed > 0 => {
-                stage.frame.record(step, brought.into_record(step, tally.rows, false));
-                Err(StepError::reported(self.course.unknown() > unknown_before))
-            }
-            _ => Ok(brought.into_record(step, tally.rows, true)),
-        }
-    }
-
-    /// Does a step for one item and tells how that ended. `Err`: it failed, and whether the next item follows.
-    async fn item(
-        &self,
-        step: &'a PlannedStep,
-        stage: &Stage,
-        loop_tally: &mut Tally,
-        file: &mut Option<SavedFile>,
-    ) -> Result<StepRecord, Flow> {
-        // Until the item has brought something, its cleanup is to see nothing, rather than the lists of the loop.
-        stage.frame.record(step, StepRecord::default());
-        let note = self.note(step, stage);
-        self.events.emit(EventKind::StepStarted { step: note.clone() });
-        let started = self.world.clock.elapsed();
-        let mut tally = Tally::default();
-        let end = self.once(step, stage, &mut tally, file).await;
-        loop_tally.add(&tally);
-        let took = self.world.clock.elapsed().saturating_sub(started);
-        let record = end.as_ref().ok().cloned();
-        let flow = self.conclude_step(step, stage, note, end, tally, took);
-        record.ok_or(flow)
-    }
-
-    async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {
-        let expressions: Vec<_> =
-            over.templates().into_iter().flat_map(|template| template.expressions()).collect();
-        let scope = self.scope(stage, &moment(self.world), &expressions).await?;
-        let list = Value::of_tree(over, &scope, self.events.redactor());
-        let list = list.map_err(|error| self.evaluation_error(&error))?;
-        let Json::Array(items) = list.json else {
-            let headline = format!("`{}` loops over {}, not a list", step.label(), rows::kind(&list.json));
-            return Err(self.error(Trouble::new(Cause::Step, headline).at(over.span)));
-        };
-        let items = items.into_iter().map(|json| {
-            let (secrets, unknown) = (list.secrets.clone(), list.unknown.clone());
-            Value { json, secrets, unknown }.into_data()
-        });
-        Ok(items.collect())
-    }
-
-    async fn begin_file(&self, step: &PlannedStep, stage: &Stage) -> Result<Option<SavedFile>, StepError> {
-        let StepKind::Request(request) = &step.kind else { return Ok(None) };
-        let Some(PlannedSave { file, form, .. }) = &request.save else { return Ok(None) };
-        let expressions: Vec<_> = file.expressions().collect();
-        let scope = self.scope(stage, &moment(self.world), &expressions).await?;
-        let path = file.evaluate(&scope).map_err(|error| self.evaluation_error(&error))?;
-        let path = path.value.as_str().unwrap_or_default().to_owned();
-        let created = SavedFile::create(&*self.world.output, path.as_ref(), *form);
-        created.map(Some).map_err(|error| self.file_error(path.as_ref(), &error))
-    }
-
-    /// Gives the file its name if all is in it; else what is there stays as `FILE.partial`, and the failure says so.
-    fn end_file(
-        &self,
-        file: SavedFile,
-        end: Result<StepRecord, StepError>,
-        has_failed_items: bool,
-        tally: &mut Tally,
-    ) -> Result<StepRecord, StepError> {
-        let path = file.path().to_owned();
-        if end.is_ok() && !has_failed_items {
-            file.commit().map_err(|error| self.file_error(&path, &error))?;
-            let path = self.events.clean(path.display().to_string());
-            tally.file = Some(FileNote { path, is_complete: true });
-            return end;
-        }
-        let has_content = file.has_content();
-        file.leave_partial().map_err(|error| self.file_error(&path, &error))?;
-        if !has_content {
-            return end;
-        }
-        let name = partial_name(&path);
-        tally.file = Some(FileNote { path: self.events.clean(&name), is_complete: false });
-        end.map_err(|error| self.with_partial(error, &name, tally))
-    }
-
-    fn with_partial(&self, error: StepError, name: &str, tally: &Tally) -> StepError {
-        let Some(mut failure) = error.failure else { return error };
-        let what = match (tally.rows, tally.pages) {
-            (Some(rows), Some(pages)) => {
-                format!("{} of {}", counted(rows, "row"), counted(pages.into(), "page"))
-            }
-            (Some(rows), None) => counted(rows, "row"),
-            (None, _) => "what came before".to_owned(),
-        };
-        let first = failure.advice.take().map(|advice| format!("{advice}. ")).unwrap_or_default();
-        failure.advice = Some(self.events.clean(format!("{first}{what} are in {name}")));
-        StepError { failure: Some(failure), ..error }
-    }
-
-    fn note(&self, step: &PlannedStep, stage: &Stage) -> StepNote {
+    pub fn note(&self, step: &PlannedStep, stage: &Stage) -> StepNote {
         let label = step.label();
         let name = step.name.as_ref().filter(|name| **name != label);
         StepNote {
@@ -394,43 +258,5 @@ impl<'a> Engine<'a> {
             failure,
         };
         self.events.emit(EventKind::StepFinished { step, result: Box::new(result) });
-    }
-}
-
-fn reads_rows(step: &PlannedStep) -> bool {
-    matches!(&step.kind, StepKind::Request(request) if request.rows.are_read)
-}
-
-/// What the items of a loop have brought so far.
-#[derive(Default)]
-struct Brought {
-    outputs: Vec<Option<Outputs>>,
-    rows: Vec<SharedJson>,
-    status: Option<u16>,
-}
-
-impl Brought {
-    /// Adds an item; `None` = it failed.
-    fn add(&mut self, item: Option<StepRecord>) {
-        let Some(record) = item else { return self.outputs.push(None) };
-        self.outputs.push(Some(record.outputs));
-        self.rows.extend(record.rows);
-        self.status = record.status;
-    }
-
-    fn into_record(self, step: &PlannedStep, row_count: Option<u64>, has_succeeded: bool) -> StepRecord {
-        let names: Vec<&str> = match &step.kind {
-            StepKind::Request(request) => request.outputs.iter().map(|output| output.name.as_str()).collect(),
-            StepKind::Group(group) => group.outputs.iter().map(|(name, _)| name.as_str()).collect(),
-            _ => Vec::new(),
-        };
-        StepRecord {
-            has_succeeded,
-            is_skipped: false,
-            status: self.status,
-            outputs: outputs::of_items(&names, &self.outputs),
-            rows: row_count.map(|_| SharedJson::concat(self.rows)),
-            row_count,
-        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod kind;
 mod outcome;
+mod session;
 mod sink;
 
 pub use kind::{

@@ -84,6 +84,15 @@ pub struct EntryReport {
     /// What it did, in a few words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<Redacted>,
+    /// The status of the last answer to its requests, sign-in included.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub http_status: Option<u16>,
+    /// Why its last request got no whole answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<Redacted>,
+    /// How often its last request was tried.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attempts: Option<u32>,
     /// Rows of all pages and items.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rows: Option<u64>,
@@ -126,6 +135,9 @@ impl EntryReport {
             depth: 0,
             status: StepStatus::Done,
             detail: None,
+            http_status: None,
+            problem: None,
+            attempts: None,
             rows: None,
             pages: None,
             items: None,
@@ -154,13 +166,22 @@ impl EntryReport {
 pub struct ReportFold {
     report: RunReport,
     session_requests: Requests,
+    last_attempt: LastAttempt,
 }
 
 impl Default for ReportFold {
     fn default() -> Self {
         let report = RunReport { version: 1, ..RunReport::default() };
-        Self { report, session_requests: Requests::default() }
+        Self { report, session_requests: Requests::default(), last_attempt: LastAttempt::default() }
     }
+}
+
+/// How the last attempt ended, and which one it was. Empty when a step begins.
+#[derive(Debug, Default)]
+struct LastAttempt {
+    status: Option<u16>,
+    problem: Option<Redacted>,
+    number: Option<u32>,
 }
 
 /// Requests for sessions that no entry has taken up yet.
@@ -195,7 +216,15 @@ impl ReportFold {
     /// An entry with the requests for sessions that were made since the last one.
     fn entry(&mut self, kind: EntryKind, label: Redacted, took: Duration) -> EntryReport {
         let Requests { sent, retries } = std::mem::take(&mut self.session_requests);
-        EntryReport { requests: sent, retries, ..EntryReport::new(kind, label, took) }
+        let LastAttempt { status, problem, number } = std::mem::take(&mut self.last_attempt);
+        EntryReport {
+            requests: sent,
+            retries,
+            http_status: status,
+            problem,
+            attempts: number,
+            ..EntryReport::new(kind, label, took)
+        }
     }
 
     fn session_opened(&mut self, session: &SessionNote, took: Duration) {
@@ -253,15 +282,17 @@ impl EventSink for ReportFold {
                 self.report.started_at = Some(event.at);
             }
             EventKind::Warning { text } => self.report.warnings.push(text.clone()),
-            EventKind::AttemptFinished { purpose, attempt, was_sent, .. } => {
+            EventKind::AttemptFinished { purpose, attempt, was_sent, status, problem, .. } => {
                 self.attempt(*purpose, *attempt, *was_sent);
+                let problem = problem.clone();
+                self.last_attempt = LastAttempt { status: *status, problem, number: Some(*attempt) };
             }
+            EventKind::StepStarted { .. } => self.last_attempt = LastAttempt::default(),
             EventKind::SessionOpened { session, took } => self.session_opened(session, *took),
             EventKind::SessionClosed { provider, end, took } => self.session_closed(provider, end, *took),
             EventKind::StepFinished { step, result } => self.step_finished(step, result),
             EventKind::RunFinished { verdict } => self.run_finished(verdict, event.elapsed),
             EventKind::CleanupStarted { .. }
-            | EventKind::StepStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::SessionRefreshed { .. } => {}
         }

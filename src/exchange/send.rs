@@ -107,6 +107,11 @@ pub struct AttemptRecord {
 }
 
 impl AttemptRecord {
+    /// Whether any byte may have left this machine.
+    pub fn was_sent(&self) -> bool {
+        self.was_sent
+    }
+
     /// The address as it may be shown; after redirects the last one.
     pub fn shown_address(&self) -> &str {
         &self.shown_address
@@ -406,7 +411,7 @@ mod tests {
     }
 
     fn reason(attempt: Attempt) -> String {
-        attempt.outcome.err().expect("a failure").to_string()
+        attempt.outcome.expect_err("a failure").to_string()
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! What one entry of the report says, in a few words.
 
-use crate::event::{EntryKind, EntryReport, FileNote, SessionEnd, SessionNote, StepStatus};
-use crate::model::words::{counted, duration, moment};
+use crate::event::{EntryKind, EntryReport, FileNote, SessionNote, StepStatus};
+use crate::model::words::{counted, duration};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -23,15 +23,26 @@ pub(super) fn details(entry: &EntryReport, now: Timestamp) -> String {
     let is_done = entry.status == StepStatus::Done;
     let parts = [
         entry.name.as_ref().map(ToString::to_string),
-        entry.detail.as_ref().map(ToString::to_string),
-        entry.session.as_ref().map(session),
-        entry.session_end.as_ref().map(|end| session_end(end, now)),
+        entry.detail.as_ref().map(ToString::to_string).or_else(|| end_of_attempts(entry)),
+        entry.session.as_ref().map(SessionNote::words),
+        entry.session_end.as_ref().map(|end| end.words(now)),
         items(entry),
         yields(entry).filter(|_| is_done),
         (is_done && entry.retries > 0).then(|| counted(entry.retries.into(), "retry")),
         (entry.status == StepStatus::NotStarted && entry.detail.is_none()).then(|| "not started".to_owned()),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// `503, 3 attempts` of a step that failed: what its last request came to.
+fn end_of_attempts(entry: &EntryReport) -> Option<String> {
+    let is_bad = matches!(entry.status, StepStatus::Failed | StepStatus::Unknown);
+    let end = entry.problem.as_ref().map(ToString::to_string);
+    let end = end.or_else(|| entry.http_status.map(|status| status.to_string())).filter(|_| is_bad)?;
+    match entry.attempts {
+        Some(attempts @ 2..) => Some(format!("{end}, {attempts} attempts")),
+        _ => Some(end),
+    }
 }
 
 /// How long it took; nothing for what took no time at all.
@@ -41,42 +52,6 @@ pub(super) fn took(entry: &EntryReport) -> String {
         StepStatus::Skipped | StepStatus::NotStarted => String::new(),
         _ if took < Duration::from_micros(500) && entry.requests == 0 => String::new(),
         _ => duration(took),
-    }
-}
-
-/// `as ops@example.com, user, valid 4 h`
-fn session(session: &SessionNote) -> String {
-    let parts = [
-        session.account.as_ref().map(|account| format!("as {account}")),
-        session.method.as_ref().filter(|_| session.account.is_none()).map(ToString::to_string),
-        session.valid_for_ms.map(|life| format!("valid {}", duration(Duration::from_millis(life)))),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-fn session_end(end: &SessionEnd, now: Timestamp) -> String {
-    match end {
-        SessionEnd::Closed => "session closed".to_owned(),
-        SessionEnd::AlreadyOver => "the session had already ended".to_owned(),
-        SessionEnd::Forgotten { valid_until } => {
-            let end = until(*valid_until, now, ", they end");
-            format!("no logout on this API: tokens forgotten here{end}")
-        }
-        SessionEnd::Failed { reason, valid_until } => {
-            let end = until(*valid_until, now, " until");
-            format!("{reason}; the session may be open{end}")
-        }
-    }
-}
-
-fn until(at: Option<Timestamp>, now: Timestamp, before: &str) -> String {
-    let Some(at) = at else { return String::new() };
-    let moment = moment(at, now);
-    let is_dated = moment.len() > "18:02 UTC".len();
-    match (before, is_dated) {
-        (", they end", true) => format!("{before} on {moment}"),
-        (", they end", false) => format!("{before} at {moment}"),
-        _ => format!("{before} {moment}"),
     }
 }
 

@@ -253,7 +253,7 @@ impl Visit<'_> {
 fn request_line(shot: &Shot) -> String {
     let times = match shot.attempts {
         1 => "sent once".to_owned(),
-        attempts => format!("sent {attempts} times in {}", words::duration(shot.took)),
+        attempts => format!("tried {attempts} times in {}", words::duration(shot.took)),
     };
     format!("{} {} · {times}", shot.method, shot.shown_address)
 }

@@ -10,6 +10,8 @@ mod freshness;
 mod login;
 mod names;
 mod needs;
+mod preview;
+mod seat;
 mod sessions;
 mod settings;
 mod values;
@@ -20,7 +22,9 @@ pub use account::Account;
 pub use failure::SignInFailure;
 pub use freshness::{Freshness, Life};
 pub use needs::{PlannedLogin, planned_logins};
-pub use sessions::{Generation, SecretPreview, Sessions, Setup};
+pub use preview::SecretPreview;
+pub use seat::Generation;
+pub use sessions::{Sessions, Setup};
 pub use wallet::Given;
 
 #[cfg(test)]

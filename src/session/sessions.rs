@@ -1,26 +1,22 @@
-use super::account::{Preparation, moment};
-use super::choice::{choose, look_up_all};
+use super::account::Preparation;
 use super::failure;
 use super::freshness::{Freshness, Life};
 use super::login::Grant;
 use super::names;
-use super::values::{self, SessionValues};
+use super::seat::{Generation, Login, Seat, Session};
+use super::values;
 use super::visit::{Trouble, Visit};
-use super::wallet::{Given, Looked};
+use super::wallet::Given;
 use super::{Account, PlannedLogin, SignInFailure};
-use crate::credential::{Missing, Preview};
-use crate::document::{AuthKeys, AuthRequest};
 use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote};
-use crate::exchange::retry::REQUEST_TIME;
-use crate::exchange::{Answer, Exchange, RenderError, Rendered};
+use crate::exchange::{Answer, Exchange, Rendered};
 use crate::model::secret::SecretText;
-use crate::plan::{Plan, PlannedMethod, ProviderIndex};
+use crate::plan::{Plan, ProviderIndex};
 use crate::template::{Data, Moment, Scope};
 use jiff::Timestamp;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 
 /// How long the closing of one session may take.
 const CLOSING_TIME: Duration = Duration::from_secs(10);
@@ -38,71 +34,13 @@ pub struct Setup {
     pub exchange: Exchange,
 }
 
-/// The number of a session's tokens: it grows with each login and refresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Generation(u64);
-
-/// Where a credential would come from, and where it would go: a line of a dry run.
-#[derive(Debug, Clone)]
-pub struct SecretPreview {
-    /// `emnify.password`
-    pub name: String,
-    /// Where it would come from. An optional credential that nobody has is not listed.
-    pub source: Result<Preview, Missing>,
-    /// The origins that it would be sent to.
-    pub origins: Vec<String>,
-}
-
 /// The sessions of a run: one for each provider at most.
 pub struct Sessions {
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     seats: Vec<Seat>,
     is_preview: bool,
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
-}
-
-/// The place of one provider's session.
-struct Seat {
-    account: Account,
-    /// Whoever opens, prolongs or closes the session holds it; the others wait and then find it done.
-    gate: Mutex<()>,
-    session: RefCell<Option<Session>>,
-    generations: Cell<u64>,
-    /// Logins that were refused: never sent again in this run.
-    refused: RefCell<Vec<Refused>>,
-}
-
-struct Refused {
-    method: String,
-    given: Given,
-    failure: SignInFailure,
-}
-
-/// A login that is wanted.
-struct Login {
-    /// The method's place in the provider's list.
-    method: usize,
-    given: Given,
-    /// No step asked for it.
-    is_implicit: bool,
-    /// It replaces a session that was refused.
-    is_on_trial: bool,
-}
-
-/// An open session.
-#[derive(Clone)]
-struct Session {
-    /// The method's place in the provider's list.
-    method: usize,
-    given: Given,
-    values: SessionValues,
-    life: Life,
-    generation: Generation,
-    order: u64,
-    account_name: Option<String>,
-    /// These tokens replace refused ones, and no answer has shown yet that they work.
-    is_on_trial: bool,
 }
 
 impl Sessions {
@@ -121,94 +59,6 @@ impl Sessions {
             failures.extend(new.filter(|failure| !failures.contains(failure)).collect::<Vec<_>>());
         }
         if failures.is_empty() { Ok(sessions) } else { Err(failures) }
-    }
-
-    /// As [`Sessions::prepare`], without asking anybody: what a dry run says about secrets, in the order of the plan. What
-    /// nobody has is no failure here, but a `Missing` in the list.
-    ///
-    /// # Errors
-    /// As [`Sessions::prepare`], but for missing credentials.
-    pub async fn preview(setup: Setup) -> Result<(Self, Vec<SecretPreview>), Vec<Failure>> {
-        let sessions = Self::ready_accounts(&setup, true).await?;
-        let mut secrets: Vec<SecretPreview> = Vec::new();
-        for login in &setup.logins {
-            let seat = sessions.seat(login.provider);
-            let wallet = &seat.account.wallet;
-            for name in seat.named_by_login(login, sessions.events()).await {
-                let public_name = wallet.public_name(&name);
-                if secrets.iter().any(|known| known.name == public_name) {
-                    continue;
-                }
-                let source = match wallet.get(&name).await {
-                    Looked::Found(found) => Ok(Preview::Found(found)),
-                    Looked::WouldAsk => Ok(Preview::WouldAsk { notes: Vec::new() }),
-                    Looked::Missing(_) if wallet.is_optional(&name) => continue,
-                    Looked::Missing(missing) => Err(missing),
-                };
-                secrets.push(SecretPreview { name: public_name, source, origins: wallet.origins().to_vec() });
-            }
-        }
-        Ok((sessions, secrets))
-    }
-
-    /// For a dry run: the requests of a login, as far as they can be rendered. `given` are the credentials that the step
-    /// gives, perhaps unknown ones. Empty when there is nothing to send.
-    ///
-    /// # Errors
-    /// When a template cannot be evaluated.
-    pub async fn login_shapes(
-        &self,
-        provider: ProviderIndex,
-        method: Option<&str>,
-        given: &[(String, Data)],
-    ) -> Result<Vec<Rendered>, RenderError> {
-        self.shapes(provider, method, given, |auth| &auth.login.0).await
-    }
-
-    /// For a dry run: the requests that end a session of a method. Empty where the provider has no logout.
-    ///
-    /// # Errors
-    /// When a template cannot be evaluated.
-    pub async fn logout_shapes(
-        &self,
-        provider: ProviderIndex,
-        method: Option<&str>,
-        given: &[(String, Data)],
-    ) -> Result<Vec<Rendered>, RenderError> {
-        self.shapes(provider, method, given, logout_requests).await
-    }
-
-    async fn shapes(
-        &self,
-        provider: ProviderIndex,
-        method: Option<&str>,
-        given: &[(String, Data)],
-        requests: impl Fn(&AuthKeys) -> &[AuthRequest],
-    ) -> Result<Vec<Rendered>, RenderError> {
-        let seat = self.seat(provider);
-        let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
-        let (planned, wallet) = (seat.account.provider(), &seat.account.wallet);
-        let Some(index) = choose(planned, method, &names, wallet, self.events()).await else {
-            return Ok(Vec::new());
-        };
-        let nothing_given = Given::new();
-        let visit = self.visit(seat, index, &nothing_given, Purpose::Login, REQUEST_TIME);
-        let session = values::unknown(visit.method.auth.session.as_ref(), &seat.account.provider().name);
-        let mut shapes = Vec::new();
-        for request in requests(&visit.method.auth) {
-            let mut credentials = Vec::new();
-            for name in names::below("credentials", visit.templates(request)) {
-                let data = match given.iter().find(|(given, _)| *given == name) {
-                    Some((_, data)) => data.clone(),
-                    None => wallet.preview_data(&name).await,
-                };
-                credentials.push((name, data));
-            }
-            let scope = seat.account.scope(&moment(self.exchange.world()));
-            let scope = scope.with("session", session.clone()).with("credentials", Data::Map(credentials));
-            shapes.push(visit.render(request, &scope)?);
-        }
-        Ok(shapes)
     }
 
     /// A provider made ready.
@@ -266,7 +116,7 @@ impl Sessions {
         self.ready(provider).await?;
         // No one else runs between here and the end of `carry`, unless a credential has to be fetched for it.
         let Some(session) = seat.session.borrow().clone() else { return Ok(Generation(0)) };
-        let visit = self.visit(seat, session.method, &session.given, Purpose::Step, REQUEST_TIME);
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Step);
         if let Some(send) = &visit.method.auth.send {
             let data = session.values.data(&seat.account.provider().name);
             let carried = match visit.scope(names::of_send(send), data).await {
@@ -287,7 +137,7 @@ impl Sessions {
         let mut session = seat.session.borrow_mut();
         let Some(session) = &mut *session else { return false };
         let nothing_given = Given::new();
-        let visit = self.visit(seat, session.method, &nothing_given, Purpose::Step, REQUEST_TIME);
+        let visit = self.visit(seat, session.method, &nothing_given, Purpose::Step);
         let is_expired = !visit.method.auth.login.0.is_empty() && visit.is_expired(answer);
         if !is_expired && session.generation == generation {
             session.is_on_trial = false;
@@ -363,7 +213,7 @@ impl Sessions {
         ends
     }
 
-    async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
+    pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
         let Setup { plan, inputs, exchange, .. } = setup;
         let preparation = Preparation { plan, inputs, exchange, is_preview };
         let (mut seats, mut failures) = (Vec::new(), Vec::new());
@@ -382,11 +232,11 @@ impl Sessions {
         Ok(Self { exchange: exchange.clone(), seats, is_preview, opened: Cell::new(0) })
     }
 
-    fn seat(&self, provider: ProviderIndex) -> &Seat {
+    pub(super) fn seat(&self, provider: ProviderIndex) -> &Seat {
         &self.seats[provider.0]
     }
 
-    fn events(&self) -> &Events {
+    pub(super) fn events(&self) -> &Events {
         self.exchange.events()
     }
 
@@ -403,13 +253,12 @@ impl Sessions {
         (session.life.freshness(self.elapsed()) == Freshness::Fresh).then_some(session.generation)
     }
 
-    fn visit<'a>(
+    pub(super) fn visit<'a>(
         &'a self,
         seat: &'a Seat,
         method: usize,
         given: &'a Given,
         purpose: Purpose,
-        time: Duration,
     ) -> Visit<'a> {
         Visit {
             account: &seat.account,
@@ -419,8 +268,8 @@ impl Sessions {
             purpose,
             // Two logins whose answers are lost may be two open sessions already; a refresh opens none.
             most_lost: if purpose == Purpose::Login { 2 } else { 3 },
-            time,
             started: self.elapsed(),
+            time: (purpose == Purpose::Logout).then_some(CLOSING_TIME),
         }
     }
 
@@ -442,7 +291,7 @@ impl Sessions {
         if let Some(failure) = seat.refusal(method, &given) {
             return Err(failure);
         }
-        let visit = self.visit(seat, method, &given, Purpose::Login, REQUEST_TIME);
+        let visit = self.visit(seat, method, &given, Purpose::Login);
         let grant = match visit.login().await {
             Ok(grant) => grant,
             Err(trouble) => {
@@ -484,7 +333,7 @@ impl Sessions {
         session: Session,
         is_refused: bool,
     ) -> Result<Generation, SignInFailure> {
-        let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh, REQUEST_TIME);
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh);
         let has_ended = is_refused || session.life.freshness(self.elapsed()) == Freshness::Ended;
         if let Some(refresh) = &visit.method.auth.refresh
             && !(has_ended && refresh.only_before_expiry == Some(true))
@@ -514,7 +363,7 @@ impl Sessions {
     /// Closes the session, if one is open. The gate is held. A session for which nothing was sent ends without a word.
     async fn close(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
         let session = seat.session.borrow_mut().take()?;
-        let visit = self.visit(seat, session.method, &session.given, Purpose::Logout, CLOSING_TIME);
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Logout);
         if visit.method.auth.login.0.is_empty() {
             return None;
         }
@@ -550,95 +399,4 @@ impl Sessions {
             valid_for_ms: remaining.map(|remaining| u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX)),
         }
     }
-}
-
-impl Seat {
-    fn new(account: Account) -> Self {
-        Self {
-            account,
-            gate: Mutex::new(()),
-            session: RefCell::default(),
-            generations: Cell::new(0),
-            refused: RefCell::default(),
-        }
-    }
-
-    fn method(&self, index: usize) -> &PlannedMethod {
-        &self.account.provider().methods[index]
-    }
-
-    fn next_generation(&self) -> Generation {
-        self.generations.set(self.generations.get() + 1);
-        Generation(self.generations.get())
-    }
-
-    /// The method that is taken, its credentials looked up.
-    ///
-    /// # Errors
-    /// The first credential that is missing, or that there is no such method.
-    async fn choose(
-        &self,
-        wanted: Option<&str>,
-        given: &[String],
-        events: &Events,
-    ) -> Result<usize, SignInFailure> {
-        let missing = match self.prepare(wanted, given, events).await {
-            Ok(method) => return Ok(method),
-            Err(failures) => failures,
-        };
-        let first = missing.into_iter().next();
-        Err(first.unwrap_or_else(|| failure::no_method(wanted, &self.account, events)).into())
-    }
-
-    /// As [`Seat::choose`], with all that is missing.
-    async fn prepare(
-        &self,
-        wanted: Option<&str>,
-        given: &[String],
-        events: &Events,
-    ) -> Result<usize, Vec<Failure>> {
-        let (provider, wallet) = (self.account.provider(), &self.account.wallet);
-        let Some(method) = choose(provider, wanted, given, wallet, events).await else {
-            return Err(vec![failure::no_method(wanted, &self.account, events)]);
-        };
-        let missing = look_up_all(self.method(method), given, wallet).await;
-        match missing.is_empty() {
-            true => Ok(method),
-            false => {
-                Err(missing.iter().map(|missing| failure::missing(missing, &self.account, events)).collect())
-            }
-        }
-    }
-
-    /// The credentials that a login would use. Those that it may do without are in it only if they are there.
-    async fn named_by_login(&self, login: &PlannedLogin, events: &Events) -> Vec<String> {
-        let (provider, wallet) = (self.account.provider(), &self.account.wallet);
-        let method = choose(provider, login.method.as_deref(), &login.given, wallet, events).await;
-        let Some(method) = method.map(|method| self.method(method)) else { return Vec::new() };
-        let mut names = Vec::new();
-        for name in method.required.iter().chain(&method.used) {
-            let is_new = !names.contains(name) && !login.given.contains(name);
-            let is_needed = method.required.contains(name);
-            if is_new && (is_needed || !matches!(wallet.get(name).await, Looked::Missing(_))) {
-                names.push(name.clone());
-            }
-        }
-        names
-    }
-
-    fn refusal(&self, method: usize, given: &Given) -> Option<SignInFailure> {
-        let method = &self.method(method).name;
-        let refused = self.refused.borrow();
-        let known = refused.iter().find(|known| known.method == *method && known.given == *given);
-        known.map(|known| known.failure.clone())
-    }
-
-    fn remember_refusal(&self, method: usize, given: &Given, failure: &SignInFailure) {
-        let method = self.method(method).name.clone();
-        self.refused.borrow_mut().push(Refused { method, given: given.clone(), failure: failure.clone() });
-    }
-}
-
-fn logout_requests(auth: &AuthKeys) -> &[AuthRequest] {
-    auth.logout.as_ref().map_or(&[], |requests| &requests.0)
 }

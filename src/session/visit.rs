@@ -6,8 +6,8 @@ use super::wallet::{Given, Looked};
 use crate::credential::Missing;
 use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
 use crate::event::Purpose;
-use crate::exchange::retry::{self, Bounds, Ending, Next};
-use crate::exchange::{Answer, Attempt, Exchange, Parts, RenderError, Rendered, SendError, Sending, render};
+use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME};
+use crate::exchange::{Answer, Exchange, Parts, RenderError, Rendered, SendError, Sending, render};
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
 use crate::template::{Data, EvaluationError, Scope, Template};
@@ -29,10 +29,10 @@ pub struct Visit<'a> {
     pub purpose: Purpose,
     /// How often a request is sent whose answer may get lost.
     pub most_lost: u32,
-    /// How long all requests together may take.
-    pub time: Duration,
-    /// The begin of the conversation, by the clock.
+    /// When the conversation began, by the clock.
     pub started: Duration,
+    /// How long all of it may take; `None`: each request has its own time, as a person may be asked in between.
+    pub time: Option<Duration>,
 }
 
 /// A request that was sent, for those who read of its failure.
@@ -49,6 +49,13 @@ pub struct Shot {
 pub struct Asked {
     pub answer: Answer,
     pub shot: Shot,
+}
+
+/// What is wrong with an answer.
+struct Fault {
+    /// It refuses the credentials.
+    is_refusal: bool,
+    reason: Option<String>,
 }
 
 /// Why a conversation came to no good end.
@@ -120,7 +127,7 @@ impl Visit<'_> {
     pub async fn credential_text(&self, name: &str) -> Option<SecretText> {
         match self.given.iter().find(|(given, _)| given == name) {
             Some((_, value)) => Some(value.clone()),
-            None => match self.account.wallet.get(name).await {
+            None => match self.account.wallet.get_beside(name, self.given).await {
                 Looked::Found(found) => Some(found.value),
                 Looked::WouldAsk | Looked::Missing(_) => None,
             },
@@ -131,7 +138,7 @@ impl Visit<'_> {
         let wallet = &self.account.wallet;
         match self.given.iter().find(|(given, _)| given == name) {
             Some((_, value)) => Ok(wallet.value(name, value)),
-            None => wallet.data(name, wallet.get(name).await),
+            None => wallet.data(name, wallet.get_beside(name, self.given).await),
         }
     }
 
@@ -178,36 +185,47 @@ impl Visit<'_> {
     /// Sends a request until there is an answer that can be judged, and judges it.
     pub async fn ask(&self, request: &AuthRequest, scope: &Scope) -> Result<Asked, Trouble> {
         let rendered = self.render(request, scope)?;
-        let (Asked { answer, shot }, is_throttled) = self.deliver(&rendered, request).await?;
-        let expected = expected(request);
-        let wrong = |answer: Answer, is_refusal: bool, reason: Option<String>| {
-            Err(Trouble::WrongAnswer { shot: shot.clone(), answer: Box::new(answer), is_refusal, reason })
-        };
-        if is_throttled {
-            return wrong(answer, false, None);
+        let (asked, is_throttled) = self.deliver(&rendered, &expected(request)).await?;
+        match self.fault(request, &asked.answer, is_throttled)? {
+            None => Ok(asked),
+            Some(Fault { is_refusal, reason }) => Err(Trouble::WrongAnswer {
+                shot: asked.shot,
+                answer: Box::new(asked.answer),
+                is_refusal,
+                reason,
+            }),
         }
-        if !expected.contains(answer.status) {
-            let is_refusal = self.is_refusal(&answer)?;
-            return wrong(answer, is_refusal, None);
+    }
+
+    /// What is wrong with an answer, if something is.
+    fn fault(
+        &self,
+        request: &AuthRequest,
+        answer: &Answer,
+        is_throttled: bool,
+    ) -> Result<Option<Fault>, EvaluationError> {
+        let fault = |is_refusal, reason| Ok(Some(Fault { is_refusal, reason }));
+        if is_throttled {
+            return fault(false, None);
+        }
+        if !expected(request).contains(answer.status) {
+            return fault(self.is_refusal(answer)?, None);
         }
         if let Some(problem) = &answer.problem {
-            let reason = problem.to_string();
-            return wrong(answer, false, Some(reason));
+            return fault(false, Some(problem.to_string()));
         }
-        let seen = self.plain_scope(&answer);
+        let seen = self.plain_scope(answer);
         if let Some(success) = &self.account.provider().success
             && !success.holds(&seen)?
         {
-            let is_refusal = self.purpose == Purpose::Login;
-            return wrong(answer, is_refusal, None);
+            return fault(self.purpose == Purpose::Login, None);
         }
         for condition in request.expect.iter().flat_map(|expect| &expect.that.0) {
             if !condition.holds(&seen)? {
-                let reason = format!("`{}` does not hold", condition.expression().code());
-                return wrong(answer, false, Some(reason));
+                return fault(false, Some(format!("`{}` does not hold", condition.expression().code())));
             }
         }
-        Ok(Asked { answer, shot })
+        Ok(None)
     }
 
     /// What conditions about an answer see. Conditions show nothing, so the answer is not marked as secret.
@@ -223,33 +241,29 @@ impl Visit<'_> {
         }
     }
 
-    /// Tries a request until it is answered, or should not be tried again.
-    async fn deliver(&self, rendered: &Rendered, request: &AuthRequest) -> Result<(Asked, bool), Trouble> {
+    /// Tries a request until it is answered, or should not be tried again. Says of an answer whether it is throttled.
+    async fn deliver(&self, rendered: &Rendered, expected: &StatusSet) -> Result<(Asked, bool), Trouble> {
         let clock = &self.exchange.world().clock;
-        let expected = expected(request);
-        let (mut number, mut lost) = (1, 0);
+        let began = clock.elapsed();
+        let end = self.end(began);
         let mut rendered = rendered.clone();
+        let (mut number, mut lost) = (1, 0);
         loop {
-            self.check_pause()?;
-            rendered.limit_time(self.remaining());
+            let remaining = end.saturating_sub(clock.elapsed());
+            self.check_pause(remaining)?;
+            rendered.limit_time(remaining);
             let turn = self.exchange.turn(self.account.realm(), None).await;
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
             let ending = attempt.ending(|status| expected.contains(status));
-            lost += u32::from(matches!(ending, Ending::Unknown | Ending::DoneBodyCut));
-            let next = match ending {
-                Ending::Done | Ending::Rejected => Next::Spent,
-                Ending::NotSent | Ending::Throttled => self.next(number, attempt.wish),
-                Ending::Unknown | Ending::DoneBodyCut if lost < self.most_lost => {
-                    self.next(number, attempt.wish)
-                }
-                Ending::Unknown | Ending::DoneBodyCut => Next::Spent,
-            };
-            let Attempt { outcome, is_throttled, record, .. } = attempt;
-            let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
-            self.exchange.report(record, wait);
-            if matches!(ending, Ending::Unknown | Ending::DoneBodyCut) {
+            if is_lost(ending) {
+                lost += 1;
                 self.warn_of_open_session();
             }
+            let remaining = end.saturating_sub(clock.elapsed());
+            let bounds = Bounds { attempt: number, attempts: ATTEMPTS, remaining, server_wish: attempt.wish };
+            let next = self.next(ending, lost, bounds);
+            let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
+            self.exchange.report(attempt.record, wait);
             if let Some(wait) = wait
                 && self.rest(wait).await
             {
@@ -260,16 +274,26 @@ impl Visit<'_> {
                 method: rendered.method().clone(),
                 shown_address: rendered.shown_address(),
                 attempts: number,
-                took: clock.elapsed().saturating_sub(self.started),
+                took: clock.elapsed().saturating_sub(began),
             };
-            return match (outcome, next) {
+            return match (attempt.outcome, next) {
                 (_, Next::AskedToWait(wish)) => Err(Trouble::AskedToWait { shot: Some(shot), wish }),
-                (Ok(answer), _) => Ok((Asked { answer, shot }, is_throttled)),
-                (Err(error), _) => {
-                    let is_network = matches!(error, SendError::Transport(_));
-                    Err(Trouble::NoAnswer { shot, reason: error.to_string(), is_network })
-                }
+                (Ok(answer), _) => Ok((Asked { answer, shot }, attempt.is_throttled)),
+                (Err(error), _) => Err(no_answer(shot, &error)),
             };
+        }
+    }
+
+    /// Whether another attempt follows. `lost` is how often nobody knows what became of the request.
+    fn next(&self, ending: Ending, lost: u32, bounds: Bounds) -> Next {
+        let may_repeat = match ending {
+            Ending::Done | Ending::Rejected => false,
+            Ending::NotSent | Ending::Throttled => true,
+            Ending::Unknown | Ending::DoneBodyCut => lost < self.most_lost,
+        };
+        match may_repeat {
+            true => retry::next(bounds, self.exchange.world().random.fraction()),
+            false => Next::Spent,
         }
     }
 
@@ -283,21 +307,17 @@ impl Visit<'_> {
         }
     }
 
-    fn next(&self, attempt: u32, server_wish: Option<Duration>) -> Next {
-        let bounds = Bounds { attempt, attempts: ATTEMPTS, remaining: self.remaining(), server_wish };
-        retry::next(bounds, self.exchange.world().random.fraction())
-    }
-
-    fn remaining(&self) -> Duration {
-        let elapsed = self.exchange.world().clock.elapsed();
-        (self.started + self.time).saturating_sub(elapsed)
+    /// When a request that begins now has to be done with.
+    fn end(&self, now: Duration) -> Duration {
+        let end = now + REQUEST_TIME;
+        self.time.map_or(end, |time| end.min(self.started + time))
     }
 
     /// Refuses to wait for a pause that is longer than there is time.
-    fn check_pause(&self) -> Result<(), Trouble> {
+    fn check_pause(&self, remaining: Duration) -> Result<(), Trouble> {
         let now = self.exchange.world().clock.elapsed();
         let wish = self.account.realm().earliest(now, None).saturating_sub(now);
-        match wish > self.remaining() {
+        match wish > remaining {
             true => Err(Trouble::AskedToWait { shot: None, wish }),
             false => Ok(()),
         }
@@ -314,6 +334,16 @@ impl Visit<'_> {
         let cancelled = std::pin::pin!(world.cancellation.cancelled());
         matches!(future::select(world.clock.sleep(wait), cancelled).await, Either::Left(_))
     }
+}
+
+/// Nobody knows whether it was done, or what the answer was.
+fn is_lost(ending: Ending) -> bool {
+    matches!(ending, Ending::Unknown | Ending::DoneBodyCut)
+}
+
+fn no_answer(shot: Shot, error: &SendError) -> Trouble {
+    let is_network = matches!(error, SendError::Transport(_));
+    Trouble::NoAnswer { shot, reason: error.to_string(), is_network }
 }
 
 /// The statuses that an author expects, else all of success.

@@ -3,6 +3,7 @@
 use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview, Tried};
 use crate::document::{Source, SourceKind};
 use crate::event::Events;
+use crate::model::redaction::Learned;
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedCredential, PlannedProvider};
 use crate::port::{StoreError, StoreKey, World};
@@ -112,7 +113,7 @@ impl Wallet {
         if let Some(looked) = self.known.borrow().get(name).or(self.peeked.borrow().get(name)) {
             return looked.clone();
         }
-        let looked = self.search(name, false).await;
+        let looked = self.search(name, false, &[]).await;
         self.peeked.borrow_mut().insert(name.to_owned(), looked.clone());
         looked
     }
@@ -120,7 +121,7 @@ impl Wallet {
     /// Looks for a credential, asking a person where a source says so. It is looked for once, unless it holds once only.
     pub async fn get(&self, name: &str) -> Looked {
         if self.is_one_time(name) {
-            return self.search(name, true).await;
+            return self.search(name, true, &[]).await;
         }
         if let Some(looked) = self.known.borrow().get(name) {
             return looked.clone();
@@ -128,10 +129,18 @@ impl Wallet {
         let peeked = self.peeked.borrow_mut().remove(name);
         let looked = match peeked {
             Some(peeked) if matches!(peeked, Looked::Found(_)) || !self.may_ask(name) => peeked,
-            _ => self.search(name, true).await,
+            _ => self.search(name, true, &[]).await,
         };
         self.known.borrow_mut().insert(name.to_owned(), looked.clone());
         looked
+    }
+
+    /// As [`Wallet::get`], for a step that gives credentials: a code is computed from the secret that it gives.
+    pub async fn get_beside(&self, name: &str, given: &[(String, SecretText)]) -> Looked {
+        match self.is_one_time(name) {
+            true => self.search(name, true, given).await,
+            false => self.get(name).await,
+        }
     }
 
     /// Whether a person is among the sources of a credential.
@@ -210,7 +219,7 @@ impl Wallet {
     /// Returns what the user has to do, since the store is not where the credential is looked for first.
     ///
     /// # Errors
-    /// As the store says; in memory it is kept all the same.
+    /// As the store says, where no other source answered before; in memory it is kept all the same.
     pub async fn keep(&self, name: &str, value: &SecretText) -> Result<Option<String>, StoreError> {
         self.learn(name, value);
         let old = self.found_in(name);
@@ -225,15 +234,22 @@ impl Wallet {
                 "{public_name} has a new value that cannot be kept, for `stored` is none of its sources{place}"
             )));
         }
-        self.world.store.set(&key, value, &self.origins).await?;
-        let hidden_by = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
-        Ok(hidden_by.map(|place| {
-            format!("{public_name} has a new value, kept in the store; {place} still has the old one: remove it there")
-        }))
+        let first = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
+        match (self.world.store.set(&key, value, &self.origins).await, first) {
+            (Ok(()), None) => Ok(None),
+            (Ok(()), Some(place)) => Ok(Some(format!(
+                "{public_name} has a new value, kept in the store; {place} still has the old one: remove it there"
+            ))),
+            // The store was not where it came from: what counts is that the old one is replaced there.
+            (Err(error), Some(place)) => Ok(Some(format!(
+                "{public_name} has a new value that could not be kept ({error}); {place} still has the old one: \
+                 replace it there"
+            ))),
+            (Err(error), None) => Err(error),
+        }
     }
 
     fn learn(&self, name: &str, value: &SecretText) {
-        use crate::model::redaction::Learned;
         let public_name = self.public_name(name);
         if self.events.redactor().learn(&public_name, value.expose()) == Learned::TooShort {
             self.events.warn(format!(
@@ -242,13 +258,13 @@ impl Wallet {
         }
     }
 
-    async fn search(&self, name: &str, asks: bool) -> Looked {
+    async fn search(&self, name: &str, asks: bool, given: &[(String, SecretText)]) -> Looked {
         let Some(keys) = self.keys(name) else {
             return Looked::Missing(Missing { name: self.public_name(name), tried: Vec::new() });
         };
         let sources: Vec<Source> =
             keys.sources.iter().filter(|source| asks || !is_prompt(source)).cloned().collect();
-        let totp = self.totp_secrets(&sources).await;
+        let totp = self.totp_secrets(&sources, given).await;
         let why = || format!("passed over, for the profile {} was named", self.profile);
         let chain = Chain {
             name: self.public_name(name),
@@ -286,14 +302,22 @@ impl Wallet {
     }
 
     /// The TOTP secrets that sources compute codes from.
-    async fn totp_secrets(&self, sources: &[Source]) -> HashMap<String, SecretText> {
+    async fn totp_secrets(
+        &self,
+        sources: &[Source],
+        given: &[(String, SecretText)],
+    ) -> HashMap<String, SecretText> {
         let mut secrets = HashMap::new();
         for source in sources {
-            if let SourceKind::Totp(name) = &source.kind
-                && let Looked::Found(found) = Box::pin(self.get(&name.value)).await
-            {
-                secrets.insert(name.value.clone(), found.value);
-            }
+            let SourceKind::Totp(name) = &source.kind else { continue };
+            let secret = match given.iter().find(|(given, _)| *given == name.value) {
+                Some((_, secret)) => Some(secret.clone()),
+                None => match Box::pin(self.get(&name.value)).await {
+                    Looked::Found(found) => Some(found.value),
+                    Looked::WouldAsk | Looked::Missing(_) => None,
+                },
+            };
+            secrets.extend(secret.map(|secret| (name.value.clone(), secret)));
         }
         secrets
     }

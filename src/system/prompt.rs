@@ -18,7 +18,8 @@ impl TerminalPrompt {
     }
 
     async fn read(&self, question: &Question) -> io::Result<String> {
-        let _saved = terminal::save();
+        // Before the question is there: whoever answers at once must not see the answer.
+        let _saved = terminal::save(question.is_secret);
         let (sender, answer) = oneshot::channel();
         let question = question.clone();
         // Nothing can end the wait for a key. So it has a thread of its own, which the process leaves behind if it ends.
@@ -58,6 +59,9 @@ impl Prompt for TerminalPrompt {
 
 fn read_answer(question: &Question) -> io::Result<String> {
     let mut stderr = io::stderr();
+    if question.is_secret {
+        terminal::hide_keys();
+    }
     write!(stderr, "{}: ", plain(&question.text))?;
     stderr.flush()?;
     if question.is_secret {
@@ -83,7 +87,7 @@ pub(super) fn restore_terminal() {
 
 #[cfg(unix)]
 mod terminal {
-    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
     use std::io;
     use std::sync::Mutex;
 
@@ -92,9 +96,26 @@ mod terminal {
     /// Restores the terminal when it is dropped.
     pub(super) struct Saved;
 
-    pub(super) fn save() -> Saved {
-        *BEFORE.lock().expect("no holder panics") = tcgetattr(io::stdin()).ok();
+    /// Remembers how the terminal is now, and hides what is typed from then on if that is wanted.
+    pub(super) fn save(hides_typing: bool) -> Saved {
+        let before = tcgetattr(io::stdin()).ok();
+        if let Some(mut hiding) = before.clone().filter(|_| hides_typing) {
+            // In lines, a terminal holds 4095 characters at most: too few for some tokens.
+            hiding.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+            // The reader of the answer does the same, and says so if it cannot.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hiding);
+        }
+        *BEFORE.lock().expect("no holder panics") = before;
         Saved
+    }
+
+    /// Keys pressed from now on do not show: an answer that is pasted may come before the whole question is written.
+    pub(super) fn hide_keys() {
+        if let Ok(mut modes) = tcgetattr(io::stdin()) {
+            modes.local_modes.remove(LocalModes::ECHO);
+            // Whoever reads the answer hides it too, and says what is wrong with this terminal.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+        }
     }
 
     pub(super) fn restore() {
@@ -113,7 +134,9 @@ mod terminal {
 
 #[cfg(not(unix))]
 mod terminal {
-    pub(super) fn save() {}
+    pub(super) fn save(_: bool) {}
+
+    pub(super) fn hide_keys() {}
 
     pub(super) fn restore() {}
 }

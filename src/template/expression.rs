@@ -36,33 +36,44 @@ impl Evaluated {
         Self { value, secrets: Vec::new(), unknown: Vec::new(), shown: None, made: Vec::new() }
     }
 
+    /// What one expression yields.
     fn of_expression(value: Json, reads: Reads) -> Self {
         let Reads { secrets, unknown } = reads;
-        let names: Vec<&str> = secrets.iter().chain(&unknown).map(String::as_str).collect();
-        let names = names.join(", ");
-        let mut made = Vec::new();
-        if !secrets.is_empty() {
-            each_text(&value, &mut |text| made.push((names.clone(), text.into())));
+        let mut evaluated = Self { secrets, unknown, ..Self::plain(value) };
+        evaluated.shown = evaluated.placeholder();
+        if evaluated.is_secret() {
+            let names = evaluated.names();
+            let mut made = Vec::new();
+            each_text(&evaluated.value, &mut |text| made.push((names.clone(), text.into())));
+            evaluated.made = made;
         }
-        let shown = (!names.is_empty()).then(|| placeholder(&names));
-        Self { value, secrets, unknown, shown, made }
+        evaluated
     }
 
-    /// A value that is put together of others: what went into these went into it.
-    pub fn composed(value: Json, parts: Vec<Evaluated>) -> Self {
-        let mut whole = Self::plain(value);
-        for part in parts {
-            whole.secrets.extend(part.secrets);
-            whole.unknown.extend(part.unknown);
-            whole.made.extend(part.made);
+    /// A text that is put together of pieces: what went into these went into it.
+    fn joined(text: String, shown: String, pieces: Vec<Evaluated>) -> Self {
+        let mut joined = Self::plain(Json::String(text));
+        for piece in pieces {
+            joined.secrets.extend(piece.secrets);
+            joined.unknown.extend(piece.unknown);
+            joined.made.extend(piece.made);
         }
-        for names in [&mut whole.secrets, &mut whole.unknown] {
+        for names in [&mut joined.secrets, &mut joined.unknown] {
             names.sort();
             names.dedup();
         }
-        let names: Vec<&str> = whole.secrets.iter().chain(&whole.unknown).map(String::as_str).collect();
-        whole.shown = (!names.is_empty()).then(|| placeholder(&names.join(", ")));
-        whole
+        joined.shown = joined.placeholder().map(|_| shown);
+        joined
+    }
+
+    /// The names of all that must not be shown, or cannot be.
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.secrets.iter().chain(&self.unknown).map(String::as_str).collect();
+        names.join(", ")
+    }
+
+    fn placeholder(&self) -> Option<String> {
+        (self.is_secret() || self.is_unknown()).then(|| placeholder(&self.names()))
     }
 
     /// True when a secret went into the value.
@@ -446,9 +457,7 @@ impl Template {
                 }
             }
         }
-        let mut joined = Evaluated::composed(Json::String(text), pieces);
-        joined.shown = joined.shown.map(|_| shown);
-        Ok(joined)
+        Ok(Evaluated::joined(text, shown, pieces))
     }
 }
 
@@ -556,6 +565,38 @@ mod tests {
 
     fn evaluate(source: &str) -> Result<Evaluated, EvaluationError> {
         Template::parse(&text(source)).unwrap().evaluate(&scope())
+    }
+
+    #[test]
+    fn what_is_secret_or_not_known_is_shown_by_name() {
+        let scope =
+            scope().with("steps", Data::Map(vec![("id".into(), Data::Unknown("steps.a.outputs.id".into()))]));
+        let evaluate = |source: &str| Template::parse(&text(source)).unwrap().evaluate(&scope).unwrap();
+        for (source, shown) in [
+            ("${{ inputs.name }} ${{ inputs.days }}", None),
+            ("${{ credentials.password | sha1 | hex }}", Some("‹p.password›")),
+            ("${{ inputs.name }}: ${{ credentials.password }}", Some("x: ‹p.password›")),
+            ("${{ credentials.password ~ token }}", Some("‹p.password, token›")),
+            ("${{ steps.id }}", Some("‹steps.a.outputs.id›")),
+            ("no ${{ steps.id | plus(days=1) }} of ${{ token }}", Some("no ‹steps.a.outputs.id› of ‹token›")),
+            ("${{ steps.id.deeper | default('x') }}", Some("‹steps.a.outputs.id›")),
+        ] {
+            assert_eq!(evaluate(source).shown.as_deref(), shown, "{source}");
+        }
+        assert_eq!(evaluate("${{ steps.id }}-x").unknown, ["steps.a.outputs.id"]);
+        assert!(!evaluate("${{ inputs.name if true else steps.id }}").is_unknown());
+    }
+
+    #[test]
+    fn what_is_made_of_secrets_is_learned() {
+        let redactor = Redactor::default();
+        let evaluated = evaluate("Basic ${{ ['a', credentials.password | sha1 | hex] }}");
+        assert!(evaluated.is_err());
+        let evaluated = evaluate("${{ { 'digest': credentials.password | sha1 | hex } }}").unwrap();
+        let digest = evaluated.value["digest"].as_str().unwrap().to_owned();
+        assert_eq!(redactor.redact(&digest), digest.as_str());
+        evaluated.teach(&redactor);
+        assert_eq!(redactor.redact(&digest), "‹p.password›");
     }
 
     #[test]

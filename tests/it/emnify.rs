@@ -24,7 +24,7 @@ providers: { emnify: {} }
 steps:
   - id: devices
     call: emnify.list_devices
-    save: devices.ndjson
+    save: { file: devices.ndjson, fields: { id: $.id, iccid: $.sim.iccid } }
 ";
 
 /// Lists the devices with the credentials of these names.

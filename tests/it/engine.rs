@@ -112,13 +112,15 @@ fn a_read_that_fails_twice_and_then_succeeds_is_a_success_with_two_retries() {
 
 #[test]
 fn a_late_page_that_fails_is_asked_for_alone() {
-    let emnify = Fleet::emnify(2500);
+    let emnify = Fleet::emnify(25);
     emnify.simulator.inject(Fault { skip: 1, close: true, ..fault(DEVICES, 500) });
-    let output = run(&emnify, "  - { call: emnify.list_devices, save: devices.ndjson }\n").exits(0);
+    let output =
+        run(&emnify, "  - { call: emnify.list_devices, with: { per_page: 10 }, save: devices.ndjson }\n")
+            .exits(0);
     let pages: Vec<String> = asked(&emnify);
     assert_eq!(pages.len(), 4);
     assert_eq!(pages[1], pages[2]);
-    assert_eq!(output.rows("devices.ndjson").len(), 2500);
+    assert_eq!(output.rows("devices.ndjson").len(), 25);
     emnify.agrees_with(&output.report());
 }
 
@@ -391,16 +393,15 @@ fn rows_are_saved_as_lines_as_a_list_and_bodies_as_they_came() {
 
 #[test]
 fn what_came_before_a_failure_is_left_as_partial_and_told() {
-    let emnify = Fleet::emnify(2500);
+    let emnify = Fleet::emnify(25);
     emnify.simulator.inject(Fault { skip: 1, times: 10, ..fault(DEVICES, 500) });
-    let steps =
-        "  - { id: devices, call: emnify.list_devices, save: devices.ndjson, retry: { attempts: 1 } }\n";
+    let steps = "  - { id: devices, call: emnify.list_devices, with: { per_page: 10 }, save: devices.ndjson, retry: { attempts: 1 } }\n";
     let runner = prepared(&emnify, steps).file("devices.ndjson", "yesterday");
     let output = runner
         .run()
         .exits(4)
-        .says(&["page 2 of `list_devices`", "1,000 rows of 1 page are in devices.ndjson.partial"]);
-    assert_eq!(output.rows("devices.ndjson.partial").len(), 1000);
+        .says(&["page 2 of `list_devices`", "10 rows of 1 page are in devices.ndjson.partial"]);
+    assert_eq!(output.rows("devices.ndjson.partial").len(), 10);
     assert_eq!(output.read("devices.ndjson"), "yesterday", "what was whole stays");
     let report = output.report();
     assert_eq!(
@@ -488,7 +489,7 @@ fn a_step_with_all_its_items_ends_when_its_time_is_over() {
     let silent = silent_server();
     let steps = "  - { id: wait, for_each: [1, 2, 3], get: /, within: 200ms, on_error: continue }\n  - { id: behind, get: /, timeout: 50ms, retry: { attempts: 1 } }\n";
     let output =
-        Runner::applying(&at(&silent, steps)).run().exits(1).says(&["the step's 200 ms (`within`) passed"]);
+        Runner::applying(at(&silent, steps)).run().exits(1).says(&["the step's 200 ms (`within`) passed"]);
     let report = output.report();
     assert_eq!(silent.requests().len(), 2);
     assert_eq!(report["requests"], 2);
@@ -520,7 +521,7 @@ fn cleanup_runs_the_newest_first_and_the_playbooks_own_last() {
 cleanup:
   - { post: /end, if: run.failed }
 "#;
-    let output = Runner::applying(&at(&server, steps)).run().exits(1).says(&["✗ c", "cleanup", "error:"]);
+    let output = Runner::applying(at(&server, steps)).run().exits(1).says(&["✗ c", "cleanup", "error:"]);
     let lines: Vec<String> =
         server.requests().iter().map(|request| request.split(" HTTP").next().unwrap().to_owned()).collect();
     let expected = [
@@ -545,7 +546,7 @@ fn what_was_surely_not_done_is_not_undone_and_what_may_be_is() {
     ] {
         let server = RawServer::answering(answer);
         let steps = "  - { post: /a, cleanup: [{ delete: /a, retry: { attempts: 1 } }] }\n";
-        Runner::applying(&at(&server, steps)).run();
+        Runner::applying(at(&server, steps)).run();
         let deletes = server.requests().iter().filter(|request| request.starts_with("DELETE")).count();
         assert_eq!(deletes, usize::from(undone), "{answer}");
     }

@@ -1,16 +1,27 @@
 //! The one integration test binary: each theme is a file, what they share lies in `support`.
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
+mod apply;
 mod check_cases;
+mod commands;
+mod dotenv;
+mod echome;
 mod emnify;
 mod engine;
 mod exit_codes;
 mod keychain;
 mod layers;
+mod origins;
+mod own_api;
+mod prism;
 mod prompts;
 mod readme;
 mod redaction;
+mod sayable;
 mod schema;
+mod secrets;
+mod signals;
+mod simpleiot;
 mod simulators;
 mod soracom;
 mod support;

@@ -20,7 +20,7 @@ providers: { soracom: {} }
 steps:
   - id: sims
     call: soracom.list_sims
-    save: sims.ndjson
+    save: { file: sims.ndjson, fields: { id: $.simId } }
 ";
 
 /// Runs a playbook with an AuthKey.
@@ -283,19 +283,17 @@ fn lists_are_whole_though_pages_come_short_and_empty() {
 version: 1
 providers: { soracom: {} }
 steps:
-  - { id: sims, call: soracom.list_sims, save: sims.ndjson }
-  - { id: subscribers, call: soracom.list_subscribers, save: subscribers.ndjson }
-  - { id: devices, call: soracom.list_devices, save: devices.ndjson }
-  - { id: gadgets, call: soracom.list_gadgets, save: gadgets.ndjson }
+  - { id: sims, call: soracom.list_sims, save: { file: sims.ndjson, fields: { id: $.simId } } }
+  - { id: subscribers, call: soracom.list_subscribers, save: { file: subscribers.ndjson, fields: { id: $.imsi } } }
+  - { id: devices, call: soracom.list_devices, save: { file: devices.ndjson, fields: { id: $.device_id } } }
+  - { id: gadgets, call: soracom.list_gadgets, save: { file: gadgets.ndjson, fields: { id: $.id } } }
 ";
     let soracom = Fleet::soracom(250);
     let output = run(&soracom, playbook).exits(0);
     let report = output.report();
-    for (list, id) in
-        [("sims", "simId"), ("subscribers", "imsi"), ("devices", "device_id"), ("gadgets", "id")]
-    {
+    for list in ["sims", "subscribers", "devices", "gadgets"] {
         let mut ids: Vec<String> =
-            output.rows(&format!("{list}.ndjson")).iter().map(|row| row[id].to_string()).collect();
+            output.rows(&format!("{list}.ndjson")).iter().map(|row| row["id"].to_string()).collect();
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 250, "{list}");

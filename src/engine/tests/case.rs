@@ -5,7 +5,9 @@ use crate::event::{Event, EventKind, EventSink, Events, Failure, StepResult, Ste
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, check_text, resolve_inputs};
 use crate::port::World;
-use crate::port::fake::{FakeFiles, FakeStore, FakeSurroundings, FakeWorld, Reply, ScriptedTransport, Sent};
+use crate::port::fake::{
+    FakeFiles, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, Reply, ScriptedTransport, Sent,
+};
 use crate::source::SourceMap;
 use std::cell::RefCell;
 use std::path::Path;
@@ -44,12 +46,40 @@ impl Case {
     }
 
     /// With environment variables.
-    pub fn env(mut self, variables: &[(&str, &str)]) -> Self {
-        let empty = FakeSurroundings::default();
-        let surroundings =
-            variables.iter().fold(empty, |surroundings, (name, value)| surroundings.variable(name, value));
-        self.fake.surroundings = Rc::new(surroundings);
+    pub fn env(self, variables: &[(&str, &str)]) -> Self {
+        variables
+            .iter()
+            .fold(self, |case, (name, value)| case.surroundings(|known| known.variable(name, value)))
+    }
+
+    /// With a file.
+    pub fn file(self, path: &str, text: &str) -> Self {
+        self.surroundings(|known| known.file(path, text))
+    }
+
+    fn surroundings(mut self, change: impl FnOnce(FakeSurroundings) -> FakeSurroundings) -> Self {
+        let known =
+            Rc::try_unwrap(std::mem::take(&mut self.fake.surroundings)).ok().expect("nobody else has it");
+        self.fake.surroundings = Rc::new(change(known));
         self
+    }
+
+    /// With a person at the terminal who gives these answers.
+    pub fn person<const N: usize>(mut self, answers: [&str; N]) -> Self {
+        self.fake.prompt = Rc::new(FakePrompt::answering(answers));
+        self
+    }
+
+    /// From this step on.
+    pub fn from(mut self, step: &str) -> Self {
+        self.from = Some(step.to_owned());
+        self
+    }
+
+    /// What is said when a step is chosen that is not there.
+    pub fn unknown_step(self, name: &str) -> String {
+        let (plan, _) = self.plan();
+        Selection::of(&plan, &[name.to_owned()], None).expect_err("no such step").to_string()
     }
 
     /// Only these steps.

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use crate::port::fake::Reply;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn outputs_reach_later_steps() {
@@ -204,4 +204,28 @@ fn uuid_and_time_stay_the_same_in_every_attempt() {
     let bodies: Vec<String> = ran.network.sent().into_iter().map(|sent| sent.body).collect();
     assert_eq!(bodies, vec![r#"{"at":"2026-11-22T06:00:00Z"}"#; 3]);
     assert!(!ran.fake_elapsed.is_zero());
+}
+
+#[test]
+fn from_a_step_on_and_names_that_no_step_has() {
+    let steps = "steps:\n  - { id: a, get: /a }\n  - { name: second, get: /b }\n  - { id: c, get: /c }\n";
+    let ran = Case::of_steps(steps).from("second").answer(|_| Reply::status(200));
+    assert_eq!(ran.steps(), ["a skipped", "second done", "c done"]);
+    assert_eq!(
+        Case::of_steps(steps).unknown_step("secondd"),
+        "no step at the top of the playbook is called `secondd`; did you mean `second`?"
+    );
+}
+
+#[test]
+fn a_body_that_its_schema_refuses_is_a_failure() {
+    let steps = "steps:\n  - { id: a, get: /a, expect: { schema: thing.json } }\n";
+    let run = |body: Value| {
+        let schema = json!({"required": ["id"]}).to_string();
+        Case::of_steps(steps).file("thing.json", &schema).answer(move |_| Reply::json(200, body.clone()))
+    };
+    assert_eq!(run(json!({"id": 1})).exit_code(), 0);
+    let ran = run(json!({}));
+    assert_eq!(ran.headlines(), ["the answer to `GET /a` does not fulfil the schema"]);
+    assert_eq!(ran.failure("a").notes[0].as_str(), "the body itself: `required`");
 }

@@ -194,3 +194,15 @@ fn broken_answers_are_failures_and_are_not_sent_again() {
         assert!(ran.headlines()[0].contains(words), "{:?}", ran.headlines());
     }
 }
+
+#[test]
+fn an_outage_is_not_made_worse_by_repetitions() {
+    let steps = "steps:\n  - { id: each, for_each: '${{ range(100) }}', on_error: continue, get: '/x/${{ item }}' }\n";
+    let ran = Case::of_steps(steps).answer(|_| Reply::status(503));
+    assert_eq!(
+        ran.network.lines().len(),
+        100 + 500 / 14,
+        "one attempt for each item, and what the credit allows"
+    );
+    assert_eq!(ran.step("each").items, Some((100, 100)));
+}

@@ -144,6 +144,22 @@ fn what_is_kept_is_found_under_its_key_for_the_origins_of_the_provider() {
     assert_eq!(ran.step("keep").detail.as_ref().unwrap().as_str(), "acme.key → keychain");
 }
 
+#[test]
+fn a_secret_that_holds_once_is_fetched_where_it_is_used() {
+    let steps = "secrets:
+  code: { one_time: true, from: [{ prompt: the code }] }
+steps:
+  - { id: mail, post: /mail, auth: none }
+  - { id: verify, for_each: [1, 2], post: /verify, auth: none, json: { n: '${{ item }}', code: '${{ secrets.code }}' } }
+";
+    let ran = case(steps).person(["first-code", "second-code"]).answer(|_| Reply::status(200));
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
+    let bodies: Vec<String> = ran.network.sent().into_iter().map(|sent| sent.body).collect();
+    assert_eq!(bodies, ["", r#"{"n":1,"code":"first-code"}"#, r#"{"n":2,"code":"second-code"}"#]);
+    let ran = case(steps).answer(|_| Reply::status(200));
+    assert_eq!((ran.exit_code(), ran.network.lines().len()), (3, 1), "nobody is there to ask");
+}
+
 fn words(line: &DryLine) -> String {
     let action = match &line.action {
         DryAction::Request { method, target, body, is_write, .. } => {
@@ -175,7 +191,7 @@ fn a_dry_run_shows_each_request_as_far_as_it_is_known() {
         lines,
         [
             r#"authenticate acme | POST /login {"key":‹acme.key›} |  | "#,
-            r#"make | POST /x {"run":‹run.id›,"n":1} write |  | "#,
+            r#"make | POST /x {"run":"‹run.id›","n":1} write |  | "#,
             "read | GET /x/‹steps.make.outputs.id›?limit=5 | make | ",
             "each | PUT /y/‹item› write | read | for each of steps.read.rows",
             "no | nothing: `if 1 > 2` does not hold |  | ",

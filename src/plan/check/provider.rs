@@ -182,8 +182,7 @@ impl<'a> Setup<'_, 'a> {
     }
 
     fn check_settings(&self, given: &Named<Tree>, keys: &DefinitionKeys) {
-        let declared: Vec<_> =
-            keys.settings.iter().map(|(name, setting)| (name.value.as_str(), &setting.value)).collect();
+        let declared: Vec<_> = keys.settings.iter().map(|(name, setting)| (name, &setting.value)).collect();
         let unknown = |name: &Spanned<String>| {
             let message = format!("`{}` has no setting `{}`", self.name.value, name.value);
             Diagnostic::new(Code::UnknownSetting, name.span, message)

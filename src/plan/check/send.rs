@@ -9,7 +9,7 @@ use super::provider::Provider;
 use super::request::{self, CheckedRequest};
 use super::step::{Inside, Planner};
 use super::value::{check_given_names, check_name};
-use super::view::{OwnOutputs, View};
+use super::view::{LoopName, OwnOutputs, View};
 use crate::document::{
     Expect, Field, Named, Operation, Output, Save, SaveFormat, StatusPattern, StatusSet, Step, Tree, TreeKind,
 };
@@ -32,8 +32,6 @@ const ATTEMPTS: u32 = 3;
 pub(super) struct RequestStep<'s> {
     pub planner: &'s Planner<'s>,
     pub inside: Inside<'s>,
-    /// The step, or a group around it, goes over a list.
-    pub is_looped: bool,
 }
 
 /// The operation that a step calls.
@@ -106,12 +104,7 @@ impl<'s> RequestStep<'s> {
     fn check_params(&self, call: &Called<'_>) {
         let context = self.context();
         let step = self.step();
-        let declared: Vec<_> = call
-            .operation
-            .params
-            .iter()
-            .map(|(name, declaration)| (name.value.as_str(), declaration))
-            .collect();
+        let declared: Vec<_> = call.operation.params.iter().collect();
         if let Some(with) = &step.with {
             for (name, tree) in with.iter() {
                 context.tree(tree, &self.inside.view);
@@ -239,6 +232,7 @@ impl<'s> RequestStep<'s> {
             }
         }
         self.report_same_file(save);
+        self.refuse_outer_loop(save);
         let has_rows = self.writes_rows(operation) || !save.fields.is_empty();
         let form = self.save_form(save, has_rows)?;
         if form == SaveForm::Body {
@@ -282,13 +276,26 @@ impl<'s> RequestStep<'s> {
     /// A body as it came is one body: pages and loops have several.
     fn check_body_is_one(&self, save: &Save, operation: Option<&Operation>) {
         let is_paged = self.step().paginate.is_some() || operation.is_some_and(|it| it.paginate.is_some());
-        let why = match (is_paged, self.is_looped) {
+        let why = match (is_paged, self.step().for_each.is_some()) {
             (true, _) => "several pages make no one file as they came",
             (false, true) => "the answers of a loop make no one file as they came",
             (false, false) => return,
         };
         let diagnostic = Diagnostic::new(Code::ConflictingKeys, save.file.span(), why);
         self.context().report(diagnostic.help("save rows instead: a name that ends in `.ndjson`"));
+    }
+
+    /// A loop of the step itself writes one file for all items; a loop around it would begin the file anew each
+    /// time.
+    fn refuse_outer_loop(&self, save: &Save) {
+        let own = usize::from(self.step().for_each.is_some());
+        let loops = self.inside.view.loops.into_iter().flat_map(LoopName::all);
+        if let Some(outer) = loops.skip(own).next() {
+            let message = "each item of the loop around this step would write the file anew";
+            let diagnostic = Diagnostic::new(Code::ConflictingKeys, save.file.span(), message);
+            let help = "loop over the step itself: then one file holds the rows of all items";
+            self.context().report(diagnostic.also(outer.span, "the loop around it").help(help));
+        }
     }
 
     fn report_same_file(&self, save: &Save) {

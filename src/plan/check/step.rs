@@ -225,9 +225,8 @@ impl<'p> Planner<'p> {
         let step = inside.step;
         match kind {
             Kind::Request | Kind::Call => {
-                RequestStep { planner: self, inside: *inside, is_looped: around.loops.is_some() }
-                    .plan()
-                    .map(|request| StepKind::Request(Box::new(request)))
+                let request = RequestStep { planner: self, inside: *inside }.plan();
+                request.map(|request| StepKind::Request(Box::new(request)))
             }
             Kind::Group => Some(StepKind::Group(self.group(inside, around))),
             Kind::Authenticate => self.authenticate(step.authenticate.as_ref()?, inside),

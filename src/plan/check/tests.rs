@@ -270,6 +270,25 @@ steps:
 }
 
 #[test]
+fn a_file_holds_what_all_items_of_a_loop_gave() {
+    let said = check_steps(
+        "  - { for_each: [1, 2], call: emnify.list_devices, save: a.ndjson }
+  - { for_each: [1, 2], steps: [{ call: emnify.list_sims, save: b.ndjson }] }
+  - { for_each: [1, 2], get: /x, provider: emnify, save: c.bin }
+",
+    );
+    let starts: Vec<&str> = said.iter().map(|line| line.split(" | ").next().unwrap_or_default()).collect();
+    assert_eq!(
+        starts,
+        [
+            "p.yaml:5:65 conflicting-keys `b.ndjson` each item of the loop around this step would write \
+             the file anew",
+            "p.yaml:6:58 conflicting-keys `c.bin` the answers of a loop make no one file as they came",
+        ]
+    );
+}
+
+#[test]
 fn definitions_are_checked_by_themselves_and_where_they_are_used() {
     let definition =
         "version: 1\nprovider: acme\nbase_url: https://x.example\noperations: { a: { get: x } }\n";

@@ -177,7 +177,11 @@ pub(super) fn literal_of(tree: &Tree) -> Option<Value> {
 }
 
 /// Checks what is given for a declared value, as far as it is literal. Null means that it is not given.
-pub(super) fn check_given(context: &Context<'_>, given: &Tree, name: &str, declaration: &ValueKeys) {
+pub(super) fn check_given(
+    context: &Context<'_>,
+    given: &Tree,
+    (name, declaration): (&Spanned<String>, &ValueKeys),
+) {
     let literal = match &given.kind {
         // The type of a list or map is known even if its parts are not.
         TreeKind::List(_) if declared_type(declaration) != ValueType::List => Some(Value::Array(Vec::new())),
@@ -194,7 +198,7 @@ pub(super) fn check_given(context: &Context<'_>, given: &Tree, name: &str, decla
         Code::WrongType => message,
         _ => "this value does not fit its declaration".to_owned(),
     };
-    let diagnostic = Diagnostic::new(code, given.span, format!("`{name}`: {message}"));
+    let diagnostic = Diagnostic::new(code, given.span, format!("`{}`: {message}", name.value));
     let is_unquoted =
         declared_type(declaration) == ValueType::String && (literal.is_number() || literal.is_boolean());
     context.report(match is_unquoted {
@@ -202,7 +206,7 @@ pub(super) fn check_given(context: &Context<'_>, given: &Tree, name: &str, decla
         true => {
             diagnostic.label(format!("write it in quotes: \"{}\"", context.files.sources.snippet(given.span)))
         }
-        false => diagnostic.also(declaration.span, "declared here"),
+        false => diagnostic.also(name.span, "declared here"),
     });
 }
 
@@ -210,16 +214,16 @@ pub(super) fn check_given(context: &Context<'_>, given: &Tree, name: &str, decla
 pub(super) fn check_given_names(
     context: &Context<'_>,
     given: &Named<Tree>,
-    declared: &[(&str, &ValueKeys)],
+    declared: &[(&Spanned<String>, &ValueKeys)],
     declares: impl Fn(&str) -> bool,
     unknown: impl Fn(&Spanned<String>) -> Diagnostic,
 ) {
     for (name, tree) in given.iter() {
-        match declared.iter().find(|(known, _)| *known == name.value) {
-            Some((_, declaration)) => check_given(context, tree, name, declaration),
+        match declared.iter().find(|(known, _)| known.value == name.value) {
+            Some(declared) => check_given(context, tree, *declared),
             None if declares(name) => {}
             None => {
-                let names = || declared.iter().map(|(name, _)| *name);
+                let names = || declared.iter().map(|(name, _)| name.value.as_str());
                 let diagnostic = unknown(name);
                 context.report(match nearest(name, names()) {
                     None if declared.is_empty() => diagnostic,

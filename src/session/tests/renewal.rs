@@ -235,7 +235,7 @@ async fn an_unreachable_provider_is_no_refusal() {
     assert_eq!(failure.cause, Cause::Unavailable);
     let texts = texts(&failure);
     assert_eq!(texts[0], "api could not be reached to sign in: connection refused");
-    assert!(texts[1].starts_with("POST https://api.example.com/login · sent 3 times in "), "{}", texts[1]);
+    assert!(texts[1].starts_with("POST https://api.example.com/login · tried 3 times in "), "{}", texts[1]);
     assert_eq!(texts[2], "what now: run it again later; nothing is half done");
     bench.step().await.unwrap_err();
     assert_eq!(count(&bench, LOGIN), 6, "it may be there again");

@@ -34,11 +34,14 @@ impl Keyring {
 
     /// A keyring that is locked, on a machine where nobody can be asked for its password.
     pub fn locked() -> Self {
-        // The first daemon makes the keyring and ends; its successor finds it, and has no password.
-        let mut keyring = Self::open();
-        keyring._daemon = None;
-        keyring._daemon = Some(keyring.start_daemon(&[]));
-        keyring
+        Self::open().lock()
+    }
+
+    /// The keyring with all that is in it, locked: a new daemon finds it and has no password.
+    pub fn lock(mut self) -> Self {
+        self._daemon = None;
+        self._daemon = Some(self.start_daemon(&[]));
+        self
     }
 
     /// A D-Bus session where no Secret Service runs and none can be started.

@@ -3,6 +3,7 @@
 //! Nothing in here sleeps: whoever waits, waits for a text, an end of file or an exit, and for a limited
 //! time.
 
+pub mod acme;
 pub mod cases;
 pub mod fleet;
 pub mod keyring;
@@ -12,6 +13,7 @@ pub mod process;
 pub mod pty;
 pub mod raw_server;
 pub mod runner;
+pub mod scripted;
 pub mod simulated;
 pub mod stream;
 

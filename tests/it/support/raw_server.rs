@@ -1,7 +1,7 @@
 //! A server on loopback that answers with bytes as a test wrote them, right or wrong.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -74,6 +74,11 @@ impl Connection {
     /// Writes bytes; a client that does not want them any more is none of the server's business.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
+    }
+
+    /// Closes the connection; a client that has closed it before is not missed.
+    pub fn close(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     /// Reads until the client closes the connection.

@@ -1,0 +1,55 @@
+use crate::exchange::retry::Ending;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// What an origin can be given credit for at most.
+const FULL: u32 = 500;
+/// What a repetition costs.
+const REPETITION: u32 = 14;
+/// What a repetition costs that the server has asked for itself.
+const THROTTLED: u32 = 5;
+/// What a success brings back.
+const SUCCESS: u32 = 1;
+
+/// How much may still be repeated at each origin, counted over all steps of a run: an outage is not to be made worse by
+/// those who wait for its end.
+#[derive(Default)]
+pub struct Budget(RefCell<HashMap<String, u32>>);
+
+impl Budget {
+    /// Pays for a repetition after an attempt that ended so. Returns false when too much was repeated already.
+    pub fn pay(&self, origin: &str, ending: Ending) -> bool {
+        let cost = if ending == Ending::Throttled { THROTTLED } else { REPETITION };
+        self.change(origin, |credit| credit.checked_sub(cost))
+    }
+
+    /// Takes note of a success.
+    pub fn earn(&self, origin: &str) {
+        self.change(origin, |credit| Some((credit + SUCCESS).min(FULL)));
+    }
+
+    fn change(&self, origin: &str, change: impl Fn(u32) -> Option<u32>) -> bool {
+        let mut credits = self.0.borrow_mut();
+        let credit = credits.entry(origin.to_owned()).or_insert(FULL);
+        let changed = change(*credit);
+        *credit = changed.unwrap_or(*credit);
+        changed.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_uses_the_credit_up_and_successes_bring_it_back() {
+        let budget = Budget::default();
+        let paid = (0..100).filter(|_| budget.pay("https://a", Ending::Unknown)).count();
+        assert_eq!(paid, 35, "500 / 14");
+        assert!(budget.pay("https://b", Ending::Unknown), "another origin has credit of its own");
+        assert!(budget.pay("https://a", Ending::Throttled) && budget.pay("https://a", Ending::Throttled));
+        assert!(!budget.pay("https://a", Ending::Throttled));
+        (0..14).for_each(|_| budget.earn("https://a"));
+        assert!(budget.pay("https://a", Ending::Unknown));
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether an answer is what a step wants.
+
+use super::core::Engine;
+use super::error::StepError;
+use super::expect;
+use super::failure::Trouble;
+use super::fetch::{Call, Settled};
+use super::request::Scopes;
+use crate::exchange::Answer;
+use crate::model::exit::Cause;
+use crate::model::words::counted;
+use crate::plan::{PlannedRequest, SaveForm};
+
+impl Engine<'_> {
+    /// Judges an answer by what can be said of it alone: its status, its body, the provider's sign, the schema.
+    ///
+    /// # Errors
+    /// When it is no success.
+    pub fn judge(&self, call: &Call<'_>, settled: &Settled, scopes: &Scopes) -> Result<(), StepError> {
+        let Some(answer) = settled.answer.as_ref().filter(|_| !settled.is_fine) else { return Ok(()) };
+        let judged = judge_message(call, answer)
+            .and_then(|()| self.judge_sign(call, answer, scopes))
+            .and_then(|()| judge_schema(call, answer));
+        judged.map_err(|trouble| {
+            let trouble = self.with_words_of_provider(trouble, call, answer);
+            self.error(trouble.request(&settled.request_line))
+        })
+    }
+
+    /// Asks the provider's own sign of success.
+    fn judge_sign(&self, call: &Call<'_>, answer: &Answer, scopes: &Scopes) -> Result<(), Trouble> {
+        let provider = call.request.provider.map(|provider| self.plan.provider(provider));
+        let Some(sign) = provider.and_then(|provider| provider.success.as_ref()) else { return Ok(()) };
+        let scope = scopes.operation.clone().with("response", answer.data());
+        if sign.holds(&scope).map_err(|error| Trouble::evaluation(&error))? {
+            return Ok(());
+        }
+        let headline = format!("{}, but says that it failed", call.subject.answered(answer.status));
+        Err(Trouble::new(Cause::Step, headline))
+    }
+
+    /// Asks the conditions under `expect`, once everything has come.
+    ///
+    /// # Errors
+    /// The first that does not hold.
+    pub fn ask_conditions(
+        &self,
+        call: &Call<'_>,
+        last: &Settled,
+        row_count: Option<u64>,
+        scopes: &Scopes,
+    ) -> Result<(), StepError> {
+        let unmet = expect::unmet(scopes.pair(&call.request.that));
+        let Some(condition) = unmet.map_err(|error| self.evaluation_error(&error))? else { return Ok(()) };
+        let expression = condition.expression();
+        let headline =
+            format!("the answer to `{}` does not satisfy `{}`", call.subject.what, expression.code());
+        let mut trouble =
+            Trouble::new(Cause::Step, headline).at(expression.span()).request(&last.request_line);
+        let reads = |name| expression.references().iter().any(|reference| reference.path() == name);
+        if let Some(count) = row_count.filter(|_| reads("row_count")) {
+            trouble = trouble.note(format!("the answer has {}", counted(count, "row")));
+        }
+        if reads("response.status") {
+            trouble = trouble.note(format!("its status is {}", last.status));
+        }
+        Err(self.error(trouble))
+    }
+}
+
+/// Judges status and form.
+fn judge_message(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
+    let answered = || call.subject.answered(answer.status);
+    if !call.request.status.contains(answer.status) {
+        return Err(call.subject.refusal(answer));
+    }
+    if let Some(problem) = &answer.problem {
+        return Err(Trouble::new(Cause::Step, format!("{}, but {problem}", answered())));
+    }
+    if is_foreign_page(call.request, answer) {
+        let advice =
+            "something in front of the provider may have answered: a proxy, the sign-in of a network";
+        return Err(Trouble::new(Cause::Step, format!("{} with an HTML page", answered())).advice(advice));
+    }
+    Ok(())
+}
+
+fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
+    let Some(schema) = &call.request.schema else { return Ok(()) };
+    let violations = expect::violations(schema, &answer.body).map_err(|reason| {
+        Trouble::new(Cause::Invalid, format!("the schema under `expect` is no JSON Schema: {reason}"))
+    })?;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let headline = format!("the answer to {} does not fulfil the schema", call.subject.request());
+    Err(violations.iter().fold(Trouble::new(Cause::Step, headline), |trouble, violation| {
+        let place = if violation.place.is_empty() { "the body itself" } else { &violation.place };
+        trouble.note(format!("{place}: `{}`", violation.keyword))
+    }))
+}
+
+/// A web page where data is wanted: no API answers so, unless the step wants the page itself.
+fn is_foreign_page(request: &PlannedRequest, answer: &Answer) -> bool {
+    let wants_body = request.save.as_ref().is_some_and(|save| save.form == SaveForm::Body);
+    answer.is_html() && !wants_body && !request.is_status_written
+}

@@ -1,0 +1,112 @@
+//! The pages of a request, one after the other.
+
+use super::core::Engine;
+use super::error::StepError;
+use super::failure::Trouble;
+use super::fetch::{Call, Settled};
+use super::pages::{Pager, first_position, put_position};
+use super::request::Scopes;
+use super::rows;
+use super::save::SavedFile;
+use super::tally::Tally;
+use crate::document::{Paginate, Reader};
+use crate::event::EventKind;
+use crate::exchange::Rendered;
+use crate::model::exit::Cause;
+use serde_json::Value as Json;
+
+/// What the pages of a request have brought together.
+pub struct Pages {
+    /// The last of them.
+    pub last: Settled,
+    /// The rows of all, if they are kept.
+    pub kept: Vec<Json>,
+    /// How many rows there are; `None` where none are read.
+    pub row_count: Option<u64>,
+}
+
+impl Engine<'_> {
+    /// Fetches all pages; without paging, the one answer. Rows are saved page by page.
+    ///
+    /// # Errors
+    /// When a page cannot be had, or the list is not complete.
+    pub async fn pages(
+        &self,
+        call: &mut Call<'_>,
+        rendered: &mut Rendered,
+        scopes: &Scopes,
+        tally: &mut Tally,
+        file: &mut Option<SavedFile>,
+    ) -> Result<Pages, StepError> {
+        let request = call.request;
+        let mut pager = request.paginate.as_ref().map(Pager::new);
+        if let Some(keys) = &request.paginate
+            && let Some(position) = first_position(keys)
+        {
+            self.set_position(rendered, keys, position, call)?;
+        }
+        let mut kept = Vec::new();
+        loop {
+            call.subject.page = pager.as_ref().map(|pager| pager.page() + 1);
+            let settled = self.fetch(call, rendered, tally).await?;
+            self.judge(call, &settled, scopes)?;
+            let rows = self.take_rows(call, &settled)?;
+            self.save(call, &settled, rows.as_deref(), scopes, file)?;
+            if let Some(rows) = &rows {
+                tally.rows = Some(tally.rows.unwrap_or(0) + rows.len() as u64);
+            }
+            let next = self.next_position(call, pager.as_mut(), &settled, rows.as_deref(), tally)?;
+            kept.extend(rows.filter(|_| request.rows.are_kept).into_iter().flatten());
+            let (Some(position), Some(keys)) = (next, &request.paginate) else {
+                return Ok(Pages { last: settled, kept, row_count: tally.rows });
+            };
+            self.set_position(rendered, keys, position, call)?;
+        }
+    }
+
+    fn set_position(
+        &self,
+        rendered: &mut Rendered,
+        keys: &Paginate,
+        position: String,
+        call: &Call<'_>,
+    ) -> Result<(), StepError> {
+        if put_position(rendered, keys, position) {
+            return Ok(());
+        }
+        let headline =
+            format!("the body of `{}` has no place for the page: it is no JSON map", call.subject.what);
+        Err(self.error(Trouble::new(Cause::Step, headline).at(keys.param.span)))
+    }
+
+    fn next_position(
+        &self,
+        call: &Call<'_>,
+        pager: Option<&mut Pager<'_>>,
+        settled: &Settled,
+        rows: Option<&[Json]>,
+        tally: &mut Tally,
+    ) -> Result<Option<String>, StepError> {
+        let Some(pager) = pager else { return Ok(None) };
+        let read = |reader: &Reader| settled.answer.as_ref()?.read(reader);
+        let next = pager.take(rows.unwrap_or_default(), &read);
+        tally.pages = Some(pager.page());
+        self.events.emit(EventKind::StepProgress {
+            page: Some((pager.page(), pager.pages())),
+            item: None,
+            rows: tally.rows.unwrap_or(0),
+        });
+        next.map_err(|problem| self.error(call.subject.incomplete(&problem).request(&settled.request_line)))
+    }
+
+    /// Takes the rows out of an answer, if the step wants them.
+    fn take_rows(&self, call: &Call<'_>, settled: &Settled) -> Result<Option<Vec<Json>>, StepError> {
+        if !call.request.rows.are_read {
+            return Ok(None);
+        }
+        let body = settled.answer.as_ref().map_or(&Json::Null, |answer| &answer.body);
+        let rows = rows::extract(&call.request.rows, body);
+        rows.map(Some)
+            .map_err(|problem| self.error(call.subject.no_rows(&problem).request(&settled.request_line)))
+    }
+}

@@ -1,0 +1,143 @@
+//! A step that is done once for each item of a list.
+
+use super::core::{Engine, moment};
+use super::error::StepError;
+use super::failure::Trouble;
+use super::outputs::{self, Outputs};
+use super::rows;
+use super::save::SavedFile;
+use super::scope::StepRecord;
+use super::stage::Stage;
+use super::step::Flow;
+use super::tally::Tally;
+use super::value::Value;
+use crate::document::Tree;
+use crate::event::EventKind;
+use crate::model::exit::Cause;
+use crate::plan::{Loop, PlannedStep, StepKind};
+use crate::template::{Data, SharedJson};
+use serde_json::Value as Json;
+
+impl<'a> Engine<'a> {
+    /// Does a step for each item, in their order.
+    ///
+    /// # Errors
+    /// When an item fails; what went wrong was told with the item.
+    pub async fn each_item(
+        &self,
+        step: &'a PlannedStep,
+        repeated: &'a Loop,
+        stage: &Stage,
+        tally: &mut Tally,
+        file: &mut Option<SavedFile>,
+    ) -> Result<StepRecord, StepError> {
+        let items = self.items(step, &repeated.over, stage).await?;
+        let count = items.len();
+        tally.items = Some((count, 0));
+        tally.rows = reads_rows(step).then_some(0);
+        let unknown_before = self.course.unknown();
+        let mut brought = Brought::default();
+        for (index, item) in items.into_iter().enumerate() {
+            stage.limits.check(self.world).map_err(|interruption| {
+                self.interrupted(interruption, &format!("item {} of {count}", index + 1))
+            })?;
+            let rows = tally.rows.unwrap_or(0);
+            self.events.emit(EventKind::StepProgress { page: None, item: Some((index + 1, count)), rows });
+            let item_stage = stage.of_item(&repeated.item_name, item, index + 1);
+            match self.item(step, &item_stage, tally, file).await {
+                Ok(record) => brought.add(Some(record)),
+                Err(flow) => {
+                    tally.items = tally.items.map(|(count, failed)| (count, failed + 1));
+                    if flow == Flow::Stop {
+                        return Err(StepError::reported(self.course.unknown() > unknown_before));
+                    }
+                    brought.add(None);
+                }
+            }
+        }
+        match tally.items {
+            Some((_, failed)) if failed > 0 => {
+                stage.frame.record(step, brought.into_record(step, tally.rows, false));
+                Err(StepError::reported(self.course.unknown() > unknown_before))
+            }
+            _ => Ok(brought.into_record(step, tally.rows, true)),
+        }
+    }
+
+    /// Does a step for one item and tells how that ended. `Err`: it failed, and whether the next item follows.
+    async fn item(
+        &self,
+        step: &'a PlannedStep,
+        stage: &Stage,
+        loop_tally: &mut Tally,
+        file: &mut Option<SavedFile>,
+    ) -> Result<StepRecord, Flow> {
+        // Until the item has brought something, its cleanup is to see nothing, rather than the lists of the loop.
+        stage.frame.record(step, StepRecord::default());
+        let note = self.note(step, stage);
+        self.events.emit(EventKind::StepStarted { step: note.clone() });
+        let started = self.world.clock.elapsed();
+        let mut tally = Tally::default();
+        let end = self.once(step, stage, &mut tally, file).await;
+        loop_tally.add(&tally);
+        let took = self.world.clock.elapsed().saturating_sub(started);
+        let record = end.as_ref().ok().cloned();
+        let flow = self.conclude_step(step, stage, note, end, tally, took);
+        record.ok_or(flow)
+    }
+
+    async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {
+        let expressions: Vec<_> =
+            over.templates().into_iter().flat_map(|template| template.expressions()).collect();
+        let scope = self.scope(stage, &moment(self.world), &expressions).await?;
+        let list = Value::of_tree(over, &scope, self.events.redactor());
+        let list = list.map_err(|error| self.evaluation_error(&error))?;
+        let Json::Array(items) = list.json else {
+            let headline = format!("`{}` loops over {}, not a list", step.label(), rows::kind(&list.json));
+            return Err(self.error(Trouble::new(Cause::Step, headline).at(over.span)));
+        };
+        let items = items.into_iter().map(|json| {
+            let (secrets, unknown) = (list.secrets.clone(), list.unknown.clone());
+            Value { json, secrets, unknown }.into_data()
+        });
+        Ok(items.collect())
+    }
+}
+
+fn reads_rows(step: &PlannedStep) -> bool {
+    matches!(&step.kind, StepKind::Request(request) if request.rows.are_read)
+}
+
+/// What the items of a loop have brought so far.
+#[derive(Default)]
+struct Brought {
+    outputs: Vec<Option<Outputs>>,
+    rows: Vec<SharedJson>,
+    status: Option<u16>,
+}
+
+impl Brought {
+    /// Adds an item; `None` = it failed.
+    fn add(&mut self, item: Option<StepRecord>) {
+        let Some(record) = item else { return self.outputs.push(None) };
+        self.outputs.push(Some(record.outputs));
+        self.rows.extend(record.rows);
+        self.status = record.status;
+    }
+
+    fn into_record(self, step: &PlannedStep, row_count: Option<u64>, has_succeeded: bool) -> StepRecord {
+        let names: Vec<&str> = match &step.kind {
+            StepKind::Request(request) => request.outputs.iter().map(|output| output.name.as_str()).collect(),
+            StepKind::Group(group) => group.outputs.iter().map(|(name, _)| name.as_str()).collect(),
+            _ => Vec::new(),
+        };
+        StepRecord {
+            has_succeeded,
+            is_skipped: false,
+            status: self.status,
+            outputs: outputs::of_items(&names, &self.outputs),
+            rows: row_count.map(|_| SharedJson::concat(self.rows)),
+            row_count,
+        }
+    }
+}

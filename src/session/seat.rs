@@ -1,0 +1,151 @@
+//! The place of one provider's session, and what is kept there.
+
+use super::choice::{choose, look_up_all};
+use super::failure;
+use super::freshness::Life;
+use super::values::SessionValues;
+use super::wallet::{Given, Looked};
+use super::{Account, PlannedLogin, SignInFailure};
+use crate::event::{Events, Failure};
+use crate::plan::PlannedMethod;
+use std::cell::{Cell, RefCell};
+use tokio::sync::Mutex;
+
+/// The number of a session's tokens: it grows with each login and refresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub(super) u64);
+
+/// The place of one provider's session.
+pub struct Seat {
+    pub account: Account,
+    /// Whoever opens, prolongs or closes the session holds it; the others wait and then find it done.
+    pub gate: Mutex<()>,
+    pub session: RefCell<Option<Session>>,
+    generations: Cell<u64>,
+    /// Logins that were refused: never sent again in this run.
+    refused: RefCell<Vec<Refused>>,
+}
+
+struct Refused {
+    method: String,
+    given: Given,
+    failure: SignInFailure,
+}
+
+/// A login that is wanted.
+pub struct Login {
+    /// The method's place in the provider's list.
+    pub method: usize,
+    pub given: Given,
+    /// No step asked for it.
+    pub is_implicit: bool,
+    /// It replaces a session that was refused.
+    pub is_on_trial: bool,
+}
+
+/// An open session.
+#[derive(Clone)]
+pub struct Session {
+    /// The method's place in the provider's list.
+    pub method: usize,
+    pub given: Given,
+    pub values: SessionValues,
+    pub life: Life,
+    pub generation: Generation,
+    pub order: u64,
+    pub account_name: Option<String>,
+    /// These tokens replace refused ones, and no answer has shown yet that they work.
+    pub is_on_trial: bool,
+}
+
+impl Seat {
+    /// The place for the session of an account, empty.
+    pub fn new(account: Account) -> Self {
+        Self {
+            account,
+            gate: Mutex::new(()),
+            session: RefCell::default(),
+            generations: Cell::new(0),
+            refused: RefCell::default(),
+        }
+    }
+
+    /// A way to sign in, by its place in the provider's list.
+    pub fn method(&self, index: usize) -> &PlannedMethod {
+        &self.account.provider().methods[index]
+    }
+
+    /// The number of new tokens.
+    pub fn next_generation(&self) -> Generation {
+        self.generations.set(self.generations.get() + 1);
+        Generation(self.generations.get())
+    }
+
+    /// The method that is taken, its credentials looked up.
+    ///
+    /// # Errors
+    /// The first credential that is missing, or that there is no such method.
+    pub async fn choose(
+        &self,
+        wanted: Option<&str>,
+        given: &[String],
+        events: &Events,
+    ) -> Result<usize, SignInFailure> {
+        let missing = match self.prepare(wanted, given, events).await {
+            Ok(method) => return Ok(method),
+            Err(failures) => failures,
+        };
+        let first = missing.into_iter().next();
+        Err(first.unwrap_or_else(|| failure::no_method(wanted, &self.account, events)).into())
+    }
+
+    /// As [`Seat::choose`], with all that is missing.
+    pub async fn prepare(
+        &self,
+        wanted: Option<&str>,
+        given: &[String],
+        events: &Events,
+    ) -> Result<usize, Vec<Failure>> {
+        let (provider, wallet) = (self.account.provider(), &self.account.wallet);
+        let Some(method) = choose(provider, wanted, given, wallet, events).await else {
+            return Err(vec![failure::no_method(wanted, &self.account, events)]);
+        };
+        let missing = look_up_all(self.method(method), given, wallet).await;
+        match missing.is_empty() {
+            true => Ok(method),
+            false => {
+                Err(missing.iter().map(|missing| failure::missing(missing, &self.account, events)).collect())
+            }
+        }
+    }
+
+    /// The credentials that a login would use. Those that it may do without are in it only if they are there.
+    pub async fn named_by_login(&self, login: &PlannedLogin, events: &Events) -> Vec<String> {
+        let (provider, wallet) = (self.account.provider(), &self.account.wallet);
+        let method = choose(provider, login.method.as_deref(), &login.given, wallet, events).await;
+        let Some(method) = method.map(|method| self.method(method)) else { return Vec::new() };
+        let mut names = Vec::new();
+        for name in method.required.iter().chain(&method.used) {
+            let is_new = !names.contains(name) && !login.given.contains(name);
+            let is_needed = method.required.contains(name);
+            if is_new && (is_needed || !matches!(wallet.get(name).await, Looked::Missing(_))) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// The failure of a login that was refused before.
+    pub fn refusal(&self, method: usize, given: &Given) -> Option<SignInFailure> {
+        let method = &self.method(method).name;
+        let refused = self.refused.borrow();
+        let known = refused.iter().find(|known| known.method == *method && known.given == *given);
+        known.map(|known| known.failure.clone())
+    }
+
+    /// Keeps in mind that a login is of no use: it is never sent again in this run.
+    pub fn remember_refusal(&self, method: usize, given: &Given, failure: &SignInFailure) {
+        let method = self.method(method).name.clone();
+        self.refused.borrow_mut().push(Refused { method, given: given.clone(), failure: failure.clone() });
+    }
+}

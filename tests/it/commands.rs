@@ -1,0 +1,80 @@
+//! The commands around `apply`, and what the command line refuses.
+
+use rustix::process::Signal;
+
+use super::support::runner::Runner;
+
+#[test]
+fn help_names_every_command_and_exit_code() {
+    let help = Runner::new().args(["--help"]).run().exits(0).stdout;
+    for command in
+        ["apply", "validate", "simulate", "providers", "show", "schema", "login", "logout", "status"]
+    {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+    }
+    assert!(help.contains("3 could not sign in"), "{help}");
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    let cases: [(&[&str], &str); 5] = [
+        (&[], "Usage: runner"),
+        (&["aply"], "a similar subcommand exists: 'apply'"),
+        (&["apply", "--simulat", "x.yaml"], "'--simulate'"),
+        (&["resume", "01JD"], "error: `resume` is not supported yet"),
+        (&["apply", "--quiet", "x.yaml"], "error: `--quiet` is not supported yet"),
+    ];
+    for (arguments, expected) in cases {
+        let output = Runner::new().args(arguments.iter().copied()).run().exits(2);
+        assert!(output.stderr.contains(expected), "{arguments:?}: {}", output.stderr);
+        assert_eq!(output.stdout, "");
+    }
+}
+
+#[test]
+fn providers_and_show_tell_what_one_needs() {
+    let list = Runner::new().args(["providers"]).run().exits(0).stdout;
+    for expected in ["soracom", "SORACOM_AUTH_KEY_ID, SORACOM_AUTH_KEY", "simpleiot", "ECHOME_ACCESS_ID"] {
+        assert!(list.contains(expected), "{expected}: {list}");
+    }
+    let show = Runner::new().args(["show", "emnify"]).run().exits(0).stdout;
+    assert!(show.contains("emnify.list_devices              [per_page=1000] [q] [sort]"), "{show}");
+    let yaml = Runner::new().args(["show", "emnify", "--yaml"]).run().exits(0).stdout;
+    assert_eq!(yaml, include_str!("../../playbooks/providers/emnify.yaml"));
+    let unknown = Runner::new().args(["show", "emnfy"]).run().exits(2).stderr;
+    assert!(unknown.contains("did you mean `emnify`?"), "{unknown}");
+}
+
+#[test]
+fn a_simulator_says_how_to_use_it_and_ends_with_ctrl_c() {
+    let mut running = Runner::new().args(["simulate", "emnify", "simpleiot"]).spawn();
+    running
+        .wait_for("  export EMNIFY_PASSWORD='")
+        .wait_for("  runner apply --base-url emnify=http://127.0.0.1:");
+    running.wait_for(" --auth-base-url simpleiot=http://127.0.0.1:").wait_for("Ctrl-C ends it");
+    running.signal(Signal::INT);
+    running.finish().exits(0);
+}
+
+#[test]
+fn what_a_simulator_says_works() {
+    let playbook = include_str!("../../playbooks/echome/vm-inventory.yaml");
+    let room = Runner::of("bash").file("playbook.yaml", playbook);
+    let script = format!(
+        "runner() {{ {program} \"$@\"; }}; coproc exec {program} simulate echome --devices 3; \
+         while read -r line <&${{COPROC[0]}}; do case $line in \
+           export*) eval \"$line\";; \
+           runner*) command=${{line/PLAYBOOK/playbook.yaml}};; \
+           *Ctrl-C*) break;; \
+         esac; done; eval \"$command\"; code=$?; kill $COPROC_PID; exit $code",
+        program = env!("CARGO_BIN_EXE_runner")
+    );
+    let output = room.args(["-c", &script]).run().exits(0);
+    assert_eq!(output.read("vms.ndjson").lines().count(), 3);
+}
+
+#[test]
+fn an_unknown_simulator_is_refused() {
+    let output = Runner::new().args(["simulate", "verizon"]).run().exits(2);
+    assert!(output.stderr.contains("no simulator is called `verizon`"), "{}", output.stderr);
+}
