@@ -107,11 +107,6 @@ pub struct AttemptRecord {
 }
 
 impl AttemptRecord {
-    /// Whether any byte may have left this machine.
-    pub fn was_sent(&self) -> bool {
-        self.was_sent
-    }
-
     /// The address as it may be shown; after redirects the last one.
     pub fn shown_address(&self) -> &str {
         &self.shown_address
