@@ -303,12 +303,12 @@ fn a_dry_run_shows_each_request_and_opens_no_connection() {
         emnify.password  env EMNIFY_PASSWORD, .env line 2  → http://127.0.0.1:<port>
 
       requests
-        authenticate emnify  POST   /api/v1/authenticate            {"username":"ops@example.com","password":‹emnify.password›}
-        issue                POST   /api/v1/application_token       {"description":‹run.id›,"expiry_date":"<date>"}  write
+        authenticate emnify  POST   /api/v1/authenticate                   {"username":"ops@example.com","password":‹emnify.password›}
+        issue                POST   /api/v1/application_token              {"description":"runner ‹run.id›","expiry_date":"<date>"}  write
         logout emnify        nothing: no logout on this API: tokens are forgotten here
-        authenticate emnify  POST   /api/v1/authenticate            {"application_token":‹steps.issue.outputs.token›}  after issue
-        List every device    GET    /api/v1/endpoint?per_page=1000  then as many pages as there are
-        keep                 emnify.application_token → keychain    after issue
+        authenticate emnify  POST   /api/v1/authenticate                   {"application_token":‹steps.issue.outputs.token›}  after issue
+        List every device    GET    /api/v1/endpoint?per_page=1000&page=1  then as many pages as there are
+        keep                 emnify.application_token → keychain           after issue
         logout emnify        nothing: no logout on this API: tokens are forgotten here
 
       cleanup, where something is left to undo
