@@ -366,7 +366,7 @@ mod tests {
         sources.file(file).hide(secret.range());
         let diagnostic =
             Diagnostic::new(Code::InvalidValue, span_of(&sources, file, "x"), "odd \u{1b}\n name");
-        let text = human(&[diagnostic.clone()], &sources);
+        let text = human(std::slice::from_ref(&diagnostic), &sources);
         assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']) && !text.contains("geheim"), "{text}");
         insta::assert_snapshot!(text, @r"
         error[invalid-value]: odd ␛␊ name

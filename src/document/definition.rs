@@ -298,7 +298,9 @@ fn preset_forms() -> Value {
     let client_credentials = json!({
         "required": ["with"],
         "properties": { "with": {
-            "propertyNames": { "enum": ["token", "revoke", "scope", "client_auth"] }, "required": ["token"]
+            "propertyNames": { "enum": ["token", "revoke", "scope", "client_auth"] },
+            "properties": { "client_auth": { "enum": ["basic", "body"] } },
+            "required": ["token"]
         } }
     });
     let forms = [
@@ -474,14 +476,21 @@ keys! {
     }
 }
 
+/// The keys of an entry of `expires`: exactly one of them is written.
+const EXPIRIES: [&str; 5] = ["jwt", "seconds", "milliseconds", "at", "after"];
+
 impl FromNode for Expiry {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let keys = ExpiryKeys::from_node(node, lower)?;
-        if node.as_map().is_some_and(|entries| entries.len() != 1) {
-            let message =
-                "an entry of `expires` has one of `jwt`, `seconds`, `milliseconds`, `at` and `after`";
-            lower.report(Diagnostic::new(Code::ConflictingKeys, node.span, message));
+        let written: Vec<&str> = EXPIRIES.into_iter().filter(|key| node.get(key).is_some()).collect();
+        if written.len() > 1 {
+            refuse_several(node, "an entry of `expires`", &written, lower);
             return None;
+        }
+        if node.as_map().is_some_and(<[_]>::is_empty) {
+            let message =
+                "an entry of `expires` needs one of `jwt`, `seconds`, `milliseconds`, `at` and `after`";
+            lower.report(Diagnostic::new(Code::MissingKey, node.span, message));
         }
         None.or_else(|| keys.jwt.map(Self::Jwt))
             .or_else(|| keys.seconds.map(Self::Seconds))
@@ -533,6 +542,7 @@ keys! {
 
 keys! {
     /// How fast one may ask.
+    #[schemars(extend("dependentRequired" = rate_limit_companions()))]
     pub struct RateLimit is "`rate_limit`" {
         optional {
             /// How many requests in which time.
@@ -545,6 +555,11 @@ keys! {
             "reset_after" => reset_after: Option<Reader>;
         }
     }
+}
+
+/// For the JSON Schema of [`RateLimit`]: keys that mean something only beside another.
+fn rate_limit_companions() -> Value {
+    json!({ "burst": ["rate"], "remaining": ["reset_after"], "reset_after": ["remaining"] })
 }
 
 keys! {

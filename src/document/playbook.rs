@@ -161,7 +161,10 @@ pub const BUILT_IN_PROVIDERS: [&str; 4] = ["echome", "emnify", "simpleiot", "sor
 impl FromNode for ProviderEntry {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         let Some(map) = node.as_map() else {
-            lower.wrong_type(node, "a map (`{}` for a built-in provider as it is)");
+            let name = lower.key().unwrap_or("emnify").to_owned();
+            let message = format!("`{name}` takes a map, not {}", node.describe());
+            let diagnostic = Diagnostic::new(Code::WrongType, node.span, message);
+            lower.report(diagnostic.label(format!("write `{name}: {{}}` for a built-in provider as it is")));
             return None;
         };
         let used = ProviderUse::keys();

@@ -378,6 +378,7 @@ keys! {
             /// Its value when nobody sets it; without this it is required.
             "default" => default: Option<Literal>;
             /// The values that it may have.
+            #[schemars(length(min = 1))]
             "enum" => choices: Option<Vec<Literal>>;
             /// A regular expression that a text must match as a whole.
             "pattern" => pattern: Option<Spanned<String>>;

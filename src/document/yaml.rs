@@ -267,12 +267,26 @@ impl<'a> Builder<'a> {
             return Diagnostic::new(Code::Syntax, dollar, message).label("write `\"${{ ... }}\"`");
         }
         if rest.starts_with(':') {
-            let message = "`: ` inside of a text begins a map";
-            return Diagnostic::new(Code::Syntax, span, message).label("put the whole text in quotes");
+            return self.stray_colon(span);
         }
         let (reason, help) = explain(error);
         let diagnostic = Diagnostic::new(Code::Syntax, span, format!("not valid YAML: {reason}"));
         if help.is_empty() { diagnostic } else { diagnostic.help(help) }
+    }
+
+    /// A colon that makes no key: behind another one it belongs to a text; else its key is in the wrong column.
+    fn stray_colon(&self, span: Span) -> Diagnostic {
+        let line_start = self.text[..span.start as usize].rfind('\n').map_or(0, |end| end + 1);
+        let line = &self.text[line_start..span.start as usize];
+        if line.contains(": ") {
+            let message = "`: ` inside of a text begins a map";
+            return Diagnostic::new(Code::Syntax, span, message).label("put the whole text in quotes");
+        }
+        let key_start = line_start + line.len() - line.trim_start_matches([' ', '-']).len();
+        let key = Span::new(self.file, key_start..span.start as usize);
+        let message = "not valid YAML: this key fits to none above";
+        let help = "keys of one map begin in the same column; a text of several lines stands in quotes";
+        Diagnostic::new(Code::Syntax, key, message).help(help)
     }
 
     fn fail(&self, code: Code, span: Span, message: impl Into<String>) -> Failure {
@@ -441,6 +455,12 @@ fn explain(error: &granit_parser::ScanError) -> (String, &'static str) {
         }
         ErrorKind::UnexpectedCharacter { .. } => {
             ("no value can begin with this character", "put the text in quotes")
+        }
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            ("something stands behind a closing quote", "is a `,` missing, or a quote inside of the text?")
+        }
+        ErrorKind::InvalidQuotedScalarIndent => {
+            ("a quoted text goes on here without being indented", "a quote above may never be closed")
         }
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
             ("this line fits to none above", "keys of one map begin in the same column; a list's dashes, too")

@@ -21,18 +21,29 @@ use std::sync::Arc;
 
 /// A run at work: the plan, the world, and what has happened so far.
 pub struct Engine<'a> {
+    /// What is to be done.
     pub plan: &'a Plan,
+    /// The files that it was read from, for the places in failures.
     pub sources: &'a SourceMap,
+    /// Which of its steps are to be done.
     pub selection: &'a Selection,
+    /// The ports.
     pub world: &'a World,
+    /// Where everything is told.
     pub events: &'a Events,
+    /// What sends requests.
     pub exchange: Exchange,
+    /// What signs them.
     pub sessions: Sessions,
+    /// The names that hold for the whole run.
     pub names: RunNames,
     /// The time that the steps have.
     pub limits: Limits,
+    /// How much may still be repeated.
     pub budget: Budget,
+    /// What is to be undone.
     pub cleanup: Cleanup<'a>,
+    /// What has happened so far.
     pub course: Course,
 }
 

@@ -34,6 +34,8 @@ pub struct Call<'c> {
     pub limiter: Option<Rc<Limiter>>,
     /// The time that it may take.
     pub limits: Limits,
+    /// Whether it belongs to cleanup.
+    pub is_cleanup: bool,
     /// Whether anything may have been done.
     pub may_be_done: Cell<bool>,
 }
@@ -117,10 +119,12 @@ impl Engine<'_> {
         tries: &Tries,
         tally: &mut Tally,
     ) -> Result<(Attempt, Option<Generation>), StepError> {
+        let what = call.subject.request();
+        let begun = call.limits.check(self.world);
+        begun.map_err(|interruption| self.interrupted(interruption, &what))?;
         let mut outgoing = rendered.clone();
         let generation = self.authorize(call, &mut outgoing).await?;
         self.refuse_long_pause(call)?;
-        let what = call.subject.request();
         let turn = self.exchange.turn(&call.realm, call.limiter.as_ref());
         let turn = call.limits.wait(self.world, turn).await;
         let turn = turn.map_err(|interruption| self.interrupted(interruption, &what))?;
@@ -156,19 +160,19 @@ impl Engine<'_> {
         Ok(Some(signed_in.map_err(|interruption| self.interrupted(interruption, &what))??))
     }
 
-    /// A pause that is longer than the time that is left is not slept.
+    /// A pause that is longer than the time that is left is not slept, nor one that the provider asked for and that would
+    /// keep this request waiting for longer than its repetitions may take.
     fn refuse_long_pause(&self, call: &Call<'_>) -> Result<(), StepError> {
         let now = self.world.clock.elapsed();
-        let pause = call.realm.earliest(now, call.limiter.as_deref()).saturating_sub(now);
-        match call.limits.remaining(&*self.world.clock) {
-            Some(remaining) if pause > remaining => {
-                let provider = &call.subject.provider;
-                let headline = format!("{provider} asks for a pause of {}", duration(pause));
-                let trouble = Trouble::new(Cause::Unavailable, headline);
-                Err(self.error(trouble.advice(format!("run it again in {}", duration(pause)))))
-            }
-            _ => Ok(()),
+        let wait = call.realm.earliest(now, call.limiter.as_deref()).saturating_sub(now);
+        let asked = call.realm.pause_end().saturating_sub(now);
+        let is_too_long = call.limits.remaining(&*self.world.clock).is_some_and(|remaining| wait > remaining);
+        if !is_too_long && asked <= REQUEST_TIME {
+            return Ok(());
         }
+        let wait = duration(wait);
+        let headline = format!("{} wants to be left alone for {wait}", call.subject.provider);
+        Err(self.error(Trouble::new(Cause::Unavailable, headline).advice(format!("run it again in {wait}"))))
     }
 
     fn note_ending(&self, call: &Call<'_>, ending: Ending) {
@@ -179,7 +183,7 @@ impl Engine<'_> {
             return;
         }
         call.may_be_done.set(true);
-        if call.request.effect == Effect::Once {
+        if call.request.effect == Effect::Once && !call.is_cleanup {
             self.course.note_write();
         }
     }
@@ -228,14 +232,19 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// The time that is left for a request and its repetitions.
+    fn remaining(&self, call: &Call<'_>, tries: &Tries) -> Duration {
+        let spent = self.world.clock.elapsed().saturating_sub(tries.started);
+        let own = REQUEST_TIME.max(call.request.timeout).saturating_sub(spent);
+        call.limits.remaining(&*self.world.clock).map_or(own, |limit| limit.min(own))
+    }
+
     /// What follows an attempt; `None` when it is not to be repeated, whatever time and attempts are left.
     fn what_next(&self, call: &Call<'_>, attempt: &Attempt, ending: Ending, tries: &Tries) -> Option<Next> {
         if !ending.may_be_repeated(call.request.effect, needs_body(call.request)) {
             return None;
         }
-        let spent = self.world.clock.elapsed().saturating_sub(tries.started);
-        let own = REQUEST_TIME.max(call.request.timeout).saturating_sub(spent);
-        let remaining = call.limits.remaining(&*self.world.clock).map_or(own, |limit| limit.min(own));
+        let remaining = self.remaining(call, tries);
         let bounds =
             Bounds { attempt: tries.attempt, attempts: tries.last, remaining, server_wish: attempt.wish };
         Some(next(bounds, self.world.random.fraction()))
@@ -304,7 +313,7 @@ impl Engine<'_> {
         if let Ok(answer) = outcome {
             trouble = self.with_words_of_provider(trouble, call, answer);
         }
-        if let Some(advice) = self.advice(call, cause, end) {
+        if let Some(advice) = self.advice(call, cause, ending, end) {
             trouble = trouble.advice(advice);
         }
         StepError { is_unknown: cause == Cause::Unknown, ..self.error(trouble) }
@@ -318,7 +327,7 @@ impl Engine<'_> {
         trouble.said(&call.subject.provider, &said, &call.request.hints, answer.status)
     }
 
-    fn advice(&self, call: &Call<'_>, cause: Cause, end: Option<Next>) -> Option<String> {
+    fn advice(&self, call: &Call<'_>, cause: Cause, ending: Ending, end: Option<Next>) -> Option<String> {
         let provider = &call.subject.provider;
         match (cause, end) {
             (Cause::Unknown, _) => Some(format!(
@@ -330,6 +339,11 @@ impl Engine<'_> {
             (_, Some(Next::AskedToWait(wish))) => {
                 Some(format!("run it again in {}: {provider} asks for that pause", duration(wish)))
             }
+            (Cause::Unavailable, _)
+                if ending == Ending::Unknown && call.request.effect == Effect::Idempotent =>
+            {
+                Some("run it again later: it may have been done, and doing it again does no harm".to_owned())
+            }
             (Cause::Unavailable, _) => Some(self.course.rerun_advice().to_owned()),
             _ => None,
         }
@@ -339,7 +353,7 @@ impl Engine<'_> {
     fn cut_off(&self, call: &Call<'_>, interruption: Interruption) -> StepError {
         call.may_be_done.set(true);
         let is_unknown = call.request.effect == Effect::Once;
-        if is_unknown {
+        if is_unknown && !call.is_cleanup {
             self.course.note_write();
         }
         let what = call.subject.request();

@@ -206,6 +206,7 @@ impl<'a> Engine<'a> {
             realm,
             limiter,
             limits: stage.limits,
+            is_cleanup: stage.is_cleanup,
             may_be_done: Cell::new(false),
         })
     }

@@ -100,6 +100,7 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Tells how a step or an item of its loop ended, and keeps what it has brought. Returns whether the list goes on.
     pub fn conclude_step(
         &self,
         step: &'a PlannedStep,
@@ -224,6 +225,7 @@ impl<'a> Engine<'a> {
         Ok(StepRecord { has_succeeded: true, outputs, ..StepRecord::default() })
     }
 
+    /// The step as events name it.
     pub fn note(&self, step: &PlannedStep, stage: &Stage) -> StepNote {
         let label = step.label();
         let name = step.name.as_ref().filter(|name| **name != label);

@@ -138,7 +138,7 @@ impl Answer {
     fn cookie(&self, wanted: &str) -> Option<String> {
         let set = self.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
         let pairs = set.filter_map(|value| value.split(';').next()?.split_once('='));
-        let found = pairs.filter(|(name, _)| name.trim() == wanted).last()?;
+        let found = pairs.rev().find(|(name, _)| name.trim() == wanted)?;
         Some(found.1.trim().to_owned())
     }
 

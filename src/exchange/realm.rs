@@ -94,8 +94,8 @@ impl Realm {
         self.limiter.iter().chain(operation).for_each(|limiter| limiter.take(start));
     }
 
-    /// The end of the present pause.
-    pub(super) fn pause_end(&self) -> Duration {
+    /// Until when the provider wants to be left alone, as a time of [`Clock::elapsed`](crate::port::Clock::elapsed).
+    pub fn pause_end(&self) -> Duration {
         self.pause_end.get()
     }
 

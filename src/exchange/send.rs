@@ -349,7 +349,7 @@ mod tests {
     }
 
     fn reason(attempt: Attempt) -> String {
-        attempt.outcome.err().expect("a failure").to_string()
+        attempt.outcome.expect_err("a failure").to_string()
     }
 
     #[tokio::test]

@@ -156,7 +156,8 @@ fn dimmed(text: &str) -> String {
 fn is_shown(entry: &EntryReport) -> bool {
     let is_fine = matches!(entry.status, StepStatus::Done | StepStatus::Skipped);
     let is_needless = entry.kind == EntryKind::Cleanup && entry.status == StepStatus::Skipped;
-    !(is_fine && entry.item.is_some()) && !is_needless
+    let is_fine_item = is_fine && entry.item.is_some();
+    !is_fine_item && !is_needless
 }
 
 fn mark(status: StepStatus) -> (&'static str, Style) {

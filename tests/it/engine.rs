@@ -491,7 +491,7 @@ fn a_step_with_all_its_items_ends_when_its_time_is_over() {
     let silent = silent_server();
     let steps = "  - { id: wait, for_each: [1, 2, 3], get: /, within: 200ms, on_error: continue }\n  - { id: behind, get: /, timeout: 50ms, retry: { attempts: 1 } }\n";
     let output =
-        Runner::applying(&at(&silent, steps)).run().exits(1).says(&["the step's 200 ms (`within`) passed"]);
+        Runner::applying(at(&silent, steps)).run().exits(1).says(&["the step's 200 ms (`within`) passed"]);
     let report = output.report();
     assert_eq!(silent.requests().len(), 2);
     assert_eq!(report["requests"], 2);
@@ -523,7 +523,7 @@ fn cleanup_runs_the_newest_first_and_the_playbooks_own_last() {
 cleanup:
   - { post: /end, if: run.failed }
 "#;
-    let output = Runner::applying(&at(&server, steps)).run().exits(1).says(&["✗ c", "cleanup", "error:"]);
+    let output = Runner::applying(at(&server, steps)).run().exits(1).says(&["✗ c", "cleanup", "error:"]);
     let lines: Vec<String> =
         server.requests().iter().map(|request| request.split(" HTTP").next().unwrap().to_owned()).collect();
     let expected = [
@@ -548,7 +548,7 @@ fn what_was_surely_not_done_is_not_undone_and_what_may_be_is() {
     ] {
         let server = RawServer::answering(answer);
         let steps = "  - { post: /a, cleanup: [{ delete: /a, retry: { attempts: 1 } }] }\n";
-        Runner::applying(&at(&server, steps)).run();
+        Runner::applying(at(&server, steps)).run();
         let deletes = server.requests().iter().filter(|request| request.starts_with("DELETE")).count();
         assert_eq!(deletes, usize::from(undone), "{answer}");
     }

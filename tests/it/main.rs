@@ -4,6 +4,7 @@
 mod apply;
 mod check_cases;
 mod commands;
+mod dotenv;
 mod echome;
 mod emnify;
 mod engine;
@@ -19,6 +20,7 @@ mod redaction;
 mod sayable;
 mod schema;
 mod secrets;
+mod signals;
 mod simpleiot;
 mod simulators;
 mod soracom;

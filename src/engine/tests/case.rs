@@ -211,6 +211,16 @@ impl Ran {
         of_steps.chain(&self.verdict.failures).map(|failure| failure.headline.to_string()).collect()
     }
 
+    /// Headline and advice of the first failure of a step.
+    pub fn headline_and_advice(&self) -> (String, String) {
+        let failure = self.events.iter().find_map(|event| match event {
+            EventKind::StepFinished { result, .. } => result.failure.as_ref(),
+            _ => None,
+        });
+        let failure = failure.expect("a step that failed");
+        (failure.headline.to_string(), failure.advice.as_ref().map(ToString::to_string).unwrap_or_default())
+    }
+
     /// The waits between attempts, in milliseconds.
     pub fn waits(&self) -> Vec<u128> {
         let waits = self.events.iter().filter_map(|event| match event {

@@ -207,3 +207,30 @@ fn an_outage_is_not_made_worse_by_repetitions() {
     );
     assert_eq!(ran.step("each").items, Some((100, 100)));
 }
+
+#[test]
+fn a_provider_that_wants_to_be_left_alone_is_not_waited_for_by_the_steps_behind() {
+    let steps = "steps:\n  - { id: a, get: /a, on_error: continue }\n  - { id: b, get: /b }\n";
+    let ran = Case::of_steps(steps).answer(|_| Reply::status(429).header("retry-after", "3600"));
+    assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs(), ran.exit_code()), (1, 0, 4));
+    assert_eq!(ran.failure("b").headline.as_str(), "api wants to be left alone for 1 h");
+}
+
+#[test]
+fn the_advice_fits_what_may_have_happened() {
+    let advice = |step| run(step, vec![Reply::status(500)]).headline_and_advice().1;
+    assert_eq!(advice("get: /x"), "run it again later; nothing is half done");
+    assert_eq!(
+        advice("put: /x"),
+        "run it again later: it may have been done, and doing it again does no harm"
+    );
+    assert_eq!(
+        advice("post: /x"),
+        "look at api whether it was done before you run this again, or it may be done twice"
+    );
+    let ran = Case::of_steps("steps:\n  - post: /a\n  - { id: b, get: /b }\n")
+        .answer(|sent| Reply::status(if sent.line.ends_with("/a") { 200 } else { 500 }));
+    let advice = ran.failure("b").advice.as_ref().unwrap().to_string();
+    assert_eq!(advice, "run it again later, but mind that earlier steps of this run would be done again");
+    assert!(!ran.verdict.is_safe_to_rerun);
+}

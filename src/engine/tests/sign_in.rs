@@ -183,6 +183,7 @@ fn a_dry_run_shows_each_request_as_far_as_it_is_known() {
   - { id: read, get: '/x/${{ steps.make.outputs.id }}', rows: $.rows, query: { limit: 5 } }
   - { id: each, for_each: '${{ steps.read.rows }}', put: '/y/${{ item.id }}' }
   - { id: no, if: 1 > 2, get: /never }
+  - { id: nor, if: steps.no.succeeded, get: /never }
   - { id: three, for_each: [1, 2, 3], get: '/z/${{ item }}' }
 ";
     let dry = case(steps).dry_run();
@@ -195,6 +196,7 @@ fn a_dry_run_shows_each_request_as_far_as_it_is_known() {
             "read | GET /x/‹steps.make.outputs.id›?limit=5 | make | ",
             "each | PUT /y/‹item› write | read | for each of steps.read.rows",
             "no | nothing: `if 1 > 2` does not hold |  | ",
+            "nor | nothing: `if steps.no.succeeded` does not hold |  | ",
             "three | GET /z/1 |  | for each of 3 items",
             "logout acme | DELETE /login |  | ",
         ]

@@ -82,8 +82,14 @@ fn check_variable(context: &Context<'_>, name: &Template, view: &View<'_>) {
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
     if let Some(literal) = name.as_literal().filter(|literal| !is_valid(literal)) {
-        let message = format!("`{literal}` is no name of an environment variable");
-        context.report(Diagnostic::new(Code::InvalidName, name.span(), message));
+        let message = match literal {
+            "" => "an environment variable has a name".to_owned(),
+            _ => format!("`{literal}` is no name of an environment variable"),
+        };
+        let mended = literal.trim_matches(['$', '{', '}']).replace(['-', '.', ' '], "_");
+        let suggestion = is_valid(&mended).then_some(mended);
+        let diagnostic = Diagnostic::new(Code::InvalidName, name.span(), message);
+        context.report(diagnostic.did_you_mean(suggestion.as_deref()));
     }
 }
 

@@ -1,26 +1,16 @@
-//! What a run would do, without doing it: nothing is sent and nobody is asked.
+//! The steps of a run, gone through without doing them.
 
-use super::budget::Budget;
-use super::cleanup::Cleanup;
-use super::core::{Engine, moment};
-use super::course::Course;
-use super::limits::Limits;
-use super::pages::{first_position, put_position};
-use super::run::{RunOptions, names, secrets_needed, setup};
-use super::scope::Frame;
-use super::secrets;
-use super::value::Value;
-use crate::credential::{Missing, Preview, preview};
-use crate::document::Effect;
-use crate::event::{Events, Failure};
-use crate::exchange::{Exchange, RenderError, Rendered};
-use crate::model::exit::Cause;
+use super::types::{DryAction, DryLine};
+use crate::document::{Effect, Tree};
+use crate::engine::core::{Engine, moment};
+use crate::engine::pages::{first_position, put_position};
+use crate::engine::rows;
+use crate::engine::scope::{Frame, StepRecord};
+use crate::engine::value::Value;
+use crate::exchange::{RenderError, Rendered};
 use crate::model::redacted::Redacted;
 use crate::model::words::counted;
-use crate::plan::{Group, Plan, PlannedRequest, PlannedStep, ProviderIndex, StepKind, StoreTarget};
-use crate::port::World;
-use crate::session::Sessions;
-use crate::source::SourceMap;
+use crate::plan::{Group, PlannedRequest, PlannedStep, ProviderIndex, StepKind, StoreTarget};
 use crate::template::{Condition, Data, Scope};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde_json::Value as Json;
@@ -28,187 +18,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// What a run would do.
-#[derive(Debug, Clone)]
-pub struct DryRun {
-    /// The secrets that it needs.
-    pub secrets: Vec<DrySecret>,
-    /// What its steps would do, the sessions that they need and their end included.
-    pub lines: Vec<DryLine>,
-    /// What cleanup would do.
-    pub cleanup: Vec<DryLine>,
-}
-
-/// A secret that a run needs.
-#[derive(Debug, Clone)]
-pub struct DrySecret {
-    /// Its name: `emnify.password`.
-    pub name: Redacted,
-    /// Where it would come from; else every source and why it has nothing.
-    pub source: Result<Redacted, Vec<Redacted>>,
-    /// The origins that it would be sent to; empty for a secret of the playbook.
-    pub origins: Vec<Redacted>,
-}
-
-/// One thing that a run would do.
-#[derive(Debug, Clone)]
-pub struct DryLine {
-    /// The step, as reports call it.
-    pub label: Redacted,
-    /// What it would do.
-    pub action: DryAction,
-    /// The steps on whose answers it depends.
-    pub after: Vec<Redacted>,
-    /// Under which conditions and how often it would be done, in words.
-    pub notes: Vec<Redacted>,
-    /// How often it would be done at least.
-    pub times: usize,
-}
-
-/// What a line of a dry run would do.
-#[derive(Debug, Clone)]
-pub enum DryAction {
-    /// Send a request.
-    Request {
-        /// The verb.
-        method: Redacted,
-        /// Path and query, secrets and what is not known yet as `‹name›`.
-        target: Redacted,
-        /// The body.
-        body: Option<Redacted>,
-        /// Whether it would change something.
-        is_write: bool,
-        /// Whether there may be more pages.
-        has_pages: bool,
-    },
-    /// Keep a secret.
-    Store {
-        /// As what.
-        target: Redacted,
-        /// Where.
-        store: Redacted,
-    },
-    /// Nothing, for this reason.
-    Nothing(Redacted),
-    /// What is written cannot be done.
-    Impossible(Redacted),
-}
-
-impl DryLine {
-    fn is_request(&self) -> bool {
-        matches!(self.action, DryAction::Request { .. })
-    }
-
-    /// Whether what would be sent, or whether at all, depends on an answer.
-    fn depends_on_answers(&self) -> bool {
-        let has_pages = matches!(self.action, DryAction::Request { has_pages: true, .. });
-        self.is_request() && (has_pages || !self.after.is_empty())
-    }
-}
-
-impl DryRun {
-    /// `4 requests, 2 depend on answers, 1 write; nothing was sent`. Cleanup is not counted: it runs if something is left
-    /// to undo.
-    pub fn summary(&self) -> String {
-        let count = |wanted: &dyn Fn(&DryLine) -> bool| -> u64 {
-            self.lines.iter().filter(|line| wanted(line)).map(|line| line.times as u64).sum()
-        };
-        let requests = counted(count(&DryLine::is_request), "request");
-        let writes = |line: &DryLine| matches!(line.action, DryAction::Request { is_write: true, .. });
-        let dependent = match count(&DryLine::depends_on_answers) {
-            0 => "none depends on answers".to_owned(),
-            1 => "1 depends on answers".to_owned(),
-            many => format!("{many} depend on answers"),
-        };
-        format!("{requests}, {dependent}, {}; nothing was sent", counted(count(&writes), "write"))
-    }
-
-    /// The exit code of the process: that of a missing secret, or of something that cannot be done.
-    pub fn exit_code(&self) -> i32 {
-        let is_missing = self.secrets.iter().any(|secret| secret.source.is_err());
-        let lines = self.lines.iter().chain(&self.cleanup);
-        let is_impossible = lines.into_iter().any(|line| matches!(line.action, DryAction::Impossible(_)));
-        let causes = [is_missing.then_some(Cause::SignIn), is_impossible.then_some(Cause::Step)];
-        Cause::heaviest(causes.into_iter().flatten()).map_or(0, Cause::exit_code)
-    }
-}
-
-/// Says what a run would do.
-///
-/// # Errors
-/// What keeps a provider from being made ready: a setting without a value, an address that is none.
-pub async fn dry_run(
-    plan: &Rc<Plan>,
-    sources: &SourceMap,
-    options: &RunOptions,
-    world: &World,
-    events: &Events,
-) -> Result<DryRun, Vec<Failure>> {
-    let exchange = Exchange::new(world.clone(), events.clone());
-    let (sessions, credentials) = Sessions::preview(setup(plan, options, &exchange)).await?;
-    // The run's identity is known before anything is sent, so nothing depends on it: its name stands for it.
-    let mut names = names(options, "‹run.id›".into(), "‹run.started_at›".into());
-    let mut secrets = Vec::new();
-    for found in credentials {
-        secrets.push(secret_line(events, &found.name, found.source, &found.origins));
-    }
-    for secret in secrets_needed(plan, &options.selection) {
-        let scope = names.source_scope(&moment(world));
-        let chain = secrets::chain(secret, &plan.folder, &scope);
-        let found = preview(world, &chain, &|_| None).await;
-        names.secrets.push((secret.name.clone(), known_data(&chain.name, &found, events)));
-        secrets.push(secret_line(events, &chain.name, found, &[]));
-    }
-    let engine = Engine {
-        plan,
-        sources,
-        selection: &options.selection,
-        world,
-        events,
-        exchange,
-        sessions,
-        names,
-        limits: Limits::of_run(&*world.clock, None),
-        budget: Budget::default(),
-        cleanup: Cleanup::default(),
-        course: Course::default(),
-    };
-    let rehearsal = Rehearsal { engine, lines: RefCell::default(), open: RefCell::default() };
-    let (lines, cleanup) = rehearsal.perform().await;
-    Ok(DryRun { secrets, lines, cleanup })
-}
-
-fn secret_line(
-    events: &Events,
-    name: &str,
-    source: Result<Preview, Missing>,
-    origins: &[String],
-) -> DrySecret {
-    let source = match source {
-        Ok(Preview::Found(found)) => Ok(events.clean(found.found_in.to_string())),
-        Ok(Preview::WouldAsk { .. }) => Ok(events.clean("would be asked for at the terminal")),
-        Err(missing) => {
-            let tried = missing.tried.iter();
-            Err(tried.map(|tried| events.clean(format!("{}: {}", tried.source, tried.reason))).collect())
-        }
-    };
-    let origins = origins.iter().map(|origin| events.clean(origin)).collect();
-    DrySecret { name: events.clean(name), source, origins }
-}
-
-fn known_data(name: &str, found: &Result<Preview, Missing>, events: &Events) -> Data {
-    match found {
-        Ok(Preview::Found(found)) => {
-            // One that is too short to be looked for is shown by its name where it is used.
-            let _ = events.redactor().learn(name, found.value.expose());
-            Data::Secret(name.to_owned(), found.value.expose().as_str().into())
-        }
-        _ => Data::Unknown(name.to_owned()),
-    }
-}
-
 /// A run of which nothing leaves this machine.
-struct Rehearsal<'a> {
+pub struct Rehearsal<'a> {
     engine: Engine<'a>,
     lines: RefCell<Vec<DryLine>>,
     /// The sessions that would be open, in the order of their opening.
@@ -237,6 +48,10 @@ struct Place {
 }
 
 impl Place {
+    fn new(frame: Rc<Frame>, is_cleanup: bool) -> Self {
+        Self { frame, is_cleanup, depends: BTreeSet::new(), notes: Vec::new(), times: 1 }
+    }
+
     fn depending_on(mut self, names: impl IntoIterator<Item = String>, note: String) -> Self {
         self.depends.extend(names);
         self.notes.push(note);
@@ -245,27 +60,26 @@ impl Place {
 }
 
 impl<'a> Rehearsal<'a> {
+    /// Before the first step.
+    pub fn new(engine: Engine<'a>) -> Self {
+        Self { engine, lines: RefCell::default(), open: RefCell::default() }
+    }
+
     /// The lines of the steps with the end of their sessions, and those of cleanup.
-    async fn perform(self) -> (Vec<DryLine>, Vec<DryLine>) {
+    pub async fn perform(self) -> (Vec<DryLine>, Vec<DryLine>) {
         let plan = self.engine.plan;
         let frame = Frame::outermost(&plan.steps);
-        let place =
-            |frame| Place { frame, is_cleanup: false, depends: BTreeSet::new(), notes: Vec::new(), times: 1 };
         let selected = plan.steps.iter().filter(|step| self.engine.selection.contains(step.key));
-        self.steps(selected, &place(frame.clone())).await;
+        self.steps(selected, &Place::new(frame.clone(), false)).await;
         let open = self.open.borrow().clone();
         self.close_all().await;
-        let mut lines = self.lines.take();
+        let lines = self.lines.take();
         *self.open.borrow_mut() = open;
         for undo in self.engine.cleanup.take() {
-            let place = Place { is_cleanup: true, ..place(undo.frame.inner(undo.steps)) };
-            self.steps(undo.steps, &place).await;
+            self.steps(undo.steps, &Place::new(undo.frame.inner(undo.steps), true)).await;
         }
-        let own = Place { is_cleanup: true, ..place(frame.inner(&plan.cleanup)) };
-        self.steps(&plan.cleanup, &own).await;
-        let cleanup = self.lines.take();
-        lines.shrink_to_fit();
-        (lines, cleanup)
+        self.steps(&plan.cleanup, &Place::new(frame.inner(&plan.cleanup), true)).await;
+        (lines, self.lines.take())
     }
 
     fn steps<'s>(
@@ -286,11 +100,16 @@ impl<'a> Rehearsal<'a> {
 
     async fn step(&self, step: &'a PlannedStep, place: &Place) {
         let done = match self.under_condition(step, place.clone()) {
-            Ok(place) => match self.for_items(step, place) {
-                Ok(place) => self.act(step, &place).await,
-                Err(line) => Err(line),
-            },
-            Err(line) => Err(line),
+            Ok(None) => {
+                place.frame.record(step, StepRecord { is_skipped: true, ..StepRecord::default() });
+                return;
+            }
+            Ok(Some(place)) => self.for_items(step, place),
+            Err(action) => Err(action),
+        };
+        let done = match done {
+            Ok(place) => self.act(step, &place).await,
+            Err(action) => Err(action),
         };
         if let Err(action) = done {
             self.push(&step.label(), place, action, Vec::new());
@@ -311,18 +130,21 @@ impl<'a> Rehearsal<'a> {
         DryAction::Impossible(self.clean(reason.to_string()))
     }
 
-    fn under_condition(&self, step: &PlannedStep, place: Place) -> Result<Place, DryAction> {
-        let Some(condition) = &step.condition else { return Ok(place) };
+    /// The place of the step's work; `None`, and a line that says so, when its `if` does not hold.
+    fn under_condition(&self, step: &PlannedStep, place: Place) -> Result<Option<Place>, DryAction> {
+        let Some(condition) = &step.condition else { return Ok(Some(place)) };
         let scope = self.scope(&place);
         let words = condition_words(condition);
         let asked = condition.expression().evaluate(&scope).map_err(|error| self.impossible(error))?;
         if asked.is_unknown() {
-            return Ok(place.depending_on(asked.unknown, words));
+            return Ok(Some(place.depending_on(asked.unknown, words)));
         }
-        match condition.holds(&scope).map_err(|error| self.impossible(error))? {
-            true => Ok(place),
-            false => Err(DryAction::Nothing(self.clean(format!("`{words}` does not hold")))),
+        if condition.holds(&scope).map_err(|error| self.impossible(error))? {
+            return Ok(Some(place));
         }
+        let action = DryAction::Nothing(self.clean(format!("`{words}` does not hold")));
+        self.push(&step.label(), &place, action, Vec::new());
+        Ok(None)
     }
 
     /// The place of the first item. The others are counted.
@@ -344,7 +166,7 @@ impl<'a> Rehearsal<'a> {
             return Ok(Place { frame, ..place });
         }
         let Json::Array(items) = &list.json else {
-            return Err(self.impossible(format!("loops over {}, not a list", super::rows::kind(&list.json))));
+            return Err(self.impossible(format!("loops over {}, not a list", rows::kind(&list.json))));
         };
         let Some(first) = items.first() else {
             return Err(DryAction::Nothing(self.clean("its list is empty")));
@@ -431,7 +253,7 @@ impl<'a> Rehearsal<'a> {
         step: &PlannedStep,
         provider: ProviderIndex,
         method: Option<&str>,
-        with: &[(String, crate::document::Tree)],
+        with: &[(String, Tree)],
         place: &Place,
     ) -> Result<(), DryAction> {
         let is_as_wanted = |open: &OpenSession| {
@@ -492,8 +314,7 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn close_all(&self) {
-        let frame = Frame::outermost(&[]);
-        let place = Place { frame, is_cleanup: false, depends: BTreeSet::new(), notes: Vec::new(), times: 1 };
+        let place = Place::new(Frame::outermost(&[]), false);
         let open = self.open.take();
         for session in open.iter().rev() {
             if let Err(action) = self.log_out(session, &place).await {

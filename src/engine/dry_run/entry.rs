@@ -1,0 +1,93 @@
+//! The way in: providers made ready without asking anybody, then the rehearsal.
+
+use super::rehearsal::Rehearsal;
+use super::types::{DryRun, DrySecret};
+use crate::credential::{Missing, Preview, preview};
+use crate::engine::budget::Budget;
+use crate::engine::cleanup::Cleanup;
+use crate::engine::core::{Engine, moment};
+use crate::engine::course::Course;
+use crate::engine::limits::Limits;
+use crate::engine::run::{RunOptions, names, secrets_needed, setup};
+use crate::engine::secrets;
+use crate::event::{Events, Failure};
+use crate::exchange::Exchange;
+use crate::plan::Plan;
+use crate::port::World;
+use crate::session::Sessions;
+use crate::source::SourceMap;
+use crate::template::Data;
+use std::rc::Rc;
+
+/// Says what a run would do.
+///
+/// # Errors
+/// What keeps a provider from being made ready: a setting without a value, an address that is none.
+pub async fn dry_run(
+    plan: &Rc<Plan>,
+    sources: &SourceMap,
+    options: &RunOptions,
+    world: &World,
+    events: &Events,
+) -> Result<DryRun, Vec<Failure>> {
+    let exchange = Exchange::new(world.clone(), events.clone());
+    let (sessions, credentials) = Sessions::preview(setup(plan, options, &exchange)).await?;
+    // The run's identity is known before anything is sent, so nothing depends on it: its name stands for it.
+    let mut names = names(options, "‹run.id›".into(), "‹run.started_at›".into());
+    let mut secrets = Vec::new();
+    for found in credentials {
+        secrets.push(secret_line(events, &found.name, found.source, &found.origins));
+    }
+    for secret in secrets_needed(plan, &options.selection) {
+        let scope = names.source_scope(&moment(world));
+        let chain = secrets::chain(secret, &plan.folder, &scope);
+        let found = preview(world, &chain, &|_| None).await;
+        names.secrets.push((secret.name.clone(), known_data(&chain.name, &found, events)));
+        secrets.push(secret_line(events, &chain.name, found, &[]));
+    }
+    let engine = Engine {
+        plan,
+        sources,
+        selection: &options.selection,
+        world,
+        events,
+        exchange,
+        sessions,
+        names,
+        limits: Limits::of_run(&*world.clock, None),
+        budget: Budget::default(),
+        cleanup: Cleanup::default(),
+        course: Course::default(),
+    };
+    let (lines, cleanup) = Rehearsal::new(engine).perform().await;
+    Ok(DryRun { secrets, lines, cleanup })
+}
+
+fn secret_line(
+    events: &Events,
+    name: &str,
+    source: Result<Preview, Missing>,
+    origins: &[String],
+) -> DrySecret {
+    let source = match source {
+        Ok(Preview::Found(found)) => Ok(events.clean(found.found_in.to_string())),
+        Ok(Preview::WouldAsk { .. }) => Ok(events.clean("would be asked for at the terminal")),
+        Err(missing) => {
+            let tried = missing.tried.iter();
+            Err(tried.map(|tried| events.clean(format!("{}: {}", tried.source, tried.reason))).collect())
+        }
+    };
+    let origins = origins.iter().map(|origin| events.clean(origin)).collect();
+    DrySecret { name: events.clean(name), source, origins }
+}
+
+fn known_data(name: &str, found: &Result<Preview, Missing>, events: &Events) -> Data {
+    match found {
+        Ok(Preview::Found(found)) => {
+            // One that is too short to be looked for is shown by its name where it is used.
+            let _ = events.redactor().learn(name, found.value.expose());
+            Data::Secret(name.to_owned(), found.value.expose().as_str().into())
+        }
+        _ => Data::Unknown(name.to_owned()),
+    }
+}
