@@ -128,22 +128,20 @@ impl Engine<'_> {
         let turn = self.exchange.turn(&call.realm, call.limiter.as_ref());
         let turn = call.limits.wait(self.world, turn).await;
         let turn = turn.map_err(|interruption| self.interrupted(interruption, &what))?;
-        if let Some(remaining) = call.limits.remaining(&*self.world.clock) {
-            outgoing.limit_time(remaining);
-        }
         let sending = Sending {
             purpose: Purpose::Step,
             attempt: tries.attempt,
             follows_redirects: !call.request.is_status_written,
         };
         let sent = call.limits.finish(self.world, self.exchange.send(turn, &outgoing, sending)).await;
+        // What was given up may have reached the server.
+        let requests = sent.as_ref().map_or(1, |attempt| attempt.requests);
+        tally.requests += requests;
+        tally.retries += u32::from(tries.attempt > 1 && requests > 0);
         let attempt = sent.map_err(|interruption| self.cut_off(call, interruption))?;
         if let Ok(answer) = &attempt.outcome {
             outputs::learn(&call.request.outputs, &call.step_name, answer, self.events.redactor());
         }
-        let was_sent = u32::from(attempt.record.was_sent());
-        tally.requests += was_sent;
-        tally.retries += if tries.attempt > 1 { was_sent } else { 0 };
         Ok((attempt, generation))
     }
 

@@ -73,6 +73,8 @@ pub struct Attempt {
     pub is_throttled: bool,
     /// How long the server asked to be left alone.
     pub wish: Option<Duration>,
+    /// How many requests were sent: none, or one and one more for each redirect that was followed.
+    pub requests: u32,
     /// How long it took.
     pub took: Duration,
     /// For [`Exchange::report`], once it is decided whether another attempt follows.
@@ -105,11 +107,6 @@ pub struct AttemptRecord {
 }
 
 impl AttemptRecord {
-    /// Whether any byte may have left this machine.
-    pub fn was_sent(&self) -> bool {
-        self.was_sent
-    }
-
     /// The address as it may be shown; after redirects the last one.
     pub fn shown_address(&self) -> &str {
         &self.shown_address
@@ -148,13 +145,14 @@ impl Exchange {
     }
 
     /// Sends a request. The final address is checked against the realm; redirects are followed for reads only, within the
-    /// origin. A throttled answer pauses the realm for as long as the server asks.
+    /// origin. A throttled answer pauses the realm for as long as the server asks. Whoever drops the future gives the
+    /// request up: that is reported at once, since it may have reached the server.
     pub async fn send(&self, turn: Turn, rendered: &Rendered, sending: Sending) -> Attempt {
         let clock = self.world.clock.clone();
-        let mut shown_address = rendered.shown_address();
-        let started = clock.elapsed();
-        let outcome = self.follow(&turn, rendered, sending, &mut shown_address).await;
-        let took = clock.elapsed().saturating_sub(started);
+        let mut flight = Flight::begin(self, rendered, sending);
+        let outcome = self.follow(&turn, rendered, sending, &mut flight).await;
+        let requests = flight.redirects + u32::from(was_sent(&outcome));
+        let (shown_address, took) = flight.land();
         let is_throttled = outcome.as_ref().is_ok_and(|answer| self.is_throttled(&turn.realm, answer));
         let wish =
             outcome.as_ref().ok().and_then(|answer| turn.realm.wish(answer, clock.now(), is_throttled));
@@ -171,7 +169,7 @@ impl Exchange {
             problem: problem_of(&outcome),
             took,
         };
-        Attempt { outcome, is_throttled, wish, took, record }
+        Attempt { outcome, is_throttled, wish, requests, took, record }
     }
 
     /// Emits the event of an attempt. `retry_after` is the wait before the next one, if there is one.
@@ -202,7 +200,7 @@ impl Exchange {
         turn: &Turn,
         rendered: &Rendered,
         sending: Sending,
-        shown_address: &mut String,
+        flight: &mut Flight<'_>,
     ) -> Result<Answer, SendError> {
         let mut request = rendered
             .to_request()
@@ -222,7 +220,7 @@ impl Exchange {
                 AttemptRecord {
                     purpose: sending.purpose,
                     method: request.method.clone(),
-                    shown_address: std::mem::replace(shown_address, next_address),
+                    shown_address: std::mem::replace(&mut flight.shown_address, next_address),
                     attempt: sending.attempt,
                     was_sent: true,
                     status: Some(response.status),
@@ -231,6 +229,7 @@ impl Exchange {
                 },
                 None,
             );
+            flight.redirects += 1;
             request.url = target;
             let _again = self.turn(&turn.realm, turn.operation.as_ref()).await;
         }
@@ -244,6 +243,62 @@ impl Exchange {
     async fn transmit(&self, realm: &Realm, request: &Request) -> Result<Response, SendError> {
         realm.check(&request.url).map_err(SendError::Refused)?;
         Ok(self.world.transport.send(request).await?)
+    }
+}
+
+/// A request on its way.
+struct Flight<'a> {
+    exchange: &'a Exchange,
+    purpose: Purpose,
+    method: Method,
+    attempt: u32,
+    shown_address: String,
+    redirects: u32,
+    started: Duration,
+    has_landed: bool,
+}
+
+impl<'a> Flight<'a> {
+    fn begin(exchange: &'a Exchange, rendered: &Rendered, sending: Sending) -> Self {
+        Self {
+            exchange,
+            purpose: sending.purpose,
+            method: rendered.method().clone(),
+            attempt: sending.attempt,
+            shown_address: rendered.shown_address(),
+            redirects: 0,
+            started: exchange.world.clock.elapsed(),
+            has_landed: false,
+        }
+    }
+
+    /// The last address as it may be shown, and how long it took.
+    fn land(mut self) -> (String, Duration) {
+        self.has_landed = true;
+        (std::mem::take(&mut self.shown_address), self.took())
+    }
+
+    fn took(&self) -> Duration {
+        self.exchange.world.clock.elapsed().saturating_sub(self.started)
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if self.has_landed {
+            return;
+        }
+        let record = AttemptRecord {
+            purpose: self.purpose,
+            method: self.method.clone(),
+            shown_address: std::mem::take(&mut self.shown_address),
+            attempt: self.attempt,
+            was_sent: true,
+            status: None,
+            problem: Some("given up before an answer came".to_owned()),
+            took: self.took(),
+        };
+        self.exchange.report(record, None);
     }
 }
 
@@ -299,8 +354,10 @@ mod tests {
     use super::*;
     use crate::document::{Rate, RateLimit};
     use crate::event::{Event, EventSink};
+    use crate::port::Transport;
     use crate::port::fake::{FakeClock, FakeWorld, Reply, ScriptedTransport};
     use crate::source::{SourceMap, Span, Spanned};
+    use futures_util::future::{FutureExt, LocalBoxFuture};
     use serde_json::json;
     use std::cell::RefCell;
 
@@ -366,6 +423,25 @@ mod tests {
         let attempt = bench.send(&open, &rendered(Method::GET, "http://a.example/")).await;
         assert!(reason(attempt).contains("not encrypted"));
         assert_eq!(bench.transport.lines(), [""; 0]);
+    }
+
+    /// A network that never answers.
+    struct Silence;
+
+    impl Transport for Silence {
+        fn send<'a>(&'a self, _: &'a Request) -> LocalBoxFuture<'a, Result<Response, TransportError>> {
+            std::future::pending().boxed_local()
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_given_up_is_reported_as_sent() {
+        let mut bench = bench(ScriptedTransport::script([]));
+        bench.exchange.world.transport = Rc::new(Silence);
+        assert!(bench.get("https://a.example/x").now_or_never().is_none());
+        let reported: Vec<_> = bench.log.borrow().0.iter().map(|event| format!("{event:?}")).collect();
+        assert_eq!(reported.len(), 1);
+        assert!(reported[0].contains("was_sent: true") && reported[0].contains("given up"), "{reported:?}");
     }
 
     #[tokio::test]

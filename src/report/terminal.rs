@@ -154,10 +154,11 @@ fn dimmed(text: &str) -> String {
 }
 
 fn is_shown(entry: &EntryReport) -> bool {
-    let is_fine = matches!(entry.status, StepStatus::Done | StepStatus::Skipped);
-    let is_needless = entry.kind == EntryKind::Cleanup && entry.status == StepStatus::Skipped;
-    let is_fine_item = is_fine && entry.item.is_some();
-    !is_fine_item && !is_needless
+    match entry.status {
+        StepStatus::Skipped if entry.kind == EntryKind::Cleanup => false,
+        StepStatus::Done | StepStatus::Skipped => entry.item.is_none(),
+        StepStatus::Failed | StepStatus::Unknown | StepStatus::NotStarted => true,
+    }
 }
 
 fn mark(status: StepStatus) -> (&'static str, Style) {

@@ -1,6 +1,6 @@
 //! The credentials of an account: looked up once, codes that hold once at each use.
 
-use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview};
+use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview, Tried};
 use crate::document::{Source, SourceKind};
 use crate::event::Events;
 use crate::model::redaction::Learned;
@@ -285,11 +285,12 @@ impl Wallet {
                     notes.iter().for_each(|note| self.events.warn(note));
                     Looked::WouldAsk
                 }
-                Err(missing) => Looked::Missing(missing),
+                Err(missing) => Looked::Missing(self.explained(missing, &sources)),
             },
-            false => credential::look_up(&self.world, &chain, &totp)
-                .await
-                .map_or_else(Looked::Missing, Looked::Found),
+            false => match credential::look_up(&self.world, &chain, &totp).await {
+                Ok(found) => Looked::Found(found),
+                Err(missing) => Looked::Missing(self.explained(missing, &sources)),
+            },
         };
         if let Looked::Found(found) = &looked {
             if keys.is_secret {
@@ -319,6 +320,26 @@ impl Wallet {
             secrets.extend(secret.map(|secret| (name.value.clone(), secret)));
         }
         secrets
+    }
+
+    /// Adds, behind each code that could not be computed, where its secret was looked for. Each source was tried once.
+    fn explained(&self, missing: Missing, sources: &[Source]) -> Missing {
+        let tried = missing.tried.into_iter().zip(sources).flat_map(|(tried, source)| {
+            let behind = match &source.kind {
+                SourceKind::Totp(name) => self.tried_for(&name.value),
+                _ => Vec::new(),
+            };
+            std::iter::once(tried).chain(behind)
+        });
+        Missing { name: missing.name, tried: tried.collect() }
+    }
+
+    /// Where a credential that is missing was looked for.
+    fn tried_for(&self, name: &str) -> Vec<Tried> {
+        match self.known.borrow().get(name) {
+            Some(Looked::Missing(missing)) => missing.tried.clone(),
+            _ => Vec::new(),
+        }
     }
 
     fn keys(&self, name: &str) -> Option<&CredentialKeys> {

@@ -200,7 +200,7 @@ fn a_failure_is_told_with_place_and_advice() {
       ✓ logout emnify        no logout on this API: tokens forgotten here, they end at <moment>
 
     error: emnify answered 404 Not Found to page 1 of `list_devices`
-      GET http://127.0.0.1:<port>/api/v1/endpoint?per_page=1000&page=1 · attempt 1 of 3 after 2 ms · empty body
+      GET http://127.0.0.1:<port>/api/v1/endpoint?per_page=1000&page=1 · attempt 1 of 3 after <time> · empty body
       playbook.yaml:13:5
       what now: check the address and the ids in it; `expect: { status: [2xx, 404] }` if this is fine
 

@@ -100,10 +100,15 @@ impl Fleet {
         self.simulator.stats()
     }
 
-    /// The requests with that method whose path begins so, oldest first.
+    /// The requests with that method and path, query aside, oldest first. A `*` at the end of the path stands for
+    /// anything.
     pub fn requests(&self, method: &str, path: &str) -> Vec<RecordedRequest> {
+        let fits = |asked: &str| match path.strip_suffix('*') {
+            Some(begin) => asked.starts_with(begin),
+            None => asked.split('?').next() == Some(path),
+        };
         let mut requests = self.simulator.requests();
-        requests.retain(|request| request.method == method && request.path.starts_with(path));
+        requests.retain(|request| request.method == method && fits(&request.path));
         requests
     }
 
@@ -119,9 +124,12 @@ impl Fleet {
         let sent = self.stats().total_requests();
         assert_eq!(report["requests"].as_u64(), Some(sent), "requests of the report\n{report:#}");
         let entries = report["entries"].as_array().expect("entries are a list");
-        let is_whole = |entry: &&Value| entry["item"].is_null() && entry["depth"] == 0;
-        let told =
-            entries.iter().filter(is_whole).filter_map(|entry| entry["requests"].as_u64()).sum::<u64>();
+        // A loop tells the requests of its items again.
+        let told = entries
+            .iter()
+            .filter(|entry| entry["items"].is_null())
+            .filter_map(|entry| entry["requests"].as_u64())
+            .sum::<u64>();
         assert_eq!(told, sent, "requests of the entries\n{report:#}");
     }
 

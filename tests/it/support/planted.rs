@@ -43,12 +43,17 @@ const DIGITS: [Reading; 6] = [
 /// Other case counts from 8 characters on, and so does a split by white space. Secrets below 4 characters are
 /// not looked for.
 pub fn find_planted(text: &[u8], secret: &str) -> Option<String> {
-    let wanted = Wanted::of(secret);
+    find_any_planted(text, &[secret.to_owned()]).map(|(_, form)| form)
+}
+
+/// The first of `secrets` that stands in `text`, and how: as [`find_planted`], but the encodings are undone once for all.
+pub fn find_any_planted<'s>(text: &[u8], secrets: &'s [String]) -> Option<(&'s str, String)> {
+    let wanted: Vec<_> = secrets.iter().map(|secret| (secret, Wanted::of(secret))).collect();
     let mut seen = HashSet::new();
     let mut queue = vec![(latin1(text), Vec::new())];
     while let Some((text, path)) = queue.pop() {
-        if is_any_in(&wanted, &text, &path) {
-            return Some(if path.is_empty() { "raw".to_owned() } else { path.join(" > ") });
+        if let Some(secret) = first_in(&wanted, &text, &path) {
+            return Some((secret, if path.is_empty() { "raw".to_owned() } else { path.join(" > ") }));
         }
         if path.len() == DEPTH {
             continue;
@@ -65,11 +70,13 @@ pub fn find_planted(text: &[u8], secret: &str) -> Option<String> {
     None
 }
 
-fn is_any_in(wanted: &[Wanted], text: &str, path: &[&str]) -> bool {
+fn first_in<'s>(wanted: &[(&'s String, Vec<Wanted>)], text: &str, path: &[&str]) -> Option<&'s str> {
     let split = path.iter().rposition(|name| *name == UNWRAP);
     let is_split = split.is_some_and(|split| !path[split..].iter().any(is_digits));
     let lower = text.to_ascii_lowercase();
-    wanted.iter().any(|wanted| wanted.is_in(text, &lower, is_split))
+    let mut secrets = wanted.iter();
+    let found = secrets.find(|(_, parts)| parts.iter().any(|part| part.is_in(text, &lower, is_split)));
+    found.map(|(secret, _)| secret.as_str())
 }
 
 /// The stretches that a person could read: what digits at a wrong offset give is mostly none.
@@ -320,6 +327,14 @@ mod tests {
         ] {
             assert_eq!(find_planted(text.as_bytes(), secret).unwrap_or_default(), how, "in {text}");
         }
+    }
+
+    #[test]
+    fn of_several_secrets_the_one_that_shows_is_named() {
+        let secrets = ["hunter22", "correct horse"].map(str::to_owned);
+        let found = find_any_planted(b"correct%20horse", &secrets);
+        assert_eq!(found, Some(("correct horse", "percent-encoded".to_owned())));
+        assert_eq!(find_any_planted(b"hunter 22", &secrets), None);
     }
 
     #[test]

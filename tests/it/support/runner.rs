@@ -27,7 +27,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::PATIENCE;
-use super::planted::find_planted;
+use super::planted::find_any_planted;
 use super::process::Process;
 use super::pty::{Size, Terminal};
 
@@ -103,7 +103,10 @@ impl Runner {
     /// Declares a text that no run may show: not on its outputs, not in a file or the name of a file it
     /// writes.
     pub fn plant(mut self, secret: impl Into<String>) -> Self {
-        self.watch.secrets.push(secret.into());
+        let secret = secret.into();
+        if !self.watch.secrets.contains(&secret) {
+            self.watch.secrets.push(secret);
+        }
         self
     }
 
@@ -291,13 +294,11 @@ impl Watch {
     }
 
     fn assert_not_in(&self, bytes: &[u8], place: &str) {
-        for secret in &self.secrets {
-            if let Some(form) = find_planted(bytes, secret) {
-                panic!(
-                    "the planted secret {secret:?} shows in {place} ({form})\n{}",
-                    String::from_utf8_lossy(bytes)
-                );
-            }
+        if let Some((secret, form)) = find_any_planted(bytes, &self.secrets) {
+            panic!(
+                "the planted secret {secret:?} shows in {place} ({form})\n{}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 }
