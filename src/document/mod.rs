@@ -1,7 +1,7 @@
 //! What was written: YAML text as a tree of spanned nodes, and the keys of playbooks and provider definitions as types.
 //!
 //! Syntax only. A [`Playbook`] or [`Definition`] holds what its file says, each part with its place; whether names exist and
-//! forms fit together is asked by `plan`. Each type of the language is declared once, with [`keys!`](lower::keys): the
+//! forms fit together is asked by `plan`. Each type of the language is declared once, with `keys!`: the
 //! declaration yields the struct, the check of its keys and types, and its JSON Schema.
 
 mod definition;

@@ -125,7 +125,7 @@ impl FromNode for Steps {
             let message = "a list of steps needs at least one";
             lower.report(Diagnostic::new(Code::InvalidValue, node.span, message));
         }
-        let mut steps = Self::default();
+        let mut steps = Self { items: Vec::with_capacity(list.len()), ..Self::default() };
         for item in list {
             match Step::from_node(item, lower) {
                 Some(step) => steps.items.push(step),

@@ -211,6 +211,28 @@ struct Anchored {
 
 type Step<'a> = (Event<'a>, Span);
 
+/// The keys of a map so far. Most maps are small, so that looking through them is cheaper than an index.
+#[derive(Default)]
+struct KnownKeys {
+    index: HashMap<String, Span>,
+}
+
+impl KnownKeys {
+    /// Up to so many keys are looked through.
+    const FEW: usize = 16;
+
+    /// Where a key is written among the entries so far.
+    fn place(&mut self, entries: &[Entry], key: &str) -> Option<Span> {
+        if entries.len() <= Self::FEW {
+            return entries.iter().find(|entry| entry.key.value == key).map(|entry| entry.key.span);
+        }
+        for entry in &entries[self.index.len()..] {
+            self.index.insert(entry.key.value.clone(), entry.key.span);
+        }
+        self.index.get(key).copied()
+    }
+}
+
 impl<'a> Builder<'a> {
     fn document(&mut self) -> Result<Option<Node>, Failure> {
         let mut root = None;
@@ -376,7 +398,7 @@ impl<'a> Builder<'a> {
 
     fn map(&mut self, start: Span) -> Result<Node, Failure> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut places: HashMap<String, Span> = HashMap::new();
+        let mut known = KnownKeys::default();
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
@@ -387,18 +409,17 @@ impl<'a> Builder<'a> {
             let first_of_value = self.next()?;
             let value = self.node(first_of_value)?;
             let Some(key) = self.key(&key) else { continue };
-            if let Some(first) = places.get(&key.value) {
+            if let Some(first) = known.place(&entries, &key.value) {
                 self.diagnostics.push(
                     Diagnostic::new(
                         Code::DuplicateKey,
                         key.span,
                         format!("`{}` is written twice", key.value),
                     )
-                    .also(*first, "first written here"),
+                    .also(first, "first written here"),
                 );
                 continue;
             }
-            places.insert(key.value.clone(), key.span);
             entries.push(Entry { key, value });
         }
     }
@@ -542,6 +563,17 @@ mod tests {
         let list = item.get("c").unwrap().get("d").unwrap();
         assert_eq!(sources.snippet(list.span), "[1, 2]");
         assert_eq!(sources.place(list.as_list().unwrap()[1].span), "t.yaml:3:17");
+    }
+
+    #[test]
+    fn double_keys_are_found_in_large_maps_too() {
+        let keys: String = (0..100).map(|number| format!("k{number}: 1\n")).collect();
+        for double in ["k3", "k99"] {
+            let (_, diagnostics, sources) = parse_text(&format!("{keys}{double}: 2\n"));
+            assert_eq!(diagnostics.len(), 1);
+            let first = sources.place(diagnostics[0].secondary[0].span);
+            assert_eq!(first, format!("t.yaml:{}:1", double[1..].parse::<usize>().unwrap() + 1));
+        }
     }
 
     #[test]

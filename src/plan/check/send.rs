@@ -290,8 +290,8 @@ impl<'s> RequestStep<'s> {
     /// time.
     fn refuse_outer_loop(&self, save: &Save) {
         let own = usize::from(self.step().for_each.is_some());
-        let loops = self.inside.view.loops.into_iter().flat_map(LoopName::all);
-        if let Some(outer) = loops.skip(own).next() {
+        let mut loops = self.inside.view.loops.into_iter().flat_map(LoopName::all);
+        if let Some(outer) = loops.nth(own) {
             let message = "each item of the loop around this step would write the file anew";
             let diagnostic = Diagnostic::new(Code::ConflictingKeys, save.file.span(), message);
             let help = "loop over the step itself: then one file holds the rows of all items";

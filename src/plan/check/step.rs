@@ -88,7 +88,9 @@ impl<'p> Planner<'p> {
 
     /// Plans a list. Steps that cannot be planned were reported and are left out.
     pub fn steps(&self, steps: &Steps, around: &Around<'_>) -> Vec<PlannedStep> {
-        steps.items.iter().filter_map(|step| self.step(step, around)).collect()
+        let mut planned = Vec::with_capacity(steps.items.len());
+        planned.extend(steps.items.iter().filter_map(|step| self.step(step, around)));
+        planned
     }
 
     fn view<'v>(&'v self, key: usize, around: &Around<'v>) -> View<'v> {
