@@ -139,7 +139,7 @@ impl Case {
     }
 
     fn setup(self, transport: ScriptedTransport) -> (Setup, BenchParts) {
-        let checked = check_text(Path::new("/work/p.yaml"), &self.yaml, &self.options, &self.surroundings);
+        let checked = check_text(Path::new("/plays/p.yaml"), &self.yaml, &self.options, &self.surroundings);
         let Some(plan) = checked.plan else { panic!("{:#?}", checked.diagnostics) };
         let fake = FakeWorld {
             store: Rc::new(self.store),
