@@ -199,7 +199,7 @@ impl Bench {
             cookies: &request.cookies,
             body: &request.body,
             scope: &scope,
-            folder: Path::new("/work"),
+            folder: Path::new("/plays"),
             timeout: request.timeout,
         };
         render(&parts, self.exchange.events().redactor()).expect("rendered")
