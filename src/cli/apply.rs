@@ -1,6 +1,6 @@
 //! `runner apply`: check, then run, then report.
 
-use super::args::{ApplyArgs, ReportTarget};
+use super::args::{ApplyArgs, LogArgs, ReportTarget};
 use super::asking::QuietPrompt;
 use super::diagnostics::{Finding, write_human};
 use super::refusal::Refusal;
@@ -13,7 +13,7 @@ use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Checked, FileKind, Options, Plan, PlannedStep, StepKind, check_file, resolve_inputs};
 use crate::port::{Cancellation, Surroundings, World};
-use crate::report::{EventLog, LiveReport, Progress, Terminal, json, write_dry_run};
+use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, json, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
@@ -26,15 +26,15 @@ use std::rc::Rc;
 ///
 /// # Errors
 /// Why nothing was sent.
-pub(super) async fn apply(args: &ApplyArgs, is_logging: bool, redactor: &Redactor) -> Result<i32, Refusal> {
+pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -> Result<i32, Refusal> {
     let surroundings = surroundings(args, redactor)?;
     let (plan, sources) = check(args, &*surroundings, redactor)?;
     let options = options(args, &plan, &*surroundings)?;
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation)?;
-    let progress = Progress::new(streams::stderr_look(), !is_logging);
+    let progress = Progress::new(streams::stderr_look(), !log.is_on());
     let world = world(args, &plan, surroundings, &progress, &cancellation);
-    let job = Job { args, sources, options, redactor, progress };
+    let job = Job { args, log, sources, options, redactor, progress };
     match (args.dry_run, args.simulate) {
         (true, _) => job.rehearse(plan, world).await,
         (false, true) => job.simulate(plan, world).await,
@@ -124,6 +124,7 @@ fn world(
 /// A run with all that is around it.
 struct Job<'a> {
     args: &'a ApplyArgs,
+    log: LogArgs,
     sources: SourceMap,
     options: RunOptions,
     redactor: &'a Redactor,
@@ -151,8 +152,7 @@ impl Job<'_> {
                 Ok(rehearsed.exit_code())
             }
             Err(failures) => {
-                let mut errors = Terminal::new(streams::stderr(self.redactor), streams::stderr_look(), []);
-                errors.failures(&failures.iter().collect::<Vec<_>>());
+                self.messages().failures(&failures.iter().collect::<Vec<_>>());
                 let cause = Cause::heaviest(failures.iter().map(|failure| failure.cause));
                 Ok(cause.map_or(0, Cause::exit_code))
             }
@@ -177,9 +177,17 @@ impl Job<'_> {
         } else {
             Terminal::new(streams::stdout(self.redactor), streams::stdout_look(), labels)
         };
-        let warnings = streams::stderr(self.redactor);
-        let live = LiveReport::new(lines, warnings, streams::stderr_look(), self.progress.clone());
+        let messages = if self.log.holds_messages() {
+            Messages::new(io::sink(), streams::stderr_look())
+        } else {
+            self.messages()
+        };
+        let live = LiveReport::new(lines, messages, self.progress.clone());
         Listeners { live, log: EventLog }
+    }
+
+    fn messages(&self) -> Messages {
+        Messages::new(streams::stderr(self.redactor), streams::stderr_look())
     }
 
     /// Writes the reports for machines. Returns the exit code of the run, in which a report that is missing counts.

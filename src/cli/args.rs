@@ -43,7 +43,7 @@ pub struct LogArgs {
     /// Log each request to standard error; `-vv` also what libraries say, `-vvv` everything
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub verbose: u8,
-    /// Form of the log
+    /// Form of the log; with `json`, warnings and errors of a run are lines of the log too
     #[arg(
         long,
         global = true,
@@ -53,6 +53,18 @@ pub struct LogArgs {
         display_order = 901
     )]
     pub log_format: LogFormat,
+}
+
+impl LogArgs {
+    /// Whether anything is logged, so that nothing else may move on standard error.
+    pub fn is_on(self) -> bool {
+        self.verbose > 0 || self.holds_messages()
+    }
+
+    /// Whether the log alone tells warnings and errors: each line of it is to be JSON.
+    pub fn holds_messages(self) -> bool {
+        self.log_format == LogFormat::Json
+    }
 }
 
 /// The form of a log.

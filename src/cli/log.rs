@@ -13,7 +13,8 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 /// When there is one already.
 pub(super) fn start(args: LogArgs, redactor: &Redactor) -> Result<(), TryInitError> {
     let levels = match args.verbose {
-        0 => return Ok(()),
+        0 if args.log_format == LogFormat::Text => return Ok(()),
+        0 => "warn",
         1 => "warn,runner=info",
         2 => "debug",
         _ => "trace",

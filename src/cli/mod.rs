@@ -25,7 +25,7 @@ use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::port::Cancellation;
 use crate::system::{SystemSurroundings, cancel_on_signals, harden};
-use args::{Cli, Command, ValidateArgs};
+use args::{Cli, Command, LogArgs, ValidateArgs};
 use clap::Parser;
 use console::Console;
 use refusal::Refusal;
@@ -48,8 +48,7 @@ pub fn run() -> i32 {
 
 fn begin(cli: Cli, redactor: &Redactor) -> i32 {
     log::start(cli.log, redactor).expect("the process has no other log");
-    let is_logging = cli.log.verbose > 0;
-    dispatch(cli.command, is_logging, redactor).unwrap_or_else(|refusal| {
+    dispatch(cli.command, cli.log, redactor).unwrap_or_else(|refusal| {
         for reason in &refusal.reasons {
             fail(redactor, reason);
         }
@@ -57,10 +56,10 @@ fn begin(cli: Cli, redactor: &Redactor) -> i32 {
     })
 }
 
-fn dispatch(command: Command, is_logging: bool, redactor: &Redactor) -> Result<i32, Refusal> {
+fn dispatch(command: Command, log: LogArgs, redactor: &Redactor) -> Result<i32, Refusal> {
     let out = &mut streams::stdout(redactor);
     match command {
-        Command::Apply(args) => return runtime()?.block_on(apply::apply(&args, is_logging, redactor)),
+        Command::Apply(args) => return runtime()?.block_on(apply::apply(&args, log, redactor)),
         Command::Validate(args) => return validate(&args, out),
         Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),
         Command::Providers => show::write_providers(streams::stdout_look(), out)?,

@@ -1,23 +1,21 @@
-use super::look::{Look, ODD, painted};
+use super::messages::{Messages, failures};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use crate::event::{Event, EventKind, EventSink, ReportFold, RunReport};
-use std::io::Write;
 
-/// Shows a run while it goes on: lines of the report as things end, warnings at once, and on a terminal the moving line of
+/// Shows a run while it goes on: lines of the report as things end, warnings at once, errors at the end, and on a terminal the moving line of
 /// the running step.
 pub struct LiveReport {
     fold: ReportFold,
     lines: Terminal,
-    warnings: Box<dyn Write>,
-    look: Look,
+    messages: Messages,
     progress: Progress,
 }
 
 impl LiveReport {
-    /// Lines go where `lines` writes, warnings go to `warnings`.
-    pub fn new(lines: Terminal, warnings: impl Write + 'static, look: Look, progress: Progress) -> Self {
-        Self { fold: ReportFold::default(), lines, warnings: Box::new(warnings), look, progress }
+    /// The report goes where `lines` writes, warnings and errors where `messages` does.
+    pub fn new(lines: Terminal, messages: Messages, progress: Progress) -> Self {
+        Self { fold: ReportFold::default(), lines, messages, progress }
     }
 
     /// The report so far.
@@ -29,12 +27,12 @@ impl LiveReport {
         let report = self.fold.report();
         match &event.kind {
             EventKind::RunStarted { .. } => self.lines.header(report),
-            EventKind::Warning { text } => {
-                let line = format!("{}: {}\n", painted(ODD.bold(), "warning"), self.look.text(text.as_str()));
-                // Where nobody listens, there is nobody to tell.
-                let _ = self.warnings.write_all(line.as_bytes()).and_then(|()| self.warnings.flush());
+            EventKind::Warning { text } => self.messages.warning(text.as_str()),
+            EventKind::RunFinished { .. } => {
+                self.lines.end_of_entries(report);
+                self.messages.failures(&failures(report));
+                self.lines.summary(report);
             }
-            EventKind::RunFinished { .. } => self.lines.end(report),
             _ => {}
         }
         for entry in &report.entries[known_entries..] {

@@ -1,13 +1,14 @@
 //! The events as log lines, for those who ask for them.
 
-use crate::event::{Event, EventKind, EventSink};
+use crate::event::{Event, EventKind, EventSink, Failure};
+use crate::model::redacted::Redacted;
 use std::time::Duration;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// The log knows only the program, not its parts.
 const TARGET: &str = "runner";
 
-/// Logs every event: requests, sessions and ends as `info`, the rest as `debug`.
+/// Logs every event: failures as `error`, warnings as `warn`, requests, sessions and ends as `info`, the rest as `debug`.
 #[derive(Debug, Default)]
 pub struct EventLog;
 
@@ -56,13 +57,23 @@ impl EventSink for EventLog {
             EventKind::StepFinished { step, result } => {
                 let took_ms = milliseconds(result.took);
                 info!(target: TARGET, step = %step.label, item = step.item, status = ?result.status, took_ms, "step finished");
+                result.failure.iter().for_each(log_failure);
             }
             EventKind::CleanupStarted { blocks } => debug!(target: TARGET, blocks, "cleanup started"),
             EventKind::RunFinished { verdict } => {
+                verdict.failures.iter().for_each(log_failure);
                 info!(target: TARGET, exit_code = verdict.exit_code(), "run finished")
             }
         }
     }
+}
+
+fn log_failure(failure: &Failure) {
+    let Failure { headline, cause, request, place, notes, advice } = failure;
+    let [request, place, advice] =
+        [request, place, advice].map(|text| text.as_ref().map(tracing::field::display));
+    let notes = notes.iter().map(Redacted::as_str).collect::<Vec<_>>().join("; ");
+    error!(target: TARGET, ?cause, request, place, notes, advice, "{headline}");
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -1,8 +1,9 @@
-//! The report for people: one line for each thing that was done, then what failed, then the sum.
+//! The report for people: one line for each thing that was done, then the sum.
 
 use super::entry;
+use super::lines::Lines;
 use super::look::{BAD, BOLD, DIM, GOOD, Look, ODD, columns, painted, wrapped};
-use crate::event::{EntryKind, EntryReport, Failure, RunReport, StepStatus};
+use crate::event::{EntryKind, EntryReport, RunReport, StepStatus};
 use crate::model::exit::Cause;
 use crate::model::words::{counted, total};
 use anstyle::Style;
@@ -16,17 +17,14 @@ const LABEL_COLUMN: usize = 4;
 const LABEL_WIDTHS: (usize, usize) = (16, 36);
 /// Room for the longest usual time: `3 min 20 s`.
 const TIME_WIDTH: usize = 10;
-/// So many failures are told in full; a loop may have thousands, and the JSON report has them all.
-const MOST_FAILURES: usize = 10;
 /// So many characters of a run's identity tell it from others.
 const RUN_HANDLE: usize = 8;
 
-/// Writes a report line by line while the run goes on. When its stream is closed, it falls silent.
+/// Writes a report line by line while the run goes on.
 pub struct Terminal {
-    out: Box<dyn Write>,
+    lines: Lines,
     look: Look,
     label_width: usize,
-    is_closed: bool,
     has_cleanup_heading: bool,
 }
 
@@ -37,7 +35,7 @@ impl Terminal {
         let (narrowest, widest) = LABEL_WIDTHS;
         let longest = labels.into_iter().map(|label| columns(&look.text(label))).max().unwrap_or(0);
         let label_width = longest.clamp(narrowest, widest.min(look.width / 3));
-        Self { out: Box::new(out), look, label_width, is_closed: false, has_cleanup_heading: false }
+        Self { lines: Lines::new(out), look, label_width, has_cleanup_heading: false }
     }
 
     /// What runs.
@@ -45,8 +43,8 @@ impl Terminal {
         let title = painted(BOLD, &self.look.text(report.playbook.as_str()));
         let note = if report.simulated { "simulated, nothing leaves this machine" } else { "" };
         let header = self.look.justified(&title, &dimmed(note));
-        self.line(&header);
-        self.line("");
+        self.lines.line(&header);
+        self.lines.line("");
     }
 
     /// What was done, unless it is of no interest: the single items of a loop, a cleanup that was not needed.
@@ -57,7 +55,7 @@ impl Terminal {
         if entry.kind == EntryKind::Cleanup && !self.has_cleanup_heading {
             self.has_cleanup_heading = true;
             let heading = painted(DIM, "cleanup");
-            self.line(&format!("\n  {heading}"));
+            self.lines.line(&format!("\n  {heading}"));
         }
         let (mark, style) = mark(entry.status);
         let mark = painted(style, &self.look.text(mark));
@@ -67,45 +65,15 @@ impl Terminal {
         self.columns(&head, &details, &entry::took(entry));
     }
 
-    /// What failed, and the sum of all.
-    pub(super) fn end(&mut self, report: &RunReport) {
+    /// A line between what was done and what comes of it.
+    pub(super) fn end_of_entries(&mut self, report: &RunReport) {
         if !report.entries.is_empty() {
-            self.line("");
-        }
-        self.failures(&failures(report));
-        self.summary(report);
-    }
-
-    /// What failed, each from its cause to what to do.
-    pub fn failures(&mut self, failures: &[&Failure]) {
-        for failure in failures.iter().take(MOST_FAILURES) {
-            self.failure(failure);
-        }
-        if failures.len() > MOST_FAILURES {
-            let more = counted((failures.len() - MOST_FAILURES) as u64, "failure");
-            self.line(&format!("and {more} more; `--report json=FILE` has them all\n"));
+            self.lines.line("");
         }
     }
 
-    fn failure(&mut self, failure: &Failure) {
-        let error = painted(BAD.bold(), "error");
-        let headline = painted(BOLD, &self.look.text(failure.headline.as_str()));
-        self.line(&format!("{error}: {headline}"));
-        for text in failure.request.iter().chain(&failure.place).chain(&failure.notes) {
-            self.indented(text.as_str());
-        }
-        if let Some(advice) = &failure.advice {
-            self.indented(&format!("what now: {advice}"));
-        }
-        self.line("");
-    }
-
-    fn indented(&mut self, text: &str) {
-        let text = self.look.text(text);
-        self.line(&format!("  {text}"));
-    }
-
-    fn summary(&mut self, report: &RunReport) {
+    /// The sum of all.
+    pub(super) fn summary(&mut self, report: &RunReport) {
         let (word, style) = verdict(report);
         let counts = [
             steps(report),
@@ -119,7 +87,7 @@ impl Terminal {
             if report.exit_code == 0 { String::new() } else { format!(" · exit {}", report.exit_code) };
         let right = painted(DIM, &self.look.text(format!("run {handle}{exit}")));
         let line = self.look.justified(&sum, &right);
-        self.line(&line);
+        self.lines.line(&line);
     }
 
     /// Prints label, details and time in their columns.
@@ -133,19 +101,10 @@ impl Terminal {
         };
         let (first, rest) = lines.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
         let line = self.look.justified(&format!("{head}{:pad$}{first}", ""), &dimmed(took));
-        self.line(line.trim_end());
+        self.lines.line(line.trim_end());
         for continued in rest {
-            self.line(&format!("{:details_column$}{continued}", ""));
+            self.lines.line(&format!("{:details_column$}{continued}", ""));
         }
-    }
-
-    /// Prints a line and lets it be seen at once.
-    fn line(&mut self, line: &str) {
-        if self.is_closed {
-            return;
-        }
-        // Nobody reads on (`| head`), or the disk is full: the run itself is not to suffer from that.
-        self.is_closed = writeln!(self.out, "{line}").and_then(|()| self.out.flush()).is_err();
     }
 }
 
@@ -168,17 +127,6 @@ fn mark(status: StepStatus) -> (&'static str, Style) {
         StepStatus::Unknown => ("?", ODD),
         StepStatus::Skipped | StepStatus::NotStarted => ("○", DIM),
     }
-}
-
-/// All failures in the order of appearance. What a loop or a group repeats of its parts is told once.
-fn failures(report: &RunReport) -> Vec<&Failure> {
-    let mut failures: Vec<&Failure> = Vec::new();
-    for failure in report.entries.iter().filter_map(|entry| entry.failure.as_ref()).chain(&report.failures) {
-        if failures.last() != Some(&failure) {
-            failures.push(failure);
-        }
-    }
-    failures
 }
 
 /// The run's end in a word or two.

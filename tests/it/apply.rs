@@ -199,12 +199,13 @@ fn a_failure_is_told_with_place_and_advice() {
       ✗ List every device    404  <time>
       ✓ logout emnify        no logout on this API: tokens forgotten here, they end at <moment>
 
+      failed: 1 of 2 steps, 2 requests, no retries, <time>  run <run> · exit 1
+    "#);
+    assert_snapshot!(stable(&output.stderr), @r#"
     error: emnify answered 404 Not Found to page 1 of `list_devices`
       GET http://127.0.0.1:<port>/api/v1/endpoint?per_page=1000&page=1 · attempt 1 of 3 after <time> · empty body
       playbook.yaml:13:5
       what now: check the address and the ids in it; `expect: { status: [2xx, 404] }` if this is fine
-
-      failed: 1 of 2 steps, 2 requests, no retries, <time>  run <run> · exit 1
     "#);
 }
 
@@ -238,9 +239,7 @@ fn what_the_command_line_says_wrong_is_said_before_anything_is_sent() {
 #[test]
 fn a_secret_that_nobody_has_is_named_with_every_source() {
     let output = apply(INVENTORY, &[]).run().exits(3);
-    assert_snapshot!(stable(&output.stdout), @r#"
-    emnify - device inventory
-
+    assert_snapshot!(stable(&output.stderr), @r#"
     error: no source has emnify.username
       env EMNIFY_USERNAME: not set
       keychain, runner/emnify default/username: no keychain on this machine: there is no D-Bus session
@@ -252,9 +251,22 @@ fn a_secret_that_nobody_has_is_named_with_every_source() {
       keychain, runner/emnify default/password: no keychain on this machine: there is no D-Bus session
       prompt: no terminal to ask at
       what now: set it in one of these, or keep it once with `runner login emnify`
+    "#);
+    assert_snapshot!(stable(&output.stdout), @r#"
+    emnify - device inventory
 
       failed: before the first step, no requests, no retries, <time>  run <run> · exit 3
     "#);
+}
+
+#[test]
+fn with_json_logs_every_line_of_standard_error_is_json_and_errors_are_among_them() {
+    let output = apply(INVENTORY, &["--log-format", "json"]).run().exits(3);
+    let lines: Result<Vec<Value>, _> = output.stderr.lines().map(serde_json::from_str).collect();
+    let lines = lines.expect("each line is a JSON object");
+    assert!(lines.iter().all(|line| line["level"] == "ERROR"), "{lines:?}");
+    assert_eq!(lines[0]["message"], "no source has emnify.username", "{lines:?}");
+    assert_eq!(lines[0]["advice"], "set it in one of these, or keep it once with `runner login emnify`");
 }
 
 #[test]

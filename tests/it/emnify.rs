@@ -163,7 +163,7 @@ fn a_second_factor_is_answered_with_the_code_of_its_secret() {
 fn a_second_factor_that_nobody_can_give_is_refused_in_plain_words() {
     let emnify = Fleet::emnify(1);
     let output = emnify.apply(LIST_DEVICES).account(&emnify, "mfa", &USER).run().exits(3);
-    let output = output.says(&[
+    let output = output.explains(&[
         "emnify asks for emnify.mfa_code, and no source has it",
         "env EMNIFY_MFA_SECRET: not set",
         "no terminal",
@@ -207,7 +207,7 @@ fn list_with_wrong_password(emnify: &Fleet) -> Output {
 #[test]
 fn a_wrong_password_is_sent_exactly_once_and_said_so() {
     let emnify = Fleet::emnify(1);
-    let output = list_with_wrong_password(&emnify).exits(3).says(&[
+    let output = list_with_wrong_password(&emnify).exits(3).explains(&[
         "error: emnify refused to sign in demo@example.com (401, empty body)",
         "/api/v1/authenticate · sent once: emnify locks the account after 3 refusals",
         "password came from env EMNIFY_PASSWORD",
@@ -243,7 +243,7 @@ fn a_locked_account_is_told_with_what_emnify_says_about_it() {
         list_with_wrong_password(&emnify).exits(3);
     }
     let output = list_devices(&emnify, &USER).exits(3);
-    output.says(&[
+    output.explains(&[
         "emnify refused to sign in demo@example.com (401, TooManyRequests",
         "lock the account for five minutes",
     ]);
@@ -280,7 +280,7 @@ fn a_list_whose_count_does_not_add_up_fails() {
         body: r#"[{"id":1},{"id":2}]"#.to_owned(),
         ..fault(DEVICES, 200)
     });
-    let output = list_devices(&emnify, &APPLICATION).exits(1).says(&["is not complete"]);
+    let output = list_devices(&emnify, &APPLICATION).exits(1).explains(&["is not complete"]);
     assert!(!output.dir.join("devices.ndjson").exists());
     emnify.agrees_with(&output.report());
 }

@@ -89,7 +89,7 @@ fn a_pause_that_is_longer_than_the_time_left_is_not_slept() {
     let busy = with_headers(fault(DEVICES, 429), &[("retry-after", "3600")]);
     emnify.simulator.inject(Fault { times: 10, ..busy });
     let output = run(&emnify, "  - { id: devices, call: emnify.list_devices }\n").exits(4);
-    let report = output.says(&["what now: run it again in 1 h"]).report();
+    let report = output.explains(&["what now: run it again in 1 h"]).report();
     assert_eq!(emnify.stats().requests_to("GET /api/v1/endpoint"), 1);
     assert!(report["took_ms"].as_f64().unwrap() < 30_000.0);
 }
@@ -325,12 +325,8 @@ fn a_run_goes_on_behind_a_failure_that_is_let_pass_and_has_failed_all_the_same()
   - { id: one, call: emnify.get_device, with: { id: 1 }, on_error: continue }
   - { id: two, call: emnify.get_device, with: { id: 11379224 } }
 ";
-    let output = run(&emnify, steps).exits(1).says(&[
-        "✗ one",
-        "✓ two",
-        "error: emnify answered 404",
-        "failed: 1 of 2 steps",
-    ]);
+    let output = run(&emnify, steps).exits(1).says(&["✗ one", "✓ two", "failed: 1 of 2 steps"]);
+    let output = output.explains(&["error: emnify answered 404"]);
     emnify.agrees_with(&output.report());
 }
 
@@ -338,7 +334,7 @@ fn a_run_goes_on_behind_a_failure_that_is_let_pass_and_has_failed_all_the_same()
 fn an_expectation_that_is_not_met_fails_the_step_and_is_quoted() {
     let emnify = Fleet::emnify(2);
     let steps = "  - { id: devices, call: emnify.list_devices, expect: { that: [row_count >= 1, row_count == 7] }, save: devices.ndjson }\n";
-    let output = run(&emnify, steps).exits(1).says(&["row_count == 7"]);
+    let output = run(&emnify, steps).exits(1).explains(&["row_count == 7"]);
     assert!(!output.dir.join("devices.ndjson").exists());
     emnify.agrees_with(&output.report());
 }
@@ -356,7 +352,7 @@ fn an_output_that_is_not_there_fails_the_step_unless_it_has_a_default() {
     };
     let (output, asked) = read("$.no_such_key");
     assert_eq!(asked, None);
-    output.exits(1).says(&["$.no_such_key"]);
+    output.exits(1).explains(&["$.no_such_key"]);
     let (output, asked) = read("{ path: $.no_such_key, default: 7 }");
     output.exits(0);
     assert!(asked.unwrap().contains("id%3A7"));
@@ -400,7 +396,7 @@ fn what_came_before_a_failure_is_left_as_partial_and_told() {
     let output = runner
         .run()
         .exits(4)
-        .says(&["page 2 of `list_devices`", "10 rows of 1 page are in devices.ndjson.partial"]);
+        .explains(&["page 2 of `list_devices`", "10 rows of 1 page are in devices.ndjson.partial"]);
     assert_eq!(output.rows("devices.ndjson.partial").len(), 10);
     assert_eq!(output.read("devices.ndjson"), "yesterday", "what was whole stays");
     let report = output.report();
@@ -488,8 +484,10 @@ fn a_request_that_takes_longer_than_its_timeout_is_given_up() {
 fn a_step_with_all_its_items_ends_when_its_time_is_over() {
     let silent = silent_server();
     let steps = "  - { id: wait, for_each: [1, 2, 3], get: /, within: 200ms, on_error: continue }\n  - { id: behind, get: /, timeout: 50ms, retry: { attempts: 1 } }\n";
-    let output =
-        Runner::applying(at(&silent, steps)).run().exits(1).says(&["the step's 200 ms (`within`) passed"]);
+    let output = Runner::applying(at(&silent, steps))
+        .run()
+        .exits(1)
+        .explains(&["the step's 200 ms (`within`) passed"]);
     let report = output.report();
     assert_eq!(silent.requests().len(), 2);
     assert_eq!(report["requests"], 2);
@@ -521,7 +519,8 @@ fn cleanup_runs_the_newest_first_and_the_playbooks_own_last() {
 cleanup:
   - { post: /end, if: run.failed }
 "#;
-    let output = Runner::applying(at(&server, steps)).run().exits(1).says(&["✗ c", "cleanup", "error:"]);
+    let output =
+        Runner::applying(at(&server, steps)).run().exits(1).says(&["✗ c", "cleanup"]).explains(&["error:"]);
     let lines: Vec<String> =
         server.requests().iter().map(|request| request.split(" HTTP").next().unwrap().to_owned()).collect();
     let expected = [

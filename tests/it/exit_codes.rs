@@ -92,7 +92,7 @@ fn two_when_the_command_line_has_a_mistake_and_then_nothing_is_sent() {
 fn three_when_no_source_has_a_credential_and_then_nothing_is_sent() {
     let emnify = Fleet::emnify(1);
     let output = emnify.apply(LIST_DEVICES).run().exits(3);
-    let output = output.says(&["no source has emnify.", "EMNIFY_"]);
+    let output = output.explains(&["no source has emnify.", "EMNIFY_"]);
     assert_eq!(output.report()["causes"][0], "sign_in");
     assert_eq!(emnify.stats().total_requests(), 0);
 }
@@ -104,7 +104,7 @@ fn four_when_the_provider_is_unavailable_after_three_attempts() {
     let output = run(&emnify, LIST_DEVICES).exits(4);
     assert_eq!(emnify.stats().requests["GET /api/v1/endpoint"]["503"], 3);
     let output =
-        output.says(&["emnify answered 503 Service Unavailable", "attempt 3 of 3", "run it again later"]);
+        output.explains(&["emnify answered 503 Service Unavailable", "attempt 3 of 3", "run it again later"]);
     let report = output.report();
     assert_eq!((&report["retries"], &report["safe_to_rerun"]), (&json!(2), &json!(true)));
     assert_eq!(entry(&report, "devices")["retries"], 2);
@@ -119,7 +119,7 @@ fn four_when_nobody_listens() {
     );
     let runner =
         Runner::new().file(PLAYBOOK, playbook).args(["apply", PLAYBOOK, "--report", "json=report.json"]);
-    let report = runner.run().exits(4).says(&["cannot be reached"]).report();
+    let report = runner.run().exits(4).explains(&["cannot be reached"]).report();
     assert_eq!(report["requests"], 0, "no byte was sent");
     assert_eq!(entry(&report, "read")["requests"], 0);
     assert_eq!(report["safe_to_rerun"], true);
@@ -158,7 +158,7 @@ fn five_when_the_answer_to_a_bare_write_is_lost() {
         let emnify = Fleet::emnify(2);
         emnify.simulator.inject(Fault { close: true, after, ..fault("POST", TOKENS, 500) });
         let output = run(&emnify, &ISSUE.replace("    on_error: continue\n", "")).exits(5);
-        let output = output.says(&["nobody knows whether it was done", "what now: look at emnify"]);
+        let output = output.explains(&["nobody knows whether it was done", "what now: look at emnify"]);
         assert_eq!(emnify.stats().requests["POST /api/v1/application_token"]["none"], 1);
         let report = output.report();
         assert_eq!(entry(&report, "other")["status"], "not_started");
@@ -203,7 +203,7 @@ fn eight_when_the_file_to_save_in_cannot_be_made_and_then_its_request_is_not_sen
     let emnify = Fleet::emnify(2);
     let output = run(&emnify, &format!("{LIST_DEVICES}    save: no/such/folder/devices.ndjson\n")).exits(8);
     assert_eq!(emnify.stats().requests_to("GET /api/v1/endpoint"), 0);
-    let report = output.says(&["no/such/folder/devices.ndjson"]).report();
+    let report = output.explains(&["no/such/folder/devices.ndjson"]).report();
     assert_eq!(report["causes"], json!(["machine"]));
     emnify.agrees_with(&report);
 }
@@ -222,7 +222,7 @@ fn eight_when_the_disk_is_full_and_no_short_file_bears_the_name_of_a_whole_one()
     let output =
         on_a_small_disk(&emnify, &format!("{LIST_DEVICES}    save: devices.ndjson\n")).run().exits(8);
     assert!(!output.dir.join("devices.ndjson").exists());
-    let report = output.says(&["devices.ndjson"]).report();
+    let report = output.explains(&["devices.ndjson"]).report();
     assert_eq!(report["causes"], json!(["machine"]));
     emnify.agrees_with(&report);
 }
@@ -264,7 +264,7 @@ steps:
         soracom.apply(playbook).account(&soracom, "plain", &["auth_key_id", "auth_key"]).run().exits(9);
     let stats = soracom.stats();
     assert_eq!((stats.logouts, stats.open_sessions, stats.requests_to("GET /v1/sims")), (1, 0, 1));
-    let report = output.says(&["the deadline of 300 ms passed", "out of time"]).report();
+    let report = output.says(&["out of time"]).explains(&["the deadline of 300 ms passed"]).report();
     assert_eq!(report["causes"], json!(["deadline"]));
     assert_eq!(entry(&report, "later")["status"], "not_started");
     let sent = stats.total_requests() + silent.requests().len() as u64;

@@ -93,7 +93,8 @@ fn a_login_that_lacks_its_second_factor_is_refused_once_and_nothing_else_is_sent
     let soracom = Fleet::soracom(1);
     let output = soracom.apply(LIST_SIMS).account(&soracom, "mfa", &ROOT).run().exits(3);
     assert_eq!((soracom.stats().refused_logins, soracom.stats().total_requests()), (1, 1));
-    let output = output.says(&["soracom refused to sign in demo-mfa@example.com", "AUM0002", "sent once"]);
+    let output =
+        output.explains(&["soracom refused to sign in demo-mfa@example.com", "AUM0002", "sent once"]);
     soracom.agrees_with(&output.report());
 }
 
@@ -228,7 +229,7 @@ steps:
     with: { sim_id: no-such-sim }
   - call: soracom.list_sims
 ";
-    let output = run(&soracom, playbook).exits(1).says(&["soracom answered 404", "`get_sim`"]);
+    let output = run(&soracom, playbook).exits(1).explains(&["soracom answered 404", "`get_sim`"]);
     assert_one_closed_session(&soracom);
     assert_eq!(soracom.stats().requests_to("GET /v1/sims"), 0);
     let report = output.report();
@@ -324,7 +325,7 @@ fn a_cursor_that_comes_back_fails_the_list() {
         ..Fault::default()
     };
     soracom.simulator.inject(page);
-    let output = run(&soracom, LIST_SIMS).exits(1).says(&["is not complete"]);
+    let output = run(&soracom, LIST_SIMS).exits(1).explains(&["is not complete"]);
     assert_eq!(soracom.stats().requests_to("GET /v1/sims"), 2);
     assert!(!output.dir.join("sims.ndjson").exists());
     assert_eq!(output.rows("sims.ndjson.partial").len(), 2);
@@ -461,7 +462,7 @@ fn a_reset_that_lacks_what_only_a_person_knows_sends_nothing() {
     let soracom = Fleet::soracom(1);
     let reset =
         soracom.apply(shipped_playbook(RESET)).args(["--input", "email=demo@example.com", "--only", "set"]);
-    reset.run().exits(3).says(&["new_password", "SORACOM_NEW_PASSWORD"]);
+    reset.run().exits(3).explains(&["new_password", "SORACOM_NEW_PASSWORD"]);
     assert_eq!(soracom.stats().total_requests(), 0);
 }
 
@@ -470,7 +471,7 @@ fn an_address_that_soracom_does_not_know_is_told_with_its_code_and_its_hint() {
     let soracom = Fleet::soracom(1);
     let reset =
         soracom.apply(shipped_playbook(RESET)).args(["--input", "email=who@example.com", "--only", "mail"]);
-    reset.run().exits(1).says(&[
+    reset.run().exits(1).explains(&[
         "soracom answered 400",
         "not registered",
         "AUM0015",

@@ -1,7 +1,8 @@
-use super::super::{LiveReport, Look, Progress};
+use super::super::{LiveReport, Look, Messages, Progress};
 use super::*;
 use crate::event::{
-    Event, EventKind, EventSink, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult, Verdict,
+    Event, EventKind, EventSink, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult,
+    Verdict,
 };
 use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
@@ -33,20 +34,20 @@ impl io::Write for Screen {
     }
 }
 
-/// A run told event by event.
+/// A run told event by event, its report and its messages on one screen.
 struct Script {
     live: LiveReport,
-    lines: Screen,
-    warnings: Screen,
+    screen: Screen,
     elapsed: Duration,
 }
 
 impl Script {
     fn new(look: Look, labels: &[&str]) -> Self {
-        let (lines, warnings) = (Screen::default(), Screen::default());
-        let terminal = Terminal::new(lines.clone(), look, labels.iter().copied());
-        let live = LiveReport::new(terminal, warnings.clone(), look, Progress::new(look, false));
-        Self { live, lines, warnings, elapsed: Duration::ZERO }
+        let screen = Screen::default();
+        let terminal = Terminal::new(screen.clone(), look, labels.iter().copied());
+        let messages = Messages::new(screen.clone(), look);
+        let live = LiveReport::new(terminal, messages, Progress::new(look, false));
+        Self { live, screen, elapsed: Duration::ZERO }
     }
 
     fn begin(mut self, playbook: &str, is_simulated: bool) -> Self {
@@ -90,7 +91,7 @@ impl Script {
 
     fn end(&mut self, verdict: Verdict) -> String {
         self.emit(EventKind::RunFinished { verdict });
-        self.lines.text()
+        self.screen.text()
     }
 }
 
@@ -382,11 +383,20 @@ fn of_many_failures_the_first_ten_are_told() {
 }
 
 #[test]
-fn warnings_go_to_their_own_stream() {
-    let mut script = Script::new(Look::pipe(true), &[]).begin("warned", false);
+fn warnings_and_errors_have_a_stream_of_their_own() {
+    let look = Look::pipe(true);
+    let (report, messages) = (Screen::default(), Screen::default());
+    let terminal = Terminal::new(report.clone(), look, []);
+    let live = LiveReport::new(terminal, Messages::new(messages.clone(), look), Progress::new(look, false));
+    let mut script = Script { live, screen: report.clone(), elapsed: Duration::ZERO }.begin("two", false);
     script.emit(EventKind::Warning { text: clean("plain http to 10.0.0.7\u{7}") });
-    assert_eq!(script.warnings.text(), "warning: plain http to 10.0.0.7\\u{7}\n");
-    assert!(!script.lines.text().contains("plain http"));
+    script.step(step("revoke"), failed("404", 10, failure("it is gone")));
+    script.end(ended_by(&[Cause::Step]));
+    let (report, messages) = (report.text(), messages.text());
+    assert!(messages.starts_with("warning: plain http to 10.0.0.7\\u{7}\nerror: it is gone\n"), "{messages}");
+    assert!(report.contains("✗ revoke") && report.contains("failed: 1 of 1 step"), "{report}");
+    assert!(!report.contains("plain http") && !report.contains("it is gone"), "{report}");
+    assert!(!messages.contains("failed: "), "{messages}");
 }
 
 /// Fails like a closed pipe, and remembers how often it was asked.
@@ -409,7 +419,7 @@ fn a_closed_stream_ends_the_printing_only() {
     let pipe = ClosedPipe::default();
     let look = Look::pipe(true);
     let terminal = Terminal::new(pipe.clone(), look, []);
-    let mut live = LiveReport::new(terminal, io::sink(), look, Progress::new(look, false));
+    let mut live = LiveReport::new(terminal, Messages::new(io::sink(), look), Progress::new(look, false));
     let at = "2026-11-22T14:02:00Z".parse().unwrap();
     let mut emit = |kind| live.receive(&Event { at, elapsed: Duration::ZERO, kind });
     emit(EventKind::RunStarted {

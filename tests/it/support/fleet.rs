@@ -197,14 +197,25 @@ impl Output {
     /// Asserts that standard output has these texts, in this order.
     #[track_caller]
     pub fn says(self, texts: &[&str]) -> Self {
-        let mut rest = self.stdout.as_str();
+        self.has_in_order(&self.stdout, texts);
+        self
+    }
+
+    /// Asserts that standard error has these texts, in this order: what failed, where, what to do.
+    #[track_caller]
+    pub fn explains(self, texts: &[&str]) -> Self {
+        self.has_in_order(&self.stderr, texts);
+        self
+    }
+
+    #[track_caller]
+    fn has_in_order(&self, mut rest: &str, texts: &[&str]) {
         for text in texts {
             let Some(at) = rest.find(text) else {
                 panic!("{text:?} is missing or comes too early\n{}\n{}", self.stdout, self.stderr)
             };
             rest = &rest[at + text.len()..];
         }
-        self
     }
 }
 

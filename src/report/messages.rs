@@ -1,0 +1,68 @@
+use super::lines::Lines;
+use super::look::{BAD, BOLD, Look, ODD, painted};
+use crate::event::{Failure, RunReport};
+use crate::model::words::counted;
+use std::io::Write;
+
+/// So many failures are told in full; a loop may have thousands, and the JSON report has them all.
+const MOST_FAILURES: usize = 10;
+
+/// Warnings, and errors from their cause to what to do next. They have a stream of their own, so that a report in a pipe or
+/// a file does not swallow them.
+pub struct Messages {
+    lines: Lines,
+    look: Look,
+}
+
+impl Messages {
+    /// Messages that go to `out`, which takes colours away where they do not belong.
+    pub fn new(out: impl Write + 'static, look: Look) -> Self {
+        Self { lines: Lines::new(out), look }
+    }
+
+    /// Something to look at, which stops nothing.
+    pub(super) fn warning(&mut self, text: &str) {
+        let kind = painted(ODD.bold(), "warning");
+        self.lines.line(&format!("{kind}: {}", self.look.text(text)));
+    }
+
+    /// What failed, each with a line between it and the next.
+    pub fn failures(&mut self, failures: &[&Failure]) {
+        for failure in failures.iter().take(MOST_FAILURES) {
+            self.failure(failure);
+        }
+        if failures.len() > MOST_FAILURES {
+            let more = counted((failures.len() - MOST_FAILURES) as u64, "failure");
+            self.lines.line(&format!("and {more} more; `--report json=FILE` has them all\n"));
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure) {
+        let error = painted(BAD.bold(), "error");
+        let headline = painted(BOLD, &self.look.text(failure.headline.as_str()));
+        self.lines.line(&format!("{error}: {headline}"));
+        for text in failure.request.iter().chain(&failure.place).chain(&failure.notes) {
+            self.indented(text.as_str());
+        }
+        if let Some(advice) = &failure.advice {
+            self.indented(&format!("what now: {advice}"));
+        }
+        self.lines.line("");
+    }
+
+    fn indented(&mut self, text: &str) {
+        let text = self.look.text(text);
+        self.lines.line(&format!("  {text}"));
+    }
+}
+
+/// All failures in the order of appearance. What a loop or a group repeats of its parts is told once.
+pub(super) fn failures(report: &RunReport) -> Vec<&Failure> {
+    let mut failures: Vec<&Failure> = Vec::new();
+    for failure in report.entries.iter().filter_map(|entry| entry.failure.as_ref()).chain(&report.failures) {
+        if failures.last() != Some(&failure) {
+            failures.push(failure);
+        }
+    }
+    failures
+}
