@@ -17,7 +17,6 @@ use crate::port::World;
 use crate::session::Sessions;
 use crate::source::{SourceMap, Span};
 use crate::template::{Data, EvaluationError, Expression, Moment, Scope};
-use std::sync::Arc;
 
 /// A run at work: the plan, the world, and what has happened so far.
 pub struct Engine<'a> {
@@ -112,10 +111,4 @@ impl Engine<'_> {
         let found = found.map_err(|interruption| self.interrupted(interruption, &what))?;
         found.map_err(|trouble| self.error(*trouble))
     }
-}
-
-/// The moment that the templates of one request speak of: now.
-pub fn moment(world: &World) -> Moment {
-    let random = world.random.clone();
-    Moment { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
 }

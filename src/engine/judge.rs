@@ -5,7 +5,7 @@ use super::error::StepError;
 use super::expect;
 use super::failure::Trouble;
 use super::fetch::{Call, Settled};
-use super::request::Scopes;
+use super::scope::Scopes;
 use crate::exchange::Answer;
 use crate::model::exit::Cause;
 use crate::model::words::counted;

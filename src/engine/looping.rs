@@ -1,12 +1,12 @@
 //! A step that is done once for each item of a list.
 
-use super::core::{Engine, moment};
+use super::core::Engine;
 use super::error::StepError;
 use super::failure::Trouble;
 use super::outputs::{self, Outputs};
 use super::rows;
 use super::save::SavedFile;
-use super::scope::StepRecord;
+use super::scope::{StepRecord, moment};
 use super::stage::Stage;
 use super::step::Flow;
 use super::tally::Tally;

@@ -1,6 +1,6 @@
 //! A step that sends a request: rendered once, all its pages fetched, the answer judged, read and kept.
 
-use super::core::{Engine, moment};
+use super::core::Engine;
 use super::error::StepError;
 use super::failure::{Subject, Trouble};
 use super::fetch::{Call, Settled};
@@ -8,47 +8,19 @@ use super::listing::Pages;
 use super::outputs::{self, OutputProblem, Outputs};
 use super::references::own_expressions;
 use super::save::SavedFile;
-use super::scope::StepRecord;
+use super::scope::{Scopes, StepRecord, moment};
 use super::stage::Stage;
 use super::tally::Tally;
 use super::value::Value;
 use crate::document::{Literal, Tree};
 use crate::exchange::{Answer, Origin, Parts, Realm, RenderError, Rendered, render};
 use crate::model::exit::Cause;
-use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep, Scoped, TemplateScope};
+use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep};
 use crate::template::{Data, Moment, Scope, SharedJson};
 use serde_json::{Value as Json, json};
 use std::cell::Cell;
 use std::rc::Rc;
 use url::Url;
-
-/// What the templates of a request see, by the place where they are written.
-pub struct Scopes {
-    /// Those of the playbook.
-    pub playbook: Scope,
-    /// Those of a definition's operation; as the playbook's where there is none.
-    pub operation: Scope,
-}
-
-impl Scopes {
-    /// What a template that is written at such a place sees.
-    pub fn of(&self, scope: TemplateScope) -> &Scope {
-        match scope {
-            TemplateScope::Playbook => &self.playbook,
-            TemplateScope::Operation => &self.operation,
-        }
-    }
-
-    /// Pairs each with what it sees.
-    pub fn pair<'s, T>(&'s self, scoped: &'s [Scoped<T>]) -> Vec<(&'s T, &'s Scope)> {
-        scoped.iter().map(|one| (&one.value, self.of(one.scope))).collect()
-    }
-
-    fn set(&mut self, name: &str, data: &Data) {
-        self.playbook.set(name, data.clone());
-        self.operation.set(name, data.clone());
-    }
-}
 
 impl<'a> Engine<'a> {
     /// Sends the request of a step, for one item if the step is a loop.

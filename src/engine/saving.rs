@@ -1,12 +1,11 @@
 //! The file that a step writes, from its beginning to its name.
 
-use super::core::{Engine, moment};
+use super::core::Engine;
 use super::error::StepError;
 use super::failure::Trouble;
 use super::fetch::{Call, Settled};
-use super::request::Scopes;
 use super::save::{SavedFile, partial_name};
-use super::scope::StepRecord;
+use super::scope::{Scopes, StepRecord, moment};
 use super::stage::Stage;
 use super::tally::Tally;
 use super::value::Value;

@@ -1,11 +1,13 @@
 //! What templates see during a run: the playbook's names, and what the steps have left behind.
 
-use crate::plan::PlannedStep;
+use crate::plan::{PlannedStep, Scoped, TemplateScope};
+use crate::port::World;
 use crate::template::{Data, Moment, Scope, SharedJson};
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What a step has left behind.
 #[derive(Clone, Default)]
@@ -132,4 +134,39 @@ impl RunNames {
         frame.add_to(&mut scope);
         scope
     }
+}
+
+/// What the templates of a request see, by the place where they are written.
+pub struct Scopes {
+    /// Those of the playbook.
+    pub playbook: Scope,
+    /// Those of a definition's operation; as the playbook's where there is none.
+    pub operation: Scope,
+}
+
+impl Scopes {
+    /// What a template that is written at such a place sees.
+    pub fn of(&self, scope: TemplateScope) -> &Scope {
+        match scope {
+            TemplateScope::Playbook => &self.playbook,
+            TemplateScope::Operation => &self.operation,
+        }
+    }
+
+    /// Pairs each with what it sees.
+    pub fn pair<'s, T>(&'s self, scoped: &'s [Scoped<T>]) -> Vec<(&'s T, &'s Scope)> {
+        scoped.iter().map(|one| (&one.value, self.of(one.scope))).collect()
+    }
+
+    /// Sets a name that holds at every place.
+    pub fn set(&mut self, name: &str, data: &Data) {
+        self.playbook.set(name, data.clone());
+        self.operation.set(name, data.clone());
+    }
+}
+
+/// The moment that the templates of one request speak of: now.
+pub fn moment(world: &World) -> Moment {
+    let random = world.random.clone();
+    Moment { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
 }

@@ -1,7 +1,7 @@
 //! The secrets of the playbook's own.
 
 use super::failure::Trouble;
-use super::scope::RunNames;
+use super::scope::{RunNames, moment};
 use crate::credential::{Chain, Missing, look_up};
 use crate::event::Events;
 use crate::model::exit::Cause;
@@ -19,7 +19,7 @@ pub async fn fetch(
     folder: &Path,
     names: &RunNames,
 ) -> Result<Data, Box<Trouble>> {
-    let scope = names.source_scope(&super::core::moment(world));
+    let scope = names.source_scope(&moment(world));
     let chain = chain(secret, folder, &scope);
     match look_up(world, &chain, &|_| None).await {
         Ok(found) => {

@@ -1,10 +1,10 @@
 //! The steps that open and close sessions and keep secrets.
 
-use super::core::{Engine, moment};
+use super::core::Engine;
 use super::error::StepError;
 use super::failure::Trouble;
 use super::references::own_expressions;
-use super::scope::StepRecord;
+use super::scope::{StepRecord, moment};
 use super::stage::Stage;
 use super::tally::Tally;
 use super::value::Value;

@@ -1,13 +1,13 @@
 //! One step of a list: its condition, its loop, and what it does.
 
-use super::core::{Engine, moment};
+use super::core::Engine;
 use super::error::StepError;
 use super::failure::{Trouble, interruption_words};
 use super::limits::{Interruption, TimeLimit};
 use super::outputs::Outputs;
 use super::references::steps_built_upon;
 use super::save::SavedFile;
-use super::scope::StepRecord;
+use super::scope::{StepRecord, moment};
 use super::stage::Stage;
 use super::tally::Tally;
 use super::value::Value;

@@ -1,23 +1,17 @@
 //! From templates to a request.
 
 use super::Origin;
-use super::rendered::{Rendered, RenderedBody};
-use super::shown::{Evaluation, Shown};
+use super::rendered::{Rendered, RenderedBody, percent_encode};
+use super::shown::{Evaluation, RenderError, Shown};
 use crate::document::{Named, Part, Tree};
 use crate::model::redaction::Redactor;
 use crate::plan::{PlannedBody, PlannedPath};
 use crate::port::BodyPart;
-use crate::source::Span;
-use crate::template::{Evaluated, EvaluationError, Scope, Template, json_to_text};
+use crate::template::{Evaluated, Scope, Template, json_to_text};
 use http::Method;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
-use thiserror::Error;
 use url::Url;
-
-/// All but the unreserved characters (RFC 3986, section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a request is made of.
 #[derive(Clone)]
@@ -42,36 +36,6 @@ pub struct Parts<'a> {
     pub folder: &'a Path,
     /// How long the whole exchange may take.
     pub timeout: Duration,
-}
-
-/// A request could not be made of what was written.
-#[derive(Debug, Clone, Error)]
-pub enum RenderError {
-    /// An expression could not be evaluated.
-    #[error(transparent)]
-    Evaluation(#[from] EvaluationError),
-    /// A value has no place where it stands. The text quotes no value.
-    #[error("{reason}")]
-    Value {
-        /// What is wrong.
-        reason: String,
-        /// Where the value is written.
-        span: Span,
-    },
-}
-
-impl RenderError {
-    pub(super) fn value(span: Span, reason: impl Into<String>) -> Self {
-        Self::Value { reason: reason.into(), span }
-    }
-
-    /// The place in the file.
-    pub fn span(&self) -> Span {
-        match self {
-            Self::Evaluation(error) => error.span,
-            Self::Value { span, .. } => *span,
-        }
-    }
 }
 
 /// Renders a request. The redactor learns every value that is made of secrets, so that nothing of the request can be
@@ -106,11 +70,6 @@ pub fn render(parts: &Parts<'_>, redactor: &Redactor) -> Result<Rendered, Render
     rendered.body = body(parts, &mut evaluation)?;
     rendered.unknown.append(&mut evaluation.unknown);
     Ok(rendered)
-}
-
-/// Encodes a text so that it is one segment of a path, or one word of a query.
-pub(super) fn percent_encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// The address without query parameters, and the same to show. There is none as long as a part of it is not known.

@@ -1,5 +1,4 @@
-use super::render::{RenderError, percent_encode};
-use super::shown::{Evaluation, Node, Shown};
+use super::shown::{Evaluation, Node, RenderError, Shown};
 use crate::document::Send;
 use crate::model::redaction::Redactor;
 use crate::port::{Body, BodyPart, Request};
@@ -7,11 +6,15 @@ use crate::source::Span;
 use crate::template::Scope;
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
+
+/// All but the unreserved characters (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Headers that say how a message travels; the transport alone knows.
 const OWNED_BY_TRANSPORT: [&str; 9] = [
@@ -269,4 +272,9 @@ impl RenderedBody {
             Self::File(path) => (Body::File(path.clone()), Some("application/octet-stream")),
         }
     }
+}
+
+/// Encodes a text so that it is one segment of a path, or one word of a query.
+pub(super) fn percent_encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
 }

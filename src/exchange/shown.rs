@@ -1,12 +1,42 @@
 //! Values in two forms: as they are sent, and as they may be shown.
 
-use super::render::RenderError;
 use crate::document::{Tree, TreeKind};
 use crate::model::redaction::Redactor;
 use crate::source::Span;
-use crate::template::{Evaluated, Scope, Template, json_to_text};
+use crate::template::{Evaluated, EvaluationError, Scope, Template, json_to_text};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use thiserror::Error;
+
+/// A request could not be made of what was written.
+#[derive(Debug, Clone, Error)]
+pub enum RenderError {
+    /// An expression could not be evaluated.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// A value has no place where it stands. The text quotes no value.
+    #[error("{reason}")]
+    Value {
+        /// What is wrong.
+        reason: String,
+        /// Where the value is written.
+        span: Span,
+    },
+}
+
+impl RenderError {
+    pub(super) fn value(span: Span, reason: impl Into<String>) -> Self {
+        Self::Value { reason: reason.into(), span }
+    }
+
+    /// The place in the file.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Evaluation(error) => error.span,
+            Self::Value { span, .. } => *span,
+        }
+    }
+}
 
 /// A text, and the same with `‹name›` where it is secret or not known yet.
 #[derive(Clone)]

@@ -2,10 +2,10 @@
 
 use super::types::{DryAction, DryLine};
 use crate::document::{Effect, Tree};
-use crate::engine::core::{Engine, moment};
+use crate::engine::core::Engine;
 use crate::engine::pages::{first_position, put_position};
 use crate::engine::rows;
-use crate::engine::scope::{Frame, StepRecord};
+use crate::engine::scope::{Frame, StepRecord, moment};
 use crate::engine::value::Value;
 use crate::exchange::{RenderError, Rendered};
 use crate::model::redacted::Redacted;
