@@ -31,7 +31,7 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
     let (plan, sources) = check(args, &*surroundings, redactor)?;
     let options = options(args, &plan, &*surroundings)?;
     let cancellation = Cancellation::default();
-    cancel_on_signals(&cancellation)?;
+    cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
     let progress = Progress::new(streams::stderr_look(), !log.is_on());
     let world = world(args, &plan, surroundings, &progress, &cancellation);
     let job = Job { args, log, sources, options, redactor, progress };
@@ -163,9 +163,10 @@ impl Job<'_> {
         let listeners = Rc::new(RefCell::new(self.listeners(&plan)));
         let events = Events::new(listeners.clone(), world.clock.clone(), self.redactor.clone());
         let verdict = engine::run(Rc::new(plan), &self.sources, &self.options, &world, &events).await;
-        let mut report = listeners.borrow().live.report().clone();
+        let live = &listeners.borrow().live;
+        let mut report = live.report().clone();
         report.simulators = simulators.map(|simulators| simulators.counts());
-        self.write_reports(&report, &verdict, &world)
+        Ok(self.finish(live, &report, &verdict, &world))
     }
 
     fn listeners(&self, plan: &Plan) -> Listeners {
@@ -191,22 +192,29 @@ impl Job<'_> {
     }
 
     /// Writes the reports for machines. Returns the exit code of the run, in which a report that is missing counts.
-    fn write_reports(&self, report: &RunReport, verdict: &Verdict, world: &World) -> Result<i32, Refusal> {
+    fn finish(&self, live: &LiveReport, report: &RunReport, verdict: &Verdict, world: &World) -> i32 {
         let mut causes = verdict.causes.clone();
+        let mut missing = |report: &str, error: &io::Error| {
+            causes.push(Cause::Machine);
+            // Where nobody listens, the exit code says it all.
+            let _ = writeln!(streams::stderr(self.redactor), "error: failed to write {report}: {error}");
+        };
+        if let Some(error) = live.error() {
+            missing("the report", error);
+        }
         for target in &self.args.report {
             let written = match target {
                 ReportTarget::Stdout => json::write(report, self.redactor, &mut io::stdout()),
                 ReportTarget::File(path) => json::write_file(report, self.redactor, &*world.output, path),
             };
-            if let Err(error) = written {
-                causes.push(Cause::Machine);
-                writeln!(
-                    streams::stderr(self.redactor),
-                    "error: failed to write the report to {target}: {error}"
-                )?;
+            match written {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    missing(&format!("the report to {target}"), &error);
+                }
+                _ => {}
             }
         }
-        Ok(Cause::heaviest(causes).map_or(0, Cause::exit_code))
+        Cause::heaviest(causes).map_or(0, Cause::exit_code)
     }
 }
 

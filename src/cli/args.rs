@@ -133,7 +133,7 @@ pub struct ApplyArgs {
     #[arg(long, conflicts_with_all = ["simulate", "report"])]
     pub dry_run: bool,
     /// Run against simulated providers on this machine: needs no account, touches nothing real
-    #[arg(long, conflicts_with_all = ["base_url", "auth_base_url", "profile"])]
+    #[arg(long, conflicts_with_all = ["base_url", "auth_base_url", "profile", "env_file"])]
     pub simulate: bool,
     /// Write a report for machines; `json=-` writes it to standard output; can be repeated
     #[arg(long, value_name = "json=FILE")]

@@ -2,6 +2,7 @@
 
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
+use crate::system::restore_terminal;
 use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::{io, panic, process};
@@ -13,6 +14,8 @@ const WHERE_TO_REPORT: &str =
 pub(super) fn end_process_on_panic(redactor: &Redactor) {
     let redactor = redactor.clone();
     panic::set_hook(Box::new(move |panic| {
+        // Whoever was about to type a password goes on with a terminal that shows what is typed.
+        restore_terminal();
         let text = text(panic);
         // Nothing is left to do if standard error is closed.
         let _ = io::stderr().write_all(redactor.redact(&text).as_bytes());

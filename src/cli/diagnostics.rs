@@ -1,5 +1,6 @@
 //! Diagnostics as people read them, each with the line at fault and the place marked in it, and as JSON.
 
+use crate::model::visible::is_obeyed;
 use crate::source::{Diagnostic, FileId, Label, Severity, SourceFile, SourceMap, Span};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -173,22 +174,13 @@ fn visible_lines(text: &str) -> String {
     text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { sign(c) }).collect()
 }
 
-/// Control characters have pictures of their own (Unicode block 2400); what turns the direction of text or has no
-/// width (Unicode Standard Annex 9) is shown as something unknown.
+/// Control characters have pictures of their own (Unicode block 2400); what else a terminal obeys is shown as something
+/// unknown.
 fn sign(c: char) -> char {
     match c {
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
         '\u{7f}' => '\u{2421}',
-        '\u{80}'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => char::REPLACEMENT_CHARACTER,
+        _ if is_obeyed(c) => char::REPLACEMENT_CHARACTER,
         _ => c,
     }
 }

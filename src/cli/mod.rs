@@ -29,7 +29,7 @@ use args::{Cli, Command, LogArgs, ValidateArgs};
 use clap::Parser;
 use console::Console;
 use refusal::Refusal;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 use validate::ValidateError;
@@ -90,7 +90,7 @@ fn at_console(
     }
     runtime()?.block_on(async {
         let cancellation = Cancellation::default();
-        cancel_on_signals(&cancellation)?;
+        cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
         let world = real_world(Rc::new(surroundings), Vec::new(), false, &cancellation);
         work(&mut Console { world, redactor: redactor.clone(), out: &mut out, err: &mut err }).await
     })
@@ -128,6 +128,7 @@ fn fail(redactor: &Redactor, why: &str) {
 }
 
 /// What drives a run: one thread is enough for waiting, and spares every lock.
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+fn runtime() -> Result<tokio::runtime::Runtime, Refusal> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Refusal::start(&error))
 }

@@ -31,6 +31,11 @@ impl Refusal {
         Self { cause, reasons: Vec::new() }
     }
 
+    /// This machine does not let the process begin: no threads, no signal handlers, no memory.
+    pub(super) fn start(error: &io::Error) -> Self {
+        Self { cause: Cause::Machine, reasons: vec![format!("cannot start: {error}")] }
+    }
+
     /// This machine does not do what is asked.
     pub(super) fn machine(error: &dyn Error) -> Self {
         Self { cause: Cause::Machine, reasons: vec![with_causes(error)] }
@@ -42,14 +47,14 @@ impl From<io::Error> for Refusal {
         match error.kind() {
             // `runner show soracom | head` has shown enough: it ends as if SIGPIPE had ended it.
             io::ErrorKind::BrokenPipe => Self::said(Cause::Signal(SIGPIPE)),
-            _ => Self::machine(&error),
+            _ => Self { cause: Cause::Machine, reasons: vec![format!("cannot write the output: {error}")] },
         }
     }
 }
 
-/// An error and what it comes from: `start the simulator of emnify: address in use`.
+/// An error and what it comes from: `cannot start the simulator of emnify: address in use`.
 fn with_causes(error: &dyn Error) -> String {
-    let mut text = format!("failed to {error}");
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         text = format!("{text}: {error}");

@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::document::{Source, SourceKind, Tree, TreeKind};
-use crate::plan::{Address, Plan, PlannedProvider};
+use crate::plan::{Address, Plan, PlannedProvider, PlannedSecret};
 use crate::port::{Request, Response, SendFailure, Surroundings, Transport, TransportError, VariableOrigin};
 use crate::simulate::{DemoKind, DemoValue, Options, Provider, Simulator};
 use crate::source::{Span, Text};
@@ -31,7 +31,7 @@ pub(super) enum SimulationError {
         name: String,
     },
     /// A simulator could not be started.
-    #[error("start the simulator of {name}")]
+    #[error("cannot start the simulator of {name}")]
     Start {
         /// The provider's name in the playbook.
         name: String,
@@ -54,7 +54,8 @@ impl From<SimulationError> for Refusal {
 pub(super) struct Simulators(Vec<(String, Simulator)>);
 
 impl Simulators {
-    /// Starts a simulator for each provider of a plan, and turns the plan to them: addresses, settings, credentials.
+    /// Starts a simulator for each provider of a plan, and turns the plan to them: addresses, settings, credentials. The
+    /// playbook's own secrets get made-up values.
     ///
     /// # Errors
     /// When a provider has no simulator, or one cannot be started.
@@ -65,6 +66,7 @@ impl Simulators {
             turn(provider, &simulator);
             simulators.push((provider.name.clone(), simulator));
         }
+        plan.secrets.iter_mut().for_each(make_up);
         Ok(Self(simulators))
     }
 
@@ -120,6 +122,12 @@ fn turn(provider: &mut PlannedProvider, simulator: &Simulator) {
         credential.is_chain_of_playbook = true;
         credential.sources = stored.chain(value).map(|kind| Source { kind, span }).collect();
     }
+}
+
+/// A secret of the playbook's own gets a value that says what it is.
+fn make_up(secret: &mut PlannedSecret) {
+    let value = literal(&format!("simulated {}", secret.name), secret.span);
+    secret.sources = vec![Source { kind: SourceKind::Value(value), span: secret.span }];
 }
 
 fn literal(value: &str, span: Span) -> Template {

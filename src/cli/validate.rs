@@ -32,7 +32,7 @@ pub enum ValidateError {
     #[error("`--format {0}` is not supported yet; use `human` or `json`")]
     FormatNotSupportedYet(&'static str),
     /// A folder could not be listed.
-    #[error("list the folder {}", folder.display())]
+    #[error("cannot list the folder {}", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
@@ -43,7 +43,7 @@ pub enum ValidateError {
     #[error("no playbook or definition (`*.yaml`, `*.yml`) lies in {}", .0.display())]
     NoFiles(PathBuf),
     /// The findings could not be written.
-    #[error("write the findings")]
+    #[error("cannot write the findings")]
     Write(#[from] io::Error),
 }
 

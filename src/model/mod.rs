@@ -4,4 +4,5 @@ pub mod exit;
 pub mod redacted;
 pub mod redaction;
 pub mod secret;
+pub mod visible;
 pub mod words;

@@ -2,6 +2,7 @@ use super::messages::{Messages, failures};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use crate::event::{Event, EventKind, EventSink, ReportFold, RunReport};
+use std::io;
 
 /// Shows a run while it goes on: lines of the report as things end, warnings at once, errors at the end, and on a terminal the moving line of
 /// the running step.
@@ -21,6 +22,11 @@ impl LiveReport {
     /// The report so far.
     pub fn report(&self) -> &RunReport {
         self.fold.report()
+    }
+
+    /// Why not all of the report for people could be written; that nobody reads on is no error.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.lines.error()
     }
 
     fn print(&mut self, event: &Event, known_entries: usize) {

@@ -1,6 +1,6 @@
 //! How a report looks on the terminal, pipe or file that it goes to.
 
-use super::visible::visible;
+use crate::model::visible::visible;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 

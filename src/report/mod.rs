@@ -13,7 +13,6 @@ mod look;
 mod messages;
 mod progress;
 mod terminal;
-mod visible;
 
 pub mod json;
 
@@ -24,4 +23,3 @@ pub use look::Look;
 pub use messages::Messages;
 pub use progress::Progress;
 pub use terminal::Terminal;
-pub use visible::visible;

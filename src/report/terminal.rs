@@ -8,7 +8,7 @@ use crate::model::exit::Cause;
 use crate::model::words::{counted, total};
 use anstyle::Style;
 use jiff::Timestamp;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 /// Where labels begin: behind two spaces, the mark and a space.
@@ -63,6 +63,11 @@ impl Terminal {
         let details = self.look.text(entry::details(entry, now));
         let head = format!("  {mark} {:indent$}{label}", "", indent = 2 * entry.depth);
         self.columns(&head, &details, &entry::took(entry));
+    }
+
+    /// Why not all of the report could be written; that nobody reads on is no error.
+    pub(super) fn error(&self) -> Option<&io::Error> {
+        self.lines.error()
     }
 
     /// A line between what was done and what comes of it.

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DotenvError {
     /// It could not be read.
-    #[error("read {}", path.display())]
+    #[error("cannot read {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -126,7 +126,7 @@ fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<Vec<Vari
         };
         let start = start_of(written, &name);
         let line = line_of(start);
-        if written[start..].matches('$').count() != value.matches('$').count() {
+        if has_lost_a_dollar(&written[start..], &value) {
             let place = format!("{}:{line}", path.display());
             warnings.push(format!(
                 "{place}: a `$` in the value of {name} was taken for a variable; put the value into single quotes"
@@ -136,6 +136,16 @@ fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<Vec<Vari
         before = read.get();
     }
     Ok(variables)
+}
+
+/// Whether a `$` of the line was taken for a variable: with every `$` escaped, the same line yields another value. Within
+/// single quotes an escape stands for itself, and no `$` is taken for anything.
+fn has_lost_a_dollar(line: &str, value: &str) -> bool {
+    let escaped = line.replace("\\$", "$").replace('$', "\\$");
+    match dotenvy::from_read_iter(escaped.as_bytes()).next() {
+        Some(Ok((_, whole))) => whole.replace("\\$", "$") != value.replace("\\$", "$"),
+        _ => false,
+    }
 }
 
 /// Where in a piece of the file, comments and empty lines before it included, the variable begins.
@@ -180,12 +190,16 @@ mod tests {
 
     #[test]
     fn a_dollar_that_vanishes_is_said() {
-        let (variables, warnings) = parsed("A=pa$word\nB='pa$word'\nC=pa\\$word\n");
+        let (variables, warnings) =
+            parsed("A=pa$word\nB='pa$word'\nC=pa\\$word\nD=abcd # costs $5\nE=\"a$b c\" # $\n");
         assert_eq!(variables[0].1, "pa");
         assert_eq!((variables[1].1.as_str(), variables[2].1.as_str()), ("pa$word", "pa$word"));
-        let warning =
-            ".env:1: a `$` in the value of A was taken for a variable; put the value into single quotes";
-        assert_eq!(warnings, [warning]);
+        let warning = |line, name| {
+            format!(
+                ".env:{line}: a `$` in the value of {name} was taken for a variable; put the value into single quotes"
+            )
+        };
+        assert_eq!(warnings, [warning(1, "A"), warning(5, "E")]);
     }
 
     #[test]

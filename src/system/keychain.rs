@@ -44,8 +44,7 @@ impl Keychain {
         let (shared, key) = (self.0.clone(), key.clone());
         thread::spawn(move || sender.send(shared.work(&key, work)));
         match timeout(PATIENCE, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(StoreError::Refused { reason: "its driver crashed".to_owned() }),
+            Ok(answer) => answer.expect("the thread answers, or its panic ends the process"),
             Err(_) => {
                 self.0.is_silent.store(true, Ordering::Relaxed);
                 Err(silent)

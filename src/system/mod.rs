@@ -22,7 +22,7 @@ pub use keychain::Keychain;
 pub use memory_store::MemoryStore;
 pub use output::SystemOutput;
 pub use process::harden;
-pub use prompt::TerminalPrompt;
+pub use prompt::{TerminalPrompt, restore_terminal};
 pub use random::SystemRandom;
 pub use signals::cancel_on_signals;
 pub use surroundings::SystemSurroundings;

@@ -1,4 +1,5 @@
 use crate::model::secret::SecretText;
+use crate::model::visible::visible;
 use crate::port::{Cancellation, Prompt, PromptError, Question};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::io::{self, IsTerminal, Write};
@@ -59,10 +60,7 @@ impl Prompt for TerminalPrompt {
 
 fn read_answer(question: &Question) -> io::Result<String> {
     let mut stderr = io::stderr();
-    if question.is_secret {
-        terminal::hide_keys();
-    }
-    write!(stderr, "{}: ", plain(&question.text))?;
+    write!(stderr, "{}: ", visible(&question.text))?;
     stderr.flush()?;
     if question.is_secret {
         return rpassword::read_password();
@@ -75,13 +73,8 @@ fn read_answer(question: &Question) -> io::Result<String> {
     Ok(line)
 }
 
-/// The text of a question without characters that a terminal obeys: a playbook may come from anywhere.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
 /// Puts the terminal back as it was before a question that is still open, before the process ends at once.
-pub(super) fn restore_terminal() {
+pub fn restore_terminal() {
     terminal::restore();
 }
 
@@ -109,15 +102,6 @@ mod terminal {
         Saved
     }
 
-    /// Keys pressed from now on do not show: an answer that is pasted may come before the whole question is written.
-    pub(super) fn hide_keys() {
-        if let Ok(mut modes) = tcgetattr(io::stdin()) {
-            modes.local_modes.remove(LocalModes::ECHO);
-            // Whoever reads the answer hides it too, and says what is wrong with this terminal.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
-        }
-    }
-
     pub(super) fn restore() {
         if let Some(before) = BEFORE.lock().expect("no holder panics").take() {
             // A terminal that is gone needs no restoring.
@@ -136,8 +120,6 @@ mod terminal {
 mod terminal {
     pub(super) fn save(_: bool) {}
 
-    pub(super) fn hide_keys() {}
-
     pub(super) fn restore() {}
 }
 
@@ -151,10 +133,5 @@ mod tests {
         let question = Question { text: "Password".into(), is_secret: true };
         assert_eq!(prompt.availability(), Err(PromptError::Forbidden));
         assert_eq!(prompt.ask(&question).now_or_never().unwrap().unwrap_err(), PromptError::Forbidden);
-    }
-
-    #[test]
-    fn a_question_cannot_steer_the_terminal() {
-        assert_eq!(plain("Paß\u{1b}[2Jwort\r"), "Paß\u{fffd}[2Jwort\u{fffd}");
     }
 }

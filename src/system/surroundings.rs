@@ -23,7 +23,7 @@ impl SystemSurroundings {
         let beside = folder.join(".env");
         let dotenv = Dotenv::load(env_file.unwrap_or(&beside))?;
         if let (Some(path), None) = (env_file, &dotenv) {
-            let source = io::ErrorKind::NotFound.into();
+            let source = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
             return Err(DotenvError::Unreadable { path: path.to_owned(), source });
         }
         Ok(Self { home: env::home_dir(), dotenv })

@@ -297,6 +297,54 @@ fn a_closed_output_ends_the_printing_and_not_the_run() {
 }
 
 #[test]
+fn a_report_that_a_full_disk_swallows_is_no_success() {
+    let script = format!("{} apply --simulate playbook.yaml > /dev/full", env!("CARGO_BIN_EXE_runner"));
+    let shell = Runner::of("sh").file("playbook.yaml", QUICKSTART).args(["-c", &script]);
+    let output = shell.run().exits(8);
+    assert_eq!(output.stderr, "error: failed to write the report: No space left on device (os error 28)\n");
+    assert_eq!(output.read("devices.ndjson").lines().count(), 1250, "the run itself did not suffer");
+}
+
+#[test]
+fn a_simulated_run_sees_no_secret_of_the_playbook() {
+    let playbook = "
+version: 1
+providers: { emnify: {} }
+secrets: { hook: { from: [{ file: hook.txt }] } }
+steps:
+  - { get: /api/v1/endpoint, headers: { x-hook: '${{ secrets.hook }}' }, provider: emnify }
+";
+    let traced = Runner::of("strace").file("playbook.yaml", playbook).file("hook.txt", "hook-real-geheim");
+    let traced = traced.plant("hook-real-geheim").args(["-f", "-e", "trace=openat", "-o", "trace.txt"]);
+    let traced =
+        traced.args([env!("CARGO_BIN_EXE_runner"), "apply", "--simulate", "playbook.yaml"]).run().exits(0);
+    let trace = traced.read("trace.txt");
+    assert!(trace.contains("playbook.yaml") && !trace.contains("hook.txt"), "{trace}");
+    // So it is not missed either.
+    apply(playbook, &["--simulate"]).run().exits(0);
+}
+
+#[test]
+fn a_simulated_run_takes_no_env_file() {
+    let output = apply(QUICKSTART, &["--simulate", "--env-file", "none.env"]).run().exits(2);
+    assert!(
+        output.stderr.contains("'--simulate' cannot be used with '--env-file <FILE>'"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_said_in_a_whole_sentence() {
+    let output = apply(INVENTORY, &["--env-file", "none.env"]).run().exits(2);
+    assert_eq!(output.stderr, "error: cannot read none.env: there is no such file\n");
+    let output = Runner::new().args(["validate", "."]).run().exits(2);
+    assert_eq!(output.stderr, "error: no playbook or definition (`*.yaml`, `*.yml`) lies in .\n");
+    let output = Runner::new().args(["validate", "--format", "sarif", "."]).run().exits(2);
+    assert_eq!(output.stderr, "error: `--format sarif` is not supported yet; use `human` or `json`\n");
+}
+
+#[test]
 fn a_dry_run_shows_each_request_and_opens_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();

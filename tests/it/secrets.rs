@@ -120,21 +120,6 @@ fn an_output_marked_secret_is_hidden_from_its_answer_on() {
 }
 
 #[test]
-fn a_file_is_not_named_by_a_secret() {
-    let yaml = CASES[0].to_owned() + "    save: \"${{ steps.first.outputs.name }}.json\"\n";
-    let yaml = yaml.replace(
-        "  - get: /devices\n",
-        "  - id: first\n    get: /name\n    outputs: { name: { path: $.name, secret: true } }\n  - get: /devices\n",
-    );
-    let server = ScriptedServer::start(|request| match request.line.as_str() {
-        "POST /login" => Reply::json(200, &json!({ "access_token": TOKEN })),
-        _ => Reply::json(200, &json!({ "name": TOKEN })),
-    });
-    let output = runner(&server, &yaml, "text").run();
-    assert_ne!(output.code, Some(0), "{}", output.text());
-}
-
-#[test]
 fn a_literal_secret_is_a_finding_that_does_not_show_it() {
     let yaml = CASES[5].replace("[{ env: API_TOKEN }]", "[{ value: \"sk_live_geheim_1234567890\" }]")
         + "    retires: 3\n";

@@ -4,8 +4,6 @@ use std::fmt;
 use std::mem;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde_json::{Map, Value};
-
 use super::forms::SHORTEST;
 use super::matcher::{KnownSecret, Matcher};
 
@@ -82,15 +80,6 @@ impl Redactor {
         self.matcher().redact(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned)
     }
 
-    /// The value with each text, number and key redacted by itself.
-    ///
-    /// A number that holds a secret becomes a text. Keys that turn out equal are numbered, so that none is
-    /// lost. What is written from the result is to be redacted as text again, for a secret may be spread over
-    /// several leaves.
-    pub fn redact_json(&self, value: &Value) -> Value {
-        redact_value(&self.matcher(), value)
-    }
-
     /// What is known now, built if something was learned since the last time.
     pub(super) fn matcher(&self) -> Arc<Matcher> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
@@ -120,43 +109,8 @@ fn redact_text<'t>(matcher: &Matcher, text: &'t str) -> Cow<'t, str> {
     }
 }
 
-fn redact_value(matcher: &Matcher, value: &Value) -> Value {
-    match value {
-        Value::Null | Value::Bool(_) => value.clone(),
-        Value::Number(number) => match redact_text(matcher, &number.to_string()) {
-            Cow::Borrowed(_) => value.clone(),
-            Cow::Owned(redacted) => Value::String(redacted),
-        },
-        Value::String(text) => Value::String(redact_text(matcher, text).into_owned()),
-        Value::Array(items) => items.iter().map(|item| redact_value(matcher, item)).collect(),
-        Value::Object(members) => redact_members(matcher, members),
-    }
-}
-
-fn redact_members(matcher: &Matcher, members: &Map<String, Value>) -> Value {
-    let mut redacted = Map::with_capacity(members.len());
-    for (key, value) in members {
-        let key = unused_key(&redacted, redact_text(matcher, key));
-        redacted.insert(key, redact_value(matcher, value));
-    }
-    Value::Object(redacted)
-}
-
-/// The key itself, or with the first number from 2 on that makes it differ from those taken.
-fn unused_key(taken: &Map<String, Value>, key: Cow<'_, str>) -> String {
-    if !taken.contains_key(&*key) {
-        return key.into_owned();
-    }
-    (2..)
-        .map(|number| format!("{key} ({number})"))
-        .find(|numbered| !taken.contains_key(numbered))
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const SECRET: &str = r#"p@ß "w'0\r&d<é>"#;
@@ -343,22 +297,6 @@ mod tests {
         let once = redactor.redact("emnify password").into_owned();
         assert_eq!(once, "‹second› ‹emnify.password›");
         assert_eq!(redactor.redact(&once), once);
-    }
-
-    #[test]
-    fn json_is_redacted_leaf_by_leaf() {
-        let redactor = redactor(&[("pin", "12345678"), ("key", "k\"ey")]);
-        let value = json!({
-            "a": ["xk\"ey", true, null, 12345678, 1.5],
-            "k\"ey": { "12345678": 1 },
-            "k%22ey": 2,
-        });
-        let expected = json!({
-            "a": ["x‹key›", true, null, "‹pin›", 1.5],
-            "‹key›": { "‹pin›": 1 },
-            "‹key› (2)": 2,
-        });
-        assert_eq!(redactor.redact_json(&value), expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// `\u{202e}`. Borrowed when there is none.
 ///
 /// ```
-/// use runner::report::visible;
+/// use runner::model::visible::visible;
 ///
 /// assert_eq!(visible("pump \u{1b}[31m7"), "pump \\u{1b}[31m7");
 /// ```
@@ -32,7 +32,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// Control characters, line separators, marks of direction (Unicode Standard Annex 9) and what has no width but the
 /// joiner that emoji need.
-fn is_obeyed(character: char) -> bool {
+pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
