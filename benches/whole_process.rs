@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 41;
 const WARM_UP: usize = 3;
 
-/// Five steps, four requests: what the bare client below does, too.
+/// Four steps, four requests: what the bare client below does, too.
 const CHAIN: &str = "\
 version: 1
 providers:
@@ -66,7 +66,7 @@ fn measure() {
     let base_url = format!("soracom={}", simulator.base_url());
     println!("| pair | runner ms | other ms | ratio | runner cpu ms | other cpu ms |");
     println!("|---|---|---|---|---|---|");
-    compare("validate 5 steps / an empty process", &|| runner(&["validate", "chain.yaml"]), &|| {
+    compare("validate 4 steps / an empty process", &|| runner(&["validate", "chain.yaml"]), &|| {
         myself(&["empty"])
     });
     compare(

@@ -1,6 +1,7 @@
 //! The README's commands do what it says.
 
 use crate::support::runner::{Output, Runner};
+use regex::Regex;
 use std::fs;
 use std::path::Path;
 
@@ -49,6 +50,29 @@ fn every_command_of_the_readme_works() {
         let expected = if command[0] == "login" { 3 } else { 0 };
         assert_eq!(output.code, Some(expected), "{command:?}\n{}\n{}", output.stdout, output.stderr);
     }
+}
+
+/// The first block of the README that begins with this line, without its fences.
+fn block(first_line: &str) -> String {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let start = readme.find(&format!("```{first_line}\n")).expect(first_line);
+    let body = readme[start..].split_once('\n').unwrap().1;
+    body[..body.find("```").unwrap()].to_owned()
+}
+
+/// A report without what differs from run to run.
+fn stable(report: &str) -> String {
+    let changes = Regex::new(r"(?m) +\d+ ms$|at \d\d:\d\d UTC|[\d.]+ s +run \w+").unwrap();
+    changes.replace_all(report.trim_end(), "<changes>").into_owned()
+}
+
+#[test]
+fn the_first_playbook_gives_the_report_below_it() {
+    let room = Runner::new().env("LANG", "C.UTF-8").file("inventory.yaml", block("yaml"));
+    let output = room.args(["apply", "--simulate", "inventory.yaml"]).run().exits(0);
+    let shown = block("\n$ runner apply --simulate inventory.yaml");
+    let (_, shown) = shown.split_once('\n').unwrap();
+    assert_eq!(stable(&output.stdout), stable(shown));
 }
 
 #[test]
