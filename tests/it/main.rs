@@ -11,6 +11,7 @@ mod engine;
 mod exit_codes;
 mod keychain;
 mod layers;
+mod oauth2;
 mod origins;
 mod own_api;
 mod prism;

@@ -1,5 +1,4 @@
-// Judges YAML files by a JSON Schema with a parser and a validator that are not ours (js-yaml and Ajv, which Prism
-// brings along).
+// Judges YAML files by a JSON Schema with a parser and a validator that are not ours (js-yaml and Ajv).
 //
 //   node validate.cjs NODE_MODULES SCHEMA FILE...
 //
