@@ -76,6 +76,21 @@ fn the_first_playbook_gives_the_report_below_it() {
 }
 
 #[test]
+fn every_example_of_the_language_is_valid() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/playbooks.md")).unwrap();
+    let examples: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 8, "{examples:?}");
+    let room = Runner::new().file("examples/webhook.txt", "https://hooks.example.com/x");
+    let room = examples
+        .iter()
+        .enumerate()
+        .fold(room, |room, (number, example)| room.file(format!("examples/{number}.yaml"), example));
+    let output = room.args(["validate", "examples"]).run().exits(0);
+    assert_eq!(output.stdout, format!("{} files checked, no mistakes\n", examples.len()));
+}
+
+#[test]
 fn every_subcommand_stands_in_the_readme() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let help = Runner::new().args(["--help"]).run().exits(0).stdout;
