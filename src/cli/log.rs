@@ -22,6 +22,8 @@ pub(super) fn start(args: LogArgs, redactor: &Redactor) -> Result<(), TryInitErr
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(levels))
         .with_writer(RedactedStderr(redactor.clone()))
+        // Nobody reads the log any more, or its disk is full: the run goes on, and its sessions are closed.
+        .log_internal_errors(false)
         .with_ansi(false);
     match args.log_format {
         LogFormat::Text => lines.finish().try_init(),

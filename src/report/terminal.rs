@@ -34,7 +34,7 @@ impl Terminal {
     pub fn new<'a>(out: impl Write + 'static, look: Look, labels: impl IntoIterator<Item = &'a str>) -> Self {
         let (narrowest, widest) = LABEL_WIDTHS;
         let longest = labels.into_iter().map(|label| columns(&look.text(label))).max().unwrap_or(0);
-        let label_width = longest.clamp(narrowest, widest.min(look.width / 3));
+        let label_width = longest.clamp(narrowest, widest.min(look.width / 3).max(narrowest));
         Self { lines: Lines::new(out), look, label_width, has_cleanup_heading: false }
     }
 

@@ -70,7 +70,7 @@ fn read_answer(question: &Question) -> io::Result<String> {
         writeln!(stderr)?;
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(line)
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Puts the terminal back as it was before a question that is still open, before the process ends at once.

@@ -89,6 +89,28 @@ fn the_quickstart_on_a_terminal() {
 }
 
 #[test]
+fn a_narrow_terminal_is_wide_enough() {
+    for columns in [20, 46] {
+        let output = apply(QUICKSTART, &["--simulate"]).open_terminal(Size { columns, rows: 40 }).finish();
+        let output = output.exits(0);
+        assert!(output.stdout.contains("6 steps, 5 requests"), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn what_is_typed_at_a_question_needs_no_note_about_its_newline() {
+    let emnify = Simulated::start(Provider::Emnify);
+    let password = emnify.demo("plain", "password");
+    let room =
+        apply(INVENTORY, &["--base-url", &format!("emnify={}", emnify.base_url())]).plant(password.clone());
+    let mut terminal = room.open_terminal(Size { columns: 90, rows: 40 });
+    terminal.wait_for("Username of emnify: ").send(&format!("{}\r", emnify.demo("plain", "username")));
+    terminal.wait_for("Password of emnify: ").send(&format!("{password}\r"));
+    let output = terminal.finish().exits(0);
+    assert!(!output.stdout.contains("warning"), "{}", output.stdout);
+}
+
+#[test]
 fn no_color_is_obeyed_on_a_terminal() {
     let size = Size { columns: 90, rows: 40 };
     let quickstart = apply(QUICKSTART, &["--simulate"]).env("NO_COLOR", "1");
@@ -294,6 +316,16 @@ fn a_closed_output_ends_the_printing_and_not_the_run() {
     assert_eq!(output.stderr, "");
     assert_eq!(report(&output, "report.json")["exit_code"], 0);
     assert_eq!(output.read("devices.ndjson").lines().count(), 1250);
+}
+
+#[test]
+fn a_log_that_nobody_takes_does_not_end_the_run() {
+    let runner = env!("CARGO_BIN_EXE_runner");
+    let full = format!("{runner} apply --simulate -vv playbook.yaml 2> /dev/full");
+    let gone = format!("({runner} apply --simulate -vv playbook.yaml; echo $? > code) 2>&1 | head -n 3");
+    let room = |script: &str| Runner::of("sh").file("playbook.yaml", QUICKSTART).args(["-c", script]).run();
+    assert!(room(&full).exits(0).stdout.contains("done: 6 steps"));
+    assert_eq!(room(&gone).exits(0).read("code"), "0\n");
 }
 
 #[test]
