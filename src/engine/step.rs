@@ -81,23 +81,23 @@ impl<'a> Engine<'a> {
         self.emit_finished(self.note(step, stage), status, tally, Duration::ZERO, None);
     }
 
-    /// The run ends before this step. The reason is told once.
+    /// The time of the run, of a step around this one or of its cleanup ends before this step. What ends the run is told
+    /// once.
     fn stop_before(&self, step: &PlannedStep, stage: &Stage, interruption: Interruption) {
         self.leave_out(step, stage, StepStatus::NotStarted, None);
         let (cause, why) = interruption_words(interruption);
-        match (stage.is_cleanup, interruption.ends_run()) {
-            (true, _) => self.course.fail(Cause::Cleanup),
-            (false, true) if !self.course.has_failed_for(cause) => {
-                let headline = format!("{why} before `{}`", step.label());
-                let trouble = Trouble::new(cause, headline).advice(self.course.rerun_advice());
-                self.course.fail_without_step(trouble.into_failure(
-                    self.events,
-                    self.sources,
-                    Some(step.span),
-                ));
-            }
-            (false, _) => {}
+        if interruption.ends_run() && self.course.has_failed_for(cause) {
+            return;
         }
+        let headline = format!("{why} before `{}`", step.label());
+        let trouble = match stage.is_cleanup {
+            true => {
+                Trouble::new(Cause::Cleanup, headline).advice("look at what is left, and undo it by hand")
+            }
+            false => Trouble::new(cause, headline).advice(self.course.rerun_advice()),
+        };
+        let failure = trouble.into_failure(self.events, self.sources, Some(step.span));
+        self.course.fail_without_step(failure);
     }
 
     /// Tells how a step or an item of its loop ended, and keeps what it has brought. Returns whether the list goes on.

@@ -3,6 +3,7 @@
 use super::case::Case;
 use crate::port::fake::Reply;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[test]
 fn outputs_reach_later_steps() {
@@ -228,4 +229,26 @@ fn a_body_that_its_schema_refuses_is_a_failure() {
     let ran = run(json!({}));
     assert_eq!(ran.headlines(), ["the answer to `GET /a` does not fulfil the schema"]);
     assert_eq!(ran.failure("a").notes[0].as_str(), "the body itself: `required`");
+}
+
+#[test]
+fn a_group_whose_time_passes_between_two_steps_has_failed() {
+    let steps = "steps:\n  - { id: g, within: 3s, steps: [{ id: a, get: /a }, { id: b, get: /b }] }\n";
+    let ran = Case::of_steps(steps).late(Duration::from_secs(5));
+    assert_eq!(ran.steps(), ["a done", "b not started", "g failed"]);
+    assert_eq!(ran.headlines(), ["the step's 3.0 s (`within`) passed before `b`"]);
+    assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn cleanup_whose_time_passes_between_two_steps_says_so() {
+    let steps = "steps:
+  - id: make
+    post: /x
+    cleanup:
+      - { id: a, within: 4s, steps: [{ id: b, get: /b }, { id: c, get: /c }] }
+";
+    let ran = Case::of_steps(steps).late(Duration::from_secs(5));
+    assert_eq!(ran.headlines(), ["the step's 4.0 s (`within`) passed before `c`"]);
+    assert_eq!(ran.exit_code(), 7);
 }
