@@ -178,3 +178,33 @@ fn a_group_is_undone_with_what_its_steps_left_behind() {
     ]);
     assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
 }
+
+const UNDONE_TOGETHER: &str = "steps:
+  - { id: make, for_each: [a, b, c], post: '/things/${{ item }}', outputs: { id: $.id } }
+cleanup:
+  - { for_each: '${{ steps.make.outputs.id | select }}', delete: '/things/${{ item }}' }
+";
+
+#[test]
+fn what_a_loop_has_made_before_it_stopped_can_be_undone_together() {
+    let ran = Case::of_steps(UNDONE_TOGETHER).script([
+        ("POST https://api.test/things/a", Reply::json(201, json!({"id": 1}))),
+        ("POST https://api.test/things/b", Reply::status(403)),
+        ("DELETE https://api.test/things/1", Reply::status(204)),
+    ]);
+    assert_eq!(ran.exit_code(), 1, "{:?}", ran.headlines());
+}
+
+#[test]
+fn what_a_loop_has_made_before_a_signal_came_can_be_undone_together() {
+    let cancellation = Rc::new(RefCell::new(None::<Cancellation>));
+    let for_network = cancellation.clone();
+    let network = ScriptedTransport::new(move |_| {
+        for_network.borrow().as_ref().unwrap().cancel(Reason::Signal(2));
+        Reply::json(200, json!({"id": 7}))
+    });
+    let ran = Case::of_steps(UNDONE_TOGETHER).run(network, |world| {
+        *cancellation.borrow_mut() = Some(world.cancellation.clone());
+    });
+    assert_eq!(ran.network.lines(), ["POST https://api.test/things/a", "DELETE https://api.test/things/7"]);
+}
