@@ -116,6 +116,7 @@ struct Brought {
     outputs: Vec<Option<Outputs>>,
     rows: Vec<SharedJson>,
     status: Option<u16>,
+    unknown_base: Option<String>,
 }
 
 impl Brought {
@@ -125,6 +126,7 @@ impl Brought {
         self.outputs.push(Some(record.outputs));
         self.rows.extend(record.rows);
         self.status = record.status;
+        self.unknown_base = self.unknown_base.take().or(record.unknown_base);
     }
 
     fn into_record(self, step: &PlannedStep, row_count: Option<u64>, has_succeeded: bool) -> StepRecord {
@@ -140,6 +142,7 @@ impl Brought {
             outputs: outputs::of_items(&names, &self.outputs),
             rows: row_count.map(|_| SharedJson::concat(self.rows)),
             row_count,
+            unknown_base: self.unknown_base,
         }
     }
 }

@@ -212,7 +212,8 @@ impl<'a> Engine<'a> {
         let outputs = self.outputs(call, &last, scopes)?;
         scopes.operation.set("outputs", Data::Map(outputs.clone()));
         let status = Some(last.status);
-        let record = StepRecord { has_succeeded: true, is_skipped: false, status, outputs, rows, row_count };
+        let record =
+            StepRecord { has_succeeded: true, status, outputs, rows, row_count, ..StepRecord::default() };
         // Cleanup needs what was made even if the answer turns out not to be what the step wants.
         stage.frame.record(step, StepRecord { has_succeeded: false, ..record.clone() });
         self.ask_conditions(call, &last, row_count, scopes)?;

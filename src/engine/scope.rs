@@ -24,6 +24,8 @@ pub struct StepRecord {
     pub rows: Option<SharedJson>,
     /// How many rows there were.
     pub row_count: Option<u64>,
+    /// The step of which nobody knows whether it was done, and which this one builds upon.
+    pub unknown_base: Option<String>,
 }
 
 impl StepRecord {
@@ -47,7 +49,20 @@ impl StepRecord {
 pub struct Frame {
     outer: Option<Rc<Frame>>,
     item: Option<(String, Data)>,
-    records: RefCell<HashMap<String, Data>>,
+    records: RefCell<HashMap<String, Kept>>,
+}
+
+/// What is kept of a step.
+struct Kept {
+    data: Data,
+    unknown_base: Option<String>,
+}
+
+impl Kept {
+    fn of(mut record: StepRecord) -> Self {
+        let unknown_base = record.unknown_base.take();
+        Self { data: record.into_data(), unknown_base }
+    }
 }
 
 impl Frame {
@@ -69,19 +84,44 @@ impl Frame {
     /// A step that has not run has not succeeded either, so each has a record from the beginning.
     fn build(outer: Option<Rc<Self>>, item: Option<(String, Data)>, steps: &[PlannedStep]) -> Rc<Self> {
         let ids = steps.iter().filter_map(|step| step.id.clone());
-        let records = ids.map(|id| (id, StepRecord::default().into_data())).collect();
+        let records = ids.map(|id| (id, Kept::of(StepRecord::default()))).collect();
         Rc::new(Self { outer, item, records: RefCell::new(records) })
     }
 
     /// Keeps what a step has left behind; a step without an id leaves nothing.
     pub fn record(&self, step: &PlannedStep, record: StepRecord) {
-        self.record_data(step, record.into_data());
+        self.keep(step, Kept::of(record));
     }
 
     /// As [`Frame::record`], for a step of which only the names are known.
     pub fn record_data(&self, step: &PlannedStep, data: Data) {
+        self.keep(step, Kept { data, unknown_base: None });
+    }
+
+    fn keep(&self, step: &PlannedStep, kept: Kept) {
         if let Some(id) = &step.id {
-            self.records.borrow_mut().insert(id.clone(), data);
+            self.records.borrow_mut().insert(id.clone(), kept);
+        }
+    }
+
+    /// Takes note that a step of this list builds upon one of which nobody knows whether it was done, or is that one.
+    pub fn note_unknown(&self, step: &PlannedStep, base: &str) {
+        let mut records = self.records.borrow_mut();
+        if let Some(kept) = step.id.as_ref().and_then(|id| records.get_mut(id)) {
+            kept.unknown_base = Some(base.to_owned());
+        }
+    }
+
+    /// The first step of which nobody knows whether it was done, and which one of these builds upon.
+    pub fn unknown_base<'s>(&self, steps: impl IntoIterator<Item = &'s str>) -> Option<String> {
+        steps.into_iter().find_map(|id| self.unknown_base_of(id))
+    }
+
+    fn unknown_base_of(&self, id: &str) -> Option<String> {
+        match (self.records.borrow().get(id), &self.outer) {
+            (Some(kept), _) => kept.unknown_base.clone(),
+            (None, Some(outer)) => outer.unknown_base_of(id),
+            (None, None) => None,
         }
     }
 
@@ -100,7 +140,7 @@ impl Frame {
         if let Some((name, item)) = &self.item {
             scope.set(name, item.clone());
         }
-        steps.extend(self.records.borrow().iter().map(|(id, record)| (id.clone(), record.clone())));
+        steps.extend(self.records.borrow().iter().map(|(id, kept)| (id.clone(), kept.data.clone())));
     }
 }
 

@@ -50,9 +50,10 @@ impl<'a> Engine<'a> {
             self.stop_before(step, stage, interruption);
             return Flow::Stop;
         }
-        if let Some(unknown) = self.unknown_base(step, stage) {
-            let detail = format!("builds upon `{unknown}`, of which nobody knows whether it was done");
+        if let Some(base) = unknown_base(step, stage) {
+            let detail = format!("builds upon `{base}`, of which nobody knows whether it was done");
             self.leave_out(step, stage, StepStatus::NotStarted, Some(detail));
+            stage.frame.note_unknown(step, &base);
             return Flow::On;
         }
         let note = self.note(step, stage);
@@ -62,15 +63,6 @@ impl<'a> Engine<'a> {
         let end = self.perform(step, stage, &mut tally).await;
         let took = self.world.clock.elapsed().saturating_sub(started);
         self.conclude_step(step, stage, note, end, tally, took)
-    }
-
-    /// The step of which nobody knows whether it was done, and which this one builds upon. Cleanup is done all the same:
-    /// what may have been done is to be undone.
-    fn unknown_base<'s>(&self, step: &'s PlannedStep, stage: &Stage) -> Option<&'s str> {
-        match stage.is_cleanup {
-            true => None,
-            false => self.course.first_unknown(steps_built_upon(step)),
-        }
     }
 
     /// Tells of a step that is not done at all.
@@ -121,7 +113,8 @@ impl<'a> Engine<'a> {
         };
         let status = if error.is_unknown { StepStatus::Unknown } else { StepStatus::Failed };
         if error.is_unknown {
-            self.course.note_unknown(step.id.as_deref());
+            self.course.note_unknown();
+            stage.frame.note_unknown(step, &step.label());
         }
         if let Some(failure) = &error.failure {
             self.course.fail(if stage.is_cleanup { Cause::Cleanup } else { failure.cause });
@@ -222,7 +215,8 @@ impl<'a> Engine<'a> {
             let value = value.map_err(|error| self.evaluation_error(&error))?;
             outputs.push((name.clone(), value.into_data()));
         }
-        Ok(StepRecord { has_succeeded: true, outputs, ..StepRecord::default() })
+        let unknown_base = unknown_base(step, &inner);
+        Ok(StepRecord { has_succeeded: true, outputs, unknown_base, ..StepRecord::default() })
     }
 
     /// The step as events name it.
@@ -260,5 +254,14 @@ impl<'a> Engine<'a> {
             failure,
         };
         self.events.emit(EventKind::StepFinished { step, result: Box::new(result) });
+    }
+}
+
+/// The step of which nobody knows whether it was done, and which this one builds upon. Cleanup is done all the same: what
+/// may have been done is to be undone.
+fn unknown_base(step: &PlannedStep, stage: &Stage) -> Option<String> {
+    match stage.is_cleanup {
+        true => None,
+        false => stage.frame.unknown_base(steps_built_upon(step)),
     }
 }

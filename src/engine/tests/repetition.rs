@@ -122,6 +122,57 @@ fn what_builds_upon_an_unknown_write_does_not_start() {
 }
 
 #[test]
+fn what_builds_upon_an_unknown_write_by_way_of_other_steps_does_not_start_either() {
+    let ran = Case::of_steps(
+        "steps:
+  - { id: order, post: /orders, outputs: { id: $.id }, on_error: continue }
+  - { id: ship, put: '/orders/${{ steps.order.outputs.id }}', outputs: { way: $.way } }
+  - { id: bill, post: /bills, json: { way: '${{ steps.ship.outputs.way }}' } }
+  - id: group
+    steps: [{ id: track, get: '/ways/${{ steps.ship.outputs.way }}', outputs: { at: $.at } }]
+    outputs: { at: '${{ steps.track.outputs.at }}' }
+  - { id: note, post: /notes, json: { at: '${{ steps.group.outputs.at }}' } }
+",
+    )
+    .script([("POST https://api.test/orders", Reply::status(500))]);
+    let left_out = ["ship not started", "bill not started", "track not started"];
+    assert_eq!(ran.steps()[1..4], left_out);
+    assert_eq!(ran.steps()[4..], ["group done", "note not started"]);
+    let detail = ran.step("note").detail.as_ref().unwrap().to_string();
+    assert_eq!(detail, "builds upon `order`, of which nobody knows whether it was done");
+}
+
+#[test]
+fn an_unknown_write_of_one_item_says_nothing_of_the_items_behind_it() {
+    let steps = "steps:
+  - id: each
+    for_each: [a, b]
+    on_error: continue
+    steps:
+      - { id: order, post: '/orders/${{ item }}', outputs: { id: $.id }, on_error: continue }
+      - { id: ship, put: '/ships/${{ steps.order.outputs.id }}' }
+";
+    let ran = Case::of_steps(steps).script([
+        ("POST https://api.test/orders/a", Reply::status(500)),
+        ("POST https://api.test/orders/b", Reply::json(201, json!({"id": 7}))),
+        ("PUT https://api.test/ships/7", Reply::status(200)),
+    ]);
+    assert_eq!(
+        ran.steps(),
+        [
+            "order#1 unknown",
+            "ship#1 not started",
+            "each#1 done",
+            "order#2 done",
+            "ship#2 done",
+            "each#2 done",
+            "each done"
+        ]
+    );
+    assert_eq!(ran.exit_code(), 5);
+}
+
+#[test]
 fn a_404_to_a_delete_after_an_unknown_one_means_done() {
     let ran = run("delete: /x", vec![Reply::lost(), Reply::status(404)]);
     assert_eq!(ran.exit_code(), 0);
