@@ -9,6 +9,8 @@ pub struct Course {
     failures: RefCell<Vec<Failure>>,
     /// Of how many steps nobody knows whether they were done.
     unknown: Cell<u32>,
+    /// How often something was done, or may have been.
+    deeds: Cell<u64>,
     /// A write that must not be done twice was done, or may have been.
     has_written: Cell<bool>,
 }
@@ -33,6 +35,16 @@ impl Course {
     /// Of how many steps nobody knows whether they were done.
     pub fn unknown(&self) -> u32 {
         self.unknown.get()
+    }
+
+    /// Takes note that something was done, or may have been.
+    pub fn note_deed(&self) {
+        self.deeds.set(self.deeds.get() + 1);
+    }
+
+    /// How often something was done so far, or may have been.
+    pub fn deeds(&self) -> u64 {
+        self.deeds.get()
     }
 
     /// Takes note of a write that must not be done twice.

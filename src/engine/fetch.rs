@@ -180,7 +180,13 @@ impl Engine<'_> {
         if ending.is_surely_not_done() {
             return;
         }
+        self.note_deed(call);
+    }
+
+    /// Takes note that a request may have been done.
+    fn note_deed(&self, call: &Call<'_>) {
         call.may_be_done.set(true);
+        self.course.note_deed();
         if call.request.effect == Effect::Once && !call.is_cleanup {
             self.course.note_write();
         }
@@ -349,11 +355,8 @@ impl Engine<'_> {
 
     /// A request that was given up while it was in flight.
     fn cut_off(&self, call: &Call<'_>, interruption: Interruption) -> StepError {
-        call.may_be_done.set(true);
+        self.note_deed(call);
         let is_unknown = call.request.effect == Effect::Once;
-        if is_unknown && !call.is_cleanup {
-            self.course.note_write();
-        }
         let what = call.subject.request();
         let trouble = Trouble::interruption(interruption, &what);
         let is_interruption = interruption.ends_run();

@@ -166,6 +166,10 @@ impl<'a> Engine<'a> {
     where
         'a: 's,
     {
+        // A request says itself whether it may have been done, and a group leaves that to its steps.
+        if !matches!(step.kind, StepKind::Request(_) | StepKind::Group(_)) {
+            self.course.note_deed();
+        }
         match &step.kind {
             StepKind::Request(request) => {
                 self.single_request(step, request, stage, tally, file).boxed_local()
@@ -200,10 +204,14 @@ impl<'a> Engine<'a> {
         stage: &Stage,
     ) -> Result<StepRecord, StepError> {
         let frame = stage.frame.inner(&group.steps);
-        self.cleanup.register(step, &frame);
+        let registration = self.cleanup.register(step, &frame);
         let inner = Stage { frame, depth: stage.depth + 1, ..stage.clone() };
-        let unknown_before = self.course.unknown();
-        if self.steps(&group.steps, &inner).await == Flow::Stop {
+        let (unknown_before, deeds_before) = (self.course.unknown(), self.course.deeds());
+        let flow = self.steps(&group.steps, &inner).await;
+        if self.course.deeds() == deeds_before {
+            self.cleanup.drop(registration);
+        }
+        if flow == Flow::Stop {
             return Err(StepError::reported(self.course.unknown() > unknown_before));
         }
         let expressions: Vec<_> =

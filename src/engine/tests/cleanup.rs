@@ -208,3 +208,28 @@ fn what_a_loop_has_made_before_a_signal_came_can_be_undone_together() {
     });
     assert_eq!(ran.network.lines(), ["POST https://api.test/things/a", "DELETE https://api.test/things/7"]);
 }
+
+#[test]
+fn a_group_in_which_nothing_was_done_is_not_undone() {
+    let steps = "steps:
+  - steps:
+      - { id: made, post: /made, outputs: { id: $.id } }
+      - { id: used, put: '/used/${{ steps.made.outputs.id }}' }
+    cleanup:
+      - delete: /made/${{ steps.made.outputs.id | default('none') }}
+";
+    let refused = Case::of_steps(steps).script([("POST https://api.test/made", Reply::status(403))]);
+    assert_eq!(refused.exit_code(), 1, "{:?}", refused.headlines());
+    let unsent = Case::of_steps(steps).answer(|_| Reply::unsent());
+    assert!(
+        unsent.network.lines().iter().all(|line| line.starts_with("POST")),
+        "{:?}",
+        unsent.network.lines()
+    );
+    let half_done = Case::of_steps(steps).script([
+        ("POST https://api.test/made", Reply::json(201, json!({"id": 7}))),
+        ("PUT https://api.test/used/7", Reply::status(403)),
+        ("DELETE https://api.test/made/7", Reply::status(204)),
+    ]);
+    assert_eq!(half_done.exit_code(), 1, "{:?}", half_done.headlines());
+}
