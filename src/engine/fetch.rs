@@ -93,7 +93,7 @@ impl Engine<'_> {
             let (attempt, generation) = self.attempt(call, rendered, &tries, tally).await?;
             let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
             let ending = attempt.ending(is_expected);
-            self.note_ending(call, ending);
+            self.note_attempt(call, &attempt, ending);
             if self.is_expired(call, generation, &attempt, ending) {
                 self.renew(call, generation, attempt, &mut tries).await?;
                 continue;
@@ -173,14 +173,15 @@ impl Engine<'_> {
         Err(self.error(Trouble::new(Cause::Unavailable, headline).advice(format!("run it again in {wait}"))))
     }
 
-    fn note_ending(&self, call: &Call<'_>, ending: Ending) {
+    /// Takes note of what an attempt may have done. What the step expects says nothing of that: a refusal that is fine is
+    /// a refusal all the same, and nothing is to be undone.
+    fn note_attempt(&self, call: &Call<'_>, attempt: &Attempt, ending: Ending) {
         if ending == Ending::Done {
             self.budget.earn(&call.origin());
         }
-        if ending.is_surely_not_done() {
-            return;
+        if !attempt.ending(|_| false).is_surely_not_done() {
+            self.note_deed(call);
         }
-        self.note_deed(call);
     }
 
     /// Takes note that a request may have been done.

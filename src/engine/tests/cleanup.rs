@@ -233,3 +233,22 @@ fn a_group_in_which_nothing_was_done_is_not_undone() {
     ]);
     assert_eq!(half_done.exit_code(), 1, "{:?}", half_done.headlines());
 }
+
+#[test]
+fn a_refusal_that_is_fine_is_not_undone_and_leaves_the_run_safe_to_repeat() {
+    let steps = "steps:
+  - id: window
+    put: /windows/night
+    effect: once
+    expect: { status: [2xx, 409] }
+    cleanup:
+      - delete: /windows/night
+";
+    let there = Case::of_steps(steps).script([("PUT https://api.test/windows/night", Reply::status(409))]);
+    assert_eq!((there.exit_code(), there.verdict.is_safe_to_rerun), (0, true));
+    let made = Case::of_steps(steps).script([
+        ("PUT https://api.test/windows/night", Reply::status(201)),
+        ("DELETE https://api.test/windows/night", Reply::status(204)),
+    ]);
+    assert_eq!((made.exit_code(), made.verdict.is_safe_to_rerun), (0, false));
+}
