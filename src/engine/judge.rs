@@ -17,8 +17,18 @@ impl Engine<'_> {
     /// # Errors
     /// When it is no success.
     pub fn judge(&self, call: &Call<'_>, settled: &Settled, scopes: &Scopes) -> Result<(), StepError> {
-        let Some(answer) = settled.answer.as_ref().filter(|_| !settled.is_fine) else { return Ok(()) };
-        let judged = judge_message(call, answer)
+        if settled.is_fine {
+            return Ok(());
+        }
+        let judged = match call.request.status.contains(settled.status) {
+            true => Ok(()),
+            false => Err(call.subject.refusal(settled.status)),
+        };
+        let Some(answer) = &settled.answer else {
+            return judged.map_err(|trouble| self.error(trouble.request(&settled.request_line)));
+        };
+        let judged = judged
+            .and_then(|()| judge_message(call, answer))
             .and_then(|()| self.judge_sign(call, answer, scopes))
             .and_then(|()| judge_schema(call, answer));
         judged.map_err(|trouble| {
@@ -68,12 +78,9 @@ impl Engine<'_> {
     }
 }
 
-/// Judges status and form.
+/// Judges the form.
 fn judge_message(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
     let answered = || call.subject.answered(answer.status);
-    if !call.request.status.contains(answer.status) {
-        return Err(call.subject.refusal(answer));
-    }
     if let Some(problem) = &answer.problem {
         return Err(Trouble::new(Cause::Step, format!("{}, but {problem}", answered())));
     }
