@@ -9,7 +9,9 @@ use super::tally::Tally;
 use crate::document::Effect;
 use crate::event::Purpose;
 use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, next};
-use crate::exchange::{Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, status_text};
+use crate::exchange::{
+    Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, is_redirect, status_text,
+};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
@@ -131,7 +133,7 @@ impl Engine<'_> {
         let sending = Sending {
             purpose: Purpose::Step,
             attempt: tries.attempt,
-            follows_redirects: !call.request.is_status_written,
+            follows_redirects: !expects_redirect(call.request),
         };
         let sent = call.limits.finish(self.world, self.exchange.send(turn, &outgoing, sending)).await;
         // What was given up may have reached the server.
@@ -393,4 +395,9 @@ fn needs_body(request: &PlannedRequest) -> bool {
         || request.save.is_some()
         || !request.that.is_empty()
         || request.schema.is_some()
+}
+
+/// Whether a redirect is what the step wants: then it is not followed.
+fn expects_redirect(request: &PlannedRequest) -> bool {
+    (300..400).any(|status| is_redirect(status) && request.status.contains(status))
 }

@@ -85,8 +85,8 @@ fn judge_message(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
         return Err(Trouble::new(Cause::Step, format!("{}, but {problem}", answered())));
     }
     if is_foreign_page(call.request, answer) {
-        let advice =
-            "something in front of the provider may have answered: a proxy, the sign-in of a network";
+        let advice = "something in front of the provider may have answered: a proxy, the sign-in of a network; \
+                      `save` the page if it is what the step wants";
         return Err(Trouble::new(Cause::Step, format!("{} with an HTML page", answered())).advice(advice));
     }
     Ok(())
@@ -107,8 +107,8 @@ fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
     }))
 }
 
-/// A web page where data is wanted: no API answers so, unless the step wants the page itself.
+/// A web page where data is wanted: no API answers a success so, unless the step keeps the page itself.
 fn is_foreign_page(request: &PlannedRequest, answer: &Answer) -> bool {
     let wants_body = request.save.as_ref().is_some_and(|save| save.form == SaveForm::Body);
-    answer.is_html() && !wants_body && !request.is_status_written
+    answer.is_html() && !wants_body && (200..300).contains(&answer.status)
 }

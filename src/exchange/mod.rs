@@ -22,5 +22,5 @@ pub use origin::Origin;
 pub use realm::Realm;
 pub use render::{Parts, render};
 pub use rendered::Rendered;
-pub use send::{Attempt, AttemptRecord, Exchange, SendError, Sending, Turn};
+pub use send::{Attempt, AttemptRecord, Exchange, SendError, Sending, Turn, is_redirect};
 pub use shown::{RenderError, value_of};

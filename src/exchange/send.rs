@@ -302,10 +302,15 @@ impl Drop for Flight<'_> {
     }
 }
 
+/// Whether a status sends the client elsewhere.
+pub fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
 /// Where an answer redirects to; `None` when it does not.
 fn redirect_target(from: &Url, response: &Response) -> Option<Result<Url, SendError>> {
     let status = response.status;
-    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+    if !is_redirect(status) {
         return None;
     }
     let location = response.headers.get(LOCATION)?.to_str().ok();

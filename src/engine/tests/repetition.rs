@@ -250,6 +250,39 @@ fn broken_answers_are_failures_and_are_not_sent_again() {
 }
 
 #[test]
+fn an_expected_success_is_still_looked_for_behind_a_redirect() {
+    let ran = |step: &str| {
+        Case::of_steps(&format!("steps:\n  - {step}\n")).answer(|sent| match sent.line.ends_with("/x") {
+            true => Reply::status(302).header("location", "/y"),
+            false => Reply::status(200),
+        })
+    };
+    for (step, sent, exit_code) in [
+        ("{ get: /x, expect: { status: 200 } }", 2, 0),
+        ("{ get: /x, expect: { status: [2xx, 304, 404] } }", 2, 0),
+        ("{ get: /x, expect: { status: 302 } }", 1, 0),
+        ("{ get: /x, expect: { status: [2xx, 3xx] } }", 1, 0),
+        ("{ post: /x, expect: { status: 200 } }", 1, 1),
+    ] {
+        let ran = ran(step);
+        assert_eq!((ran.network.lines().len(), ran.exit_code()), (sent, exit_code), "{step}");
+    }
+}
+
+#[test]
+fn a_web_page_is_no_success_of_an_api_whatever_status_is_expected() {
+    for (step, status, exit_code) in [
+        ("{ post: /x, expect: { status: 200 } }", 200, 1),
+        ("{ get: /x, expect: { status: [2xx, 404] } }", 200, 1),
+        ("{ get: /x, expect: { status: [2xx, 404] } }", 404, 0),
+        ("{ get: /x, expect: { status: 200 }, save: page.html }", 200, 0),
+    ] {
+        let ran = run(step, vec![Reply::text(status, "text/html", "<!doctype html><p>log in")]);
+        assert_eq!(ran.exit_code(), exit_code, "{step}: {:?}", ran.headlines());
+    }
+}
+
+#[test]
 fn an_outage_is_not_made_worse_by_repetitions() {
     let steps = "steps:\n  - { id: each, for_each: '${{ range(100) }}', on_error: continue, get: '/x/${{ item }}' }\n";
     let ran = Case::of_steps(steps).answer(|_| Reply::status(503));
