@@ -300,6 +300,7 @@ impl Engine<'_> {
             Err(SendError::Redirect { status, reason }) => format!("{}: {reason}", subject.answered(*status)),
             Err(SendError::Transport(error)) => match error.failure {
                 SendFailure::NotSent => format!("{} cannot be reached: {error}", subject.provider),
+                SendFailure::Local => format!("{} cannot be sent: {error}", subject.request()),
                 SendFailure::Unknown => format!("no answer to {} came: {error}", subject.request()),
                 SendFailure::BodyCut { status } => {
                     format!("the answer {} to {} was cut: {error}", status_text(status), subject.request())
@@ -313,6 +314,7 @@ impl Engine<'_> {
             (Ending::DoneBodyCut, Effect::Once) => {
                 (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
             }
+            (Ending::Rejected, _) if is_local(outcome) => (Cause::Machine, happened),
             (Ending::Rejected, _) => (Cause::Step, happened),
             _ => (Cause::Unavailable, happened),
         };
@@ -352,6 +354,7 @@ impl Engine<'_> {
                 Some("run it again later: it may have been done, and doing it again does no harm".to_owned())
             }
             (Cause::Unavailable, _) => Some(self.course.rerun_advice().to_owned()),
+            (Cause::Machine, _) => Some("see that the file is there and that it may be read".to_owned()),
             _ => None,
         }
     }
@@ -386,6 +389,11 @@ impl Engine<'_> {
         let words = attempt_words(tries.attempt, attempts, after);
         format!("{} {} · {words} · {came_back}", call.request.method, attempt.record.shown_address())
     }
+}
+
+/// Whether it is this machine that does not let a request go.
+fn is_local(outcome: &Result<Answer, SendError>) -> bool {
+    matches!(outcome, Err(SendError::Transport(error)) if error.failure == SendFailure::Local)
 }
 
 /// Whether anything is read from the answer's body.

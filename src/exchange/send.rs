@@ -331,7 +331,9 @@ fn redirect_target(from: &Url, response: &Response) -> Option<Result<Url, SendEr
 fn was_sent(outcome: &Result<Answer, SendError>) -> bool {
     match outcome {
         Err(SendError::Refused(_)) => false,
-        Err(SendError::Transport(error)) => error.failure != SendFailure::NotSent,
+        Err(SendError::Transport(error)) => {
+            !matches!(error.failure, SendFailure::NotSent | SendFailure::Local)
+        }
         Err(SendError::Redirect { .. }) | Ok(_) => true,
     }
 }

@@ -56,6 +56,11 @@ impl Shown {
         self.placeholder.as_deref().unwrap_or(&self.value)
     }
 
+    /// Whether only its name is there: the value itself is not known yet.
+    pub fn is_unknown(&self) -> bool {
+        self.value.is_empty() && self.placeholder.is_some()
+    }
+
     /// What is shown, through `encode` unless it is a placeholder.
     pub fn shown_encoded(&self, encode: impl FnOnce(&str) -> String) -> String {
         self.placeholder.clone().unwrap_or_else(|| encode(&self.value))

@@ -505,6 +505,24 @@ fn at(server: &RawServer, steps: &str) -> String {
     format!("version: 1\nproviders: {{ acme: {{ base_url: {:?} }} }}\nsteps:\n{steps}", server.url(""))
 }
 
+// Files
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_fault_of_this_machine_and_nothing_is_sent() {
+    let server = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let steps = "  - { id: put, put: /image, file: image.bin, cleanup: [{ delete: /image }] }\n";
+    let output = Runner::applying(at(&server, steps))
+        .run()
+        .exits(8)
+        .explains(&["`PUT /image` cannot be sent: cannot read", "see that the file is there"]);
+    assert_eq!(server.requests(), Vec::<String>::new());
+    let report = output.report();
+    assert_eq!(
+        (&report["requests"], &report["retries"], &report["safe_to_rerun"]),
+        (&json!(0), &json!(0), &json!(true))
+    );
+}
+
 // Cleanup
 
 #[test]

@@ -43,6 +43,8 @@ fn each_effect_is_repeated_as_the_table_says() {
         (once, Reply::unsent(), 3, 4),
         (once, Reply::status(429), 3, 4),
         (once, Reply::status(503).header("retry-after", "1"), 3, 4),
+        (once, Reply::unreadable(), 1, 8),
+        (read, Reply::unreadable(), 1, 8),
         (once, Reply::lost(), 1, 5),
         (once, Reply::status(500), 1, 5),
         (once, Reply::status(503), 1, 5),
