@@ -435,6 +435,24 @@ fn the_command_line_chooses_steps_by_id_and_by_name() {
 }
 
 #[test]
+fn a_choice_without_what_its_steps_read_is_refused_before_anything_is_sent() {
+    let emnify = Fleet::emnify(1);
+    let steps = "
+  - { id: devices, call: emnify.list_devices, outputs: { first: '$[0].id' } }
+  - { id: device, call: emnify.get_device, with: { id: '${{ steps.devices.outputs.first }}' } }
+";
+    for (flags, advice) in [
+        (["--from", "device"], "start with `--from devices`"),
+        (["--only", "device"], "add `--only devices`"),
+    ] {
+        let refused = prepared(&emnify, steps).args(flags).run().exits(2);
+        refused
+            .explains(&["`device` reads `steps.devices.outputs.first`, which no chosen step brings", advice]);
+    }
+    assert_eq!(emnify.stats().total_requests(), 0);
+}
+
+#[test]
 fn an_input_comes_from_the_flag_else_the_environment_else_its_default() {
     let text = playbook("  - { call: emnify.get_device, with: { id: \"${{ inputs.id }}\" } }\n")
         .replace("providers:", "inputs: { id: { default: 11379224 } }\nproviders:");

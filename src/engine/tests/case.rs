@@ -77,10 +77,10 @@ impl Case {
         self
     }
 
-    /// What is said when a step is chosen that is not there.
-    pub fn unknown_step(self, name: &str) -> String {
+    /// What is said when the steps cannot be chosen so.
+    pub fn choice_error(self) -> String {
         let (plan, _) = self.plan();
-        Selection::of(&plan, &[name.to_owned()], None).expect_err("no such step").to_string()
+        Selection::of(&plan, &self.only, self.from.as_deref()).expect_err("no such choice").to_string()
     }
 
     /// Only these steps.
