@@ -29,18 +29,27 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
-    /// What expressions see as `steps.ID`.
+    /// What expressions see as `steps.ID`. What is plain is shared: it is seen by many scopes, in a loop by one for each
+    /// item.
     fn into_data(self) -> Data {
+        let outputs = self.outputs.into_iter().map(|(name, data)| (name, shared(data))).collect();
         let rows = self.rows.map_or(Data::Json(Json::Null), Data::Shared);
         let entries = [
             ("succeeded", json!(self.has_succeeded).into()),
             ("skipped", json!(self.is_skipped).into()),
             ("status", json!(self.status).into()),
-            ("outputs", Data::Map(self.outputs)),
+            ("outputs", Data::Map(outputs)),
             ("rows", rows),
             ("row_count", json!(self.row_count).into()),
         ];
         Data::Map(entries.map(|(name, data)| (name.to_owned(), data)).into())
+    }
+}
+
+fn shared(data: Data) -> Data {
+    match data {
+        Data::Json(json) => Data::Shared(json.into()),
+        data => data,
     }
 }
 
@@ -209,4 +218,22 @@ impl Scopes {
 pub fn moment(world: &World) -> Moment {
     let random = world.random.clone();
     Moment { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_outputs_are_shared_by_all_who_see_them() {
+        let secret = Data::Secret("token".to_owned(), json!("t"));
+        let outputs = vec![("ids".to_owned(), Data::Json(json!([1, 2]))), ("token".to_owned(), secret)];
+        let Data::Map(record) = (StepRecord { outputs, ..StepRecord::default() }).into_data() else {
+            panic!("a record is a map")
+        };
+        let Some((_, Data::Map(outputs))) = record.into_iter().find(|(name, _)| name == "outputs") else {
+            panic!("outputs are a map")
+        };
+        assert!(matches!(outputs[0].1, Data::Shared(_)) && matches!(outputs[1].1, Data::Secret(..)));
+    }
 }
