@@ -30,7 +30,6 @@ mod sessions;
 mod stage;
 mod step;
 mod tally;
-mod value;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use run::{RunOptions, run};

@@ -14,6 +14,7 @@ mod rendered;
 pub mod retry;
 mod send;
 mod shown;
+mod value;
 
 pub use answer::{Answer, BodyError};
 pub use errors::{Said, hint, status_text};
@@ -23,4 +24,5 @@ pub use realm::Realm;
 pub use render::{Parts, render};
 pub use rendered::Rendered;
 pub use send::{Attempt, AttemptRecord, Exchange, SendError, Sending, Turn, is_redirect};
-pub use shown::{RenderError, value_of};
+pub use shown::RenderError;
+pub use value::Value;

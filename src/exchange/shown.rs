@@ -221,12 +221,3 @@ fn texts_of(evaluated: &Evaluated, span: Span) -> Result<Vec<Shown>, RenderError
     }
     Ok(texts)
 }
-
-/// The value of a tree of templates. A template that yields null leaves its key out of a map.
-///
-/// # Errors
-/// As the templates in it.
-pub fn value_of(tree: &Tree, scope: &Scope, redactor: &Redactor) -> Result<Value, RenderError> {
-    let node = Evaluation::new(redactor).node(tree, scope)?;
-    Ok(node.map_or(Value::Null, |node| node.to_value()))
-}
