@@ -94,9 +94,7 @@ fn judge_message(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
 
 fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
     let Some(schema) = &call.request.schema else { return Ok(()) };
-    let violations = expect::violations(schema, &answer.body).map_err(|reason| {
-        Trouble::new(Cause::Invalid, format!("the schema under `expect` is no JSON Schema: {reason}"))
-    })?;
+    let violations = expect::violations(schema, &answer.body);
     if violations.is_empty() {
         return Ok(());
     }
