@@ -305,6 +305,20 @@ fn a_provider_that_wants_to_be_left_alone_is_not_waited_for_by_the_steps_behind(
 }
 
 #[test]
+fn an_address_without_a_provider_is_left_alone_as_well() {
+    let steps = "steps:
+  - { id: each, for_each: [a, b], get: 'https://hooks.test/x', query: { item: '${{ item }}' }, on_error: continue }
+  - { id: other, get: 'https://other.test/y' }
+";
+    let ran = Case::of_steps(steps).answer(|sent| match sent.line.contains("hooks") {
+        true => Reply::status(429).header("retry-after", "3600"),
+        false => Reply::status(200),
+    });
+    assert_eq!(ran.network.lines(), ["GET https://hooks.test/x?item=a", "GET https://other.test/y"]);
+    assert_eq!(ran.headlines()[1], "hooks.test wants to be left alone for 1 h");
+}
+
+#[test]
 fn the_advice_fits_what_may_have_happened() {
     let advice = |step| run(step, vec![Reply::status(500)]).headline_and_advice().1;
     assert_eq!(advice("get: /x"), "run it again later; nothing is half done");
