@@ -99,7 +99,7 @@ fn options(args: &ApplyArgs, plan: &Plan, surroundings: &dyn Surroundings) -> Re
         reasons: mistakes.iter().map(ToString::to_string).collect(),
     })?;
     let selection = Selection::of(plan, &args.only, args.from.as_deref())
-        .map_err(|unknown| Refusal::usage(unknown.to_string()))?;
+        .map_err(|error| Refusal::usage(error.to_string()))?;
     Ok(RunOptions { inputs, selection, is_simulated: args.simulate })
 }
 

@@ -10,7 +10,7 @@ use super::secrets;
 use super::selection::Selection;
 use super::stage::Stage;
 use crate::event::Events;
-use crate::exchange::{Exchange, RenderError};
+use crate::exchange::{Exchange, Realms, RenderError};
 use crate::model::exit::Cause;
 use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
@@ -32,6 +32,8 @@ pub struct Engine<'a> {
     pub events: &'a Events,
     /// What sends requests.
     pub exchange: Exchange,
+    /// Where requests go that have no provider.
+    pub realms: Realms,
     /// What signs them.
     pub sessions: Sessions,
     /// The names that hold for the whole run.

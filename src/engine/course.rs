@@ -1,17 +1,16 @@
 use crate::event::{Failure, Verdict};
 use crate::model::exit::Cause;
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 
 /// What has happened in a run so far, as far as its verdict goes.
 #[derive(Default)]
 pub struct Course {
     causes: RefCell<Vec<Cause>>,
     failures: RefCell<Vec<Failure>>,
-    /// The ids of steps of which nobody knows whether they were done.
-    unknown_steps: RefCell<HashSet<String>>,
-    /// How many such steps there are, those without an id too.
+    /// Of how many steps nobody knows whether they were done.
     unknown: Cell<u32>,
+    /// How often something was done, or may have been.
+    deeds: Cell<u64>,
     /// A write that must not be done twice was done, or may have been.
     has_written: Cell<bool>,
 }
@@ -29,9 +28,8 @@ impl Course {
     }
 
     /// Takes note of a step of which nobody knows whether it was done.
-    pub fn note_unknown(&self, id: Option<&str>) {
+    pub fn note_unknown(&self) {
         self.unknown.set(self.unknown.get() + 1);
-        self.unknown_steps.borrow_mut().extend(id.map(str::to_owned));
     }
 
     /// Of how many steps nobody knows whether they were done.
@@ -39,10 +37,14 @@ impl Course {
         self.unknown.get()
     }
 
-    /// The first of these steps of which nobody knows whether it was done.
-    pub fn first_unknown<'s>(&self, steps: impl IntoIterator<Item = &'s str>) -> Option<&'s str> {
-        let unknown = self.unknown_steps.borrow();
-        steps.into_iter().find(|step| unknown.contains(*step))
+    /// Takes note that something was done, or may have been.
+    pub fn note_deed(&self) {
+        self.deeds.set(self.deeds.get() + 1);
+    }
+
+    /// How often something was done so far, or may have been.
+    pub fn deeds(&self) -> u64 {
+        self.deeds.get()
     }
 
     /// Takes note of a write that must not be done twice.

@@ -4,7 +4,7 @@ use super::limits::{Interruption, TimeLimit};
 use super::pages::PageProblem;
 use super::rows::RowsProblem;
 use crate::event::{Events, Failure};
-use crate::exchange::{Answer, Rendered, Said, hint, status_text};
+use crate::exchange::{Rendered, Said, hint, status_text};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
@@ -175,9 +175,9 @@ impl Subject {
     }
 
     /// An answer with a status that the step does not expect.
-    pub fn refusal(&self, answer: &Answer) -> Trouble {
-        let trouble = Trouble::new(Cause::Step, self.answered(answer.status));
-        match refusal_advice(answer.status) {
+    pub fn refusal(&self, status: u16) -> Trouble {
+        let trouble = Trouble::new(Cause::Step, self.answered(status));
+        match refusal_advice(status) {
             Some(advice) => trouble.advice(advice),
             None => trouble,
         }

@@ -9,7 +9,9 @@ use super::tally::Tally;
 use crate::document::Effect;
 use crate::event::Purpose;
 use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, next};
-use crate::exchange::{Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, status_text};
+use crate::exchange::{
+    Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, is_redirect, status_text,
+};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
@@ -93,7 +95,7 @@ impl Engine<'_> {
             let (attempt, generation) = self.attempt(call, rendered, &tries, tally).await?;
             let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
             let ending = attempt.ending(is_expected);
-            self.note_ending(call, ending);
+            self.note_attempt(call, &attempt, ending);
             if self.is_expired(call, generation, &attempt, ending) {
                 self.renew(call, generation, attempt, &mut tries).await?;
                 continue;
@@ -131,7 +133,7 @@ impl Engine<'_> {
         let sending = Sending {
             purpose: Purpose::Step,
             attempt: tries.attempt,
-            follows_redirects: !call.request.is_status_written,
+            follows_redirects: !expects_redirect(call.request),
         };
         let sent = call.limits.finish(self.world, self.exchange.send(turn, &outgoing, sending)).await;
         // What was given up may have reached the server.
@@ -173,14 +175,21 @@ impl Engine<'_> {
         Err(self.error(Trouble::new(Cause::Unavailable, headline).advice(format!("run it again in {wait}"))))
     }
 
-    fn note_ending(&self, call: &Call<'_>, ending: Ending) {
+    /// Takes note of what an attempt may have done. What the step expects says nothing of that: a refusal that is fine is
+    /// a refusal all the same, and nothing is to be undone.
+    fn note_attempt(&self, call: &Call<'_>, attempt: &Attempt, ending: Ending) {
         if ending == Ending::Done {
             self.budget.earn(&call.origin());
         }
-        if ending.is_surely_not_done() {
-            return;
+        if !attempt.ending(|_| false).is_surely_not_done() {
+            self.note_deed(call);
         }
+    }
+
+    /// Takes note that a request may have been done.
+    fn note_deed(&self, call: &Call<'_>) {
         call.may_be_done.set(true);
+        self.course.note_deed();
         if call.request.effect == Effect::Once && !call.is_cleanup {
             self.course.note_write();
         }
@@ -291,6 +300,7 @@ impl Engine<'_> {
             Err(SendError::Redirect { status, reason }) => format!("{}: {reason}", subject.answered(*status)),
             Err(SendError::Transport(error)) => match error.failure {
                 SendFailure::NotSent => format!("{} cannot be reached: {error}", subject.provider),
+                SendFailure::Local => format!("{} cannot be sent: {error}", subject.request()),
                 SendFailure::Unknown => format!("no answer to {} came: {error}", subject.request()),
                 SendFailure::BodyCut { status } => {
                     format!("the answer {} to {} was cut: {error}", status_text(status), subject.request())
@@ -304,6 +314,7 @@ impl Engine<'_> {
             (Ending::DoneBodyCut, Effect::Once) => {
                 (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
             }
+            (Ending::Rejected, _) if is_local(outcome) => (Cause::Machine, happened),
             (Ending::Rejected, _) => (Cause::Step, happened),
             _ => (Cause::Unavailable, happened),
         };
@@ -343,17 +354,15 @@ impl Engine<'_> {
                 Some("run it again later: it may have been done, and doing it again does no harm".to_owned())
             }
             (Cause::Unavailable, _) => Some(self.course.rerun_advice().to_owned()),
+            (Cause::Machine, _) => Some("see that the file is there and that it may be read".to_owned()),
             _ => None,
         }
     }
 
     /// A request that was given up while it was in flight.
     fn cut_off(&self, call: &Call<'_>, interruption: Interruption) -> StepError {
-        call.may_be_done.set(true);
+        self.note_deed(call);
         let is_unknown = call.request.effect == Effect::Once;
-        if is_unknown && !call.is_cleanup {
-            self.course.note_write();
-        }
         let what = call.subject.request();
         let trouble = Trouble::interruption(interruption, &what);
         let is_interruption = interruption.ends_run();
@@ -382,6 +391,11 @@ impl Engine<'_> {
     }
 }
 
+/// Whether it is this machine that does not let a request go.
+fn is_local(outcome: &Result<Answer, SendError>) -> bool {
+    matches!(outcome, Err(SendError::Transport(error)) if error.failure == SendFailure::Local)
+}
+
 /// Whether anything is read from the answer's body.
 fn needs_body(request: &PlannedRequest) -> bool {
     !request.outputs.is_empty()
@@ -389,4 +403,9 @@ fn needs_body(request: &PlannedRequest) -> bool {
         || request.save.is_some()
         || !request.that.is_empty()
         || request.schema.is_some()
+}
+
+/// Whether a redirect is what the step wants: then it is not followed.
+fn expects_redirect(request: &PlannedRequest) -> bool {
+    (300..400).any(|status| is_redirect(status) && request.status.contains(status))
 }

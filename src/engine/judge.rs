@@ -17,8 +17,18 @@ impl Engine<'_> {
     /// # Errors
     /// When it is no success.
     pub fn judge(&self, call: &Call<'_>, settled: &Settled, scopes: &Scopes) -> Result<(), StepError> {
-        let Some(answer) = settled.answer.as_ref().filter(|_| !settled.is_fine) else { return Ok(()) };
-        let judged = judge_message(call, answer)
+        if settled.is_fine {
+            return Ok(());
+        }
+        let judged = match call.request.status.contains(settled.status) {
+            true => Ok(()),
+            false => Err(call.subject.refusal(settled.status)),
+        };
+        let Some(answer) = &settled.answer else {
+            return judged.map_err(|trouble| self.error(trouble.request(&settled.request_line)));
+        };
+        let judged = judged
+            .and_then(|()| judge_message(call, answer))
             .and_then(|()| self.judge_sign(call, answer, scopes))
             .and_then(|()| judge_schema(call, answer));
         judged.map_err(|trouble| {
@@ -68,18 +78,15 @@ impl Engine<'_> {
     }
 }
 
-/// Judges status and form.
+/// Judges the form.
 fn judge_message(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
     let answered = || call.subject.answered(answer.status);
-    if !call.request.status.contains(answer.status) {
-        return Err(call.subject.refusal(answer));
-    }
     if let Some(problem) = &answer.problem {
         return Err(Trouble::new(Cause::Step, format!("{}, but {problem}", answered())));
     }
     if is_foreign_page(call.request, answer) {
-        let advice =
-            "something in front of the provider may have answered: a proxy, the sign-in of a network";
+        let advice = "something in front of the provider may have answered: a proxy, the sign-in of a network; \
+                      `save` the page if it is what the step wants";
         return Err(Trouble::new(Cause::Step, format!("{} with an HTML page", answered())).advice(advice));
     }
     Ok(())
@@ -87,9 +94,7 @@ fn judge_message(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
 
 fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
     let Some(schema) = &call.request.schema else { return Ok(()) };
-    let violations = expect::violations(schema, &answer.body).map_err(|reason| {
-        Trouble::new(Cause::Invalid, format!("the schema under `expect` is no JSON Schema: {reason}"))
-    })?;
+    let violations = expect::violations(schema, &answer.body);
     if violations.is_empty() {
         return Ok(());
     }
@@ -100,8 +105,8 @@ fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
     }))
 }
 
-/// A web page where data is wanted: no API answers so, unless the step wants the page itself.
+/// A web page where data is wanted: no API answers a success so, unless the step keeps the page itself.
 fn is_foreign_page(request: &PlannedRequest, answer: &Answer) -> bool {
     let wants_body = request.save.as_ref().is_some_and(|save| save.form == SaveForm::Body);
-    answer.is_html() && !wants_body && !request.is_status_written
+    answer.is_html() && !wants_body && (200..300).contains(&answer.status)
 }

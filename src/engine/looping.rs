@@ -10,9 +10,9 @@ use super::scope::{StepRecord, moment};
 use super::stage::Stage;
 use super::step::Flow;
 use super::tally::Tally;
-use super::value::Value;
 use crate::document::Tree;
 use crate::event::EventKind;
+use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Loop, PlannedStep, StepKind};
 use crate::template::{Data, SharedJson};
@@ -37,10 +37,13 @@ impl<'a> Engine<'a> {
         tally.rows = reads_rows(step).then_some(0);
         let unknown_before = self.course.unknown();
         let mut brought = Brought::default();
+        let mut stopped = None;
         for (index, item) in items.into_iter().enumerate() {
-            stage.limits.check(self.world).map_err(|interruption| {
-                self.interrupted(interruption, &format!("item {} of {count}", index + 1))
-            })?;
+            if let Err(interruption) = stage.limits.check(self.world) {
+                let what = format!("item {} of {count}", index + 1);
+                stopped = Some(self.interrupted(interruption, &what));
+                break;
+            }
             let rows = tally.rows.unwrap_or(0);
             self.events.emit(EventKind::StepProgress { page: None, item: Some((index + 1, count)), rows });
             let item_stage = stage.of_item(&repeated.item_name, item, index + 1);
@@ -48,20 +51,19 @@ impl<'a> Engine<'a> {
                 Ok(record) => brought.add(Some(record)),
                 Err(flow) => {
                     tally.items = tally.items.map(|(count, failed)| (count, failed + 1));
-                    if flow == Flow::Stop {
-                        return Err(StepError::reported(self.course.unknown() > unknown_before));
-                    }
                     brought.add(None);
+                    if flow == Flow::Stop {
+                        break;
+                    }
                 }
             }
         }
-        match tally.items {
-            Some((_, failed)) if failed > 0 => {
-                stage.frame.record(step, brought.into_record(step, tally.rows, false));
-                Err(StepError::reported(self.course.unknown() > unknown_before))
-            }
-            _ => Ok(brought.into_record(step, tally.rows, true)),
+        if stopped.is_none() && tally.items.is_none_or(|(_, failed)| failed == 0) {
+            return Ok(brought.into_record(step, tally.rows, true));
         }
+        // Cleanup needs what the items before the last one have made, whatever ended the loop.
+        stage.frame.record(step, brought.into_record(step, tally.rows, false));
+        Err(stopped.unwrap_or_else(|| StepError::reported(self.course.unknown() > unknown_before)))
     }
 
     /// Does a step for one item and tells how that ended. `Err`: it failed, and whether the next item follows.
@@ -114,6 +116,7 @@ struct Brought {
     outputs: Vec<Option<Outputs>>,
     rows: Vec<SharedJson>,
     status: Option<u16>,
+    unknown_base: Option<String>,
 }
 
 impl Brought {
@@ -123,6 +126,7 @@ impl Brought {
         self.outputs.push(Some(record.outputs));
         self.rows.extend(record.rows);
         self.status = record.status;
+        self.unknown_base = self.unknown_base.take().or(record.unknown_base);
     }
 
     fn into_record(self, step: &PlannedStep, row_count: Option<u64>, has_succeeded: bool) -> StepRecord {
@@ -138,6 +142,7 @@ impl Brought {
             outputs: outputs::of_items(&names, &self.outputs),
             rows: row_count.map(|_| SharedJson::concat(self.rows)),
             row_count,
+            unknown_base: self.unknown_base,
         }
     }
 }

@@ -30,11 +30,10 @@ mod sessions;
 mod stage;
 mod step;
 mod tally;
-mod value;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use run::{RunOptions, run};
-pub use selection::{Selection, UnknownStep};
+pub use selection::{Selection, SelectionError};
 
 #[cfg(test)]
 mod tests;

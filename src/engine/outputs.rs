@@ -1,8 +1,7 @@
 //! What is kept of an answer for later steps.
 
-use super::value::Value;
 use crate::document::{Literal, Output, Reader, ReaderPlace};
-use crate::exchange::Answer;
+use crate::exchange::{Answer, Value};
 use crate::model::redaction::Redactor;
 use crate::plan::PlannedOutput;
 use crate::source::Span;

@@ -2,7 +2,7 @@
 
 use crate::document::{Field, Named, Output, Part, Tree};
 use crate::plan::{PlannedBody, PlannedRequest, PlannedStep, Scoped, StepKind, TemplateScope};
-use crate::template::{Expression, Template};
+use crate::template::{Expression, Reference, Template};
 use std::collections::BTreeSet;
 
 /// The expressions of a step that see the playbook's names, without those of the steps inside it and of its cleanup.
@@ -40,15 +40,19 @@ pub fn names_below<'a>(root: &str, expressions: &[&'a Expression]) -> BTreeSet<&
         .collect()
 }
 
-/// The steps of which a step reads what they brought: outputs, rows or their count.
-pub fn steps_built_upon(step: &PlannedStep) -> BTreeSet<&str> {
-    let expressions = own_expressions(step);
+/// Where expressions read what steps brought: outputs, rows or their count.
+pub fn reads_of_steps<'a>(
+    expressions: impl IntoIterator<Item = &'a Expression>,
+) -> impl Iterator<Item = &'a Reference> {
     let references = expressions.into_iter().flat_map(|expression| expression.references());
     references
         .filter(|reference| reference.name(0) == Some("steps"))
         .filter(|reference| matches!(reference.name(2), Some("outputs" | "rows" | "row_count")))
-        .filter_map(|reference| reference.name(1))
-        .collect()
+}
+
+/// The steps of which a step reads what they brought.
+pub fn steps_built_upon(step: &PlannedStep) -> BTreeSet<&str> {
+    reads_of_steps(own_expressions(step)).filter_map(|reference| reference.name(1)).collect()
 }
 
 /// The secrets of the playbook that these steps read, those inside them and of their cleanup included.

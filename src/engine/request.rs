@@ -11,15 +11,13 @@ use super::save::SavedFile;
 use super::scope::{Scopes, StepRecord, moment};
 use super::stage::Stage;
 use super::tally::Tally;
-use super::value::Value;
 use crate::document::{Literal, Tree};
-use crate::exchange::{Answer, Origin, Parts, Realm, RenderError, Rendered, render};
+use crate::exchange::{Answer, Parts, RenderError, Rendered, Value, render};
 use crate::model::exit::Cause;
 use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep};
 use crate::template::{Data, Moment, Scope, SharedJson};
 use serde_json::{Value as Json, json};
 use std::cell::Cell;
-use std::rc::Rc;
 use url::Url;
 
 impl<'a> Engine<'a> {
@@ -42,7 +40,7 @@ impl<'a> Engine<'a> {
         let rendered = self.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
         let subject = subject.with_target(request, &rendered);
-        let mut call = self.call(step, request, stage, subject, &scopes)?;
+        let mut call = self.call(step, request, stage, subject, &rendered);
         let registration = self.cleanup.register(step, &stage.frame);
         let pages = self.pages(&mut call, &mut rendered, &scopes, tally, file).await;
         if !call.may_be_done.get() {
@@ -163,15 +161,15 @@ impl<'a> Engine<'a> {
         request: &'c PlannedRequest,
         stage: &Stage,
         subject: Subject,
-        scopes: &Scopes,
-    ) -> Result<Call<'c>, StepError> {
+        rendered: &Rendered,
+    ) -> Call<'c> {
         let realm = match request.provider {
             Some(provider) => self.sessions.account(provider).realm().clone(),
-            None => self.realm_of_address(request, scopes)?,
+            None => self.realms.of(rendered.address()),
         };
         let limit = request.rate_limit.as_ref();
         let limiter = limit.and_then(|limit| realm.operation_limiter(&subject.what, limit));
-        Ok(Call {
+        Call {
             request,
             step_name: step.id.clone().unwrap_or_else(|| step.label()),
             subject,
@@ -180,16 +178,7 @@ impl<'a> Engine<'a> {
             limits: stage.limits,
             is_cleanup: stage.is_cleanup,
             may_be_done: Cell::new(false),
-        })
-    }
-
-    /// An address of its own is the only place where its request may go.
-    fn realm_of_address(&self, request: &PlannedRequest, scopes: &Scopes) -> Result<Rc<Realm>, StepError> {
-        let address = request.path.template().evaluate(scopes.of(request.scope));
-        let address = address.map_err(|error| self.evaluation_error(&error))?;
-        let url = address.value.as_str().and_then(|text| Url::parse(text).ok());
-        let origin = url.as_ref().and_then(Origin::of);
-        Ok(Rc::new(Realm::new(origin.into_iter().collect(), false)))
+        }
     }
 
     /// Reads the outputs of the last answer and asks the conditions.
@@ -212,7 +201,8 @@ impl<'a> Engine<'a> {
         let outputs = self.outputs(call, &last, scopes)?;
         scopes.operation.set("outputs", Data::Map(outputs.clone()));
         let status = Some(last.status);
-        let record = StepRecord { has_succeeded: true, is_skipped: false, status, outputs, rows, row_count };
+        let record =
+            StepRecord { has_succeeded: true, status, outputs, rows, row_count, ..StepRecord::default() };
         // Cleanup needs what was made even if the answer turns out not to be what the step wants.
         stage.frame.record(step, StepRecord { has_succeeded: false, ..record.clone() });
         self.ask_conditions(call, &last, row_count, scopes)?;

@@ -13,7 +13,7 @@ use super::selection::Selection;
 use super::stage::Stage;
 use super::step::Flow;
 use crate::event::{EventKind, Events, Failure, SessionEnd, StepStatus, Verdict};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Realms};
 use crate::model::exit::Cause;
 use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
@@ -102,6 +102,7 @@ async fn prepare<'a>(
         world,
         events,
         exchange,
+        realms: Realms::default(),
         sessions,
         names,
         limits,

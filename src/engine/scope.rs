@@ -24,21 +24,32 @@ pub struct StepRecord {
     pub rows: Option<SharedJson>,
     /// How many rows there were.
     pub row_count: Option<u64>,
+    /// The step of which nobody knows whether it was done, and which this one builds upon.
+    pub unknown_base: Option<String>,
 }
 
 impl StepRecord {
-    /// What expressions see as `steps.ID`.
+    /// What expressions see as `steps.ID`. What is plain is shared: it is seen by many scopes, in a loop by one for each
+    /// item.
     fn into_data(self) -> Data {
+        let outputs = self.outputs.into_iter().map(|(name, data)| (name, shared(data))).collect();
         let rows = self.rows.map_or(Data::Json(Json::Null), Data::Shared);
         let entries = [
             ("succeeded", json!(self.has_succeeded).into()),
             ("skipped", json!(self.is_skipped).into()),
             ("status", json!(self.status).into()),
-            ("outputs", Data::Map(self.outputs)),
+            ("outputs", Data::Map(outputs)),
             ("rows", rows),
             ("row_count", json!(self.row_count).into()),
         ];
         Data::Map(entries.map(|(name, data)| (name.to_owned(), data)).into())
+    }
+}
+
+fn shared(data: Data) -> Data {
+    match data {
+        Data::Json(json) => Data::Shared(json.into()),
+        data => data,
     }
 }
 
@@ -47,7 +58,20 @@ impl StepRecord {
 pub struct Frame {
     outer: Option<Rc<Frame>>,
     item: Option<(String, Data)>,
-    records: RefCell<HashMap<String, Data>>,
+    records: RefCell<HashMap<String, Kept>>,
+}
+
+/// What is kept of a step.
+struct Kept {
+    data: Data,
+    unknown_base: Option<String>,
+}
+
+impl Kept {
+    fn of(mut record: StepRecord) -> Self {
+        let unknown_base = record.unknown_base.take();
+        Self { data: record.into_data(), unknown_base }
+    }
 }
 
 impl Frame {
@@ -69,19 +93,44 @@ impl Frame {
     /// A step that has not run has not succeeded either, so each has a record from the beginning.
     fn build(outer: Option<Rc<Self>>, item: Option<(String, Data)>, steps: &[PlannedStep]) -> Rc<Self> {
         let ids = steps.iter().filter_map(|step| step.id.clone());
-        let records = ids.map(|id| (id, StepRecord::default().into_data())).collect();
+        let records = ids.map(|id| (id, Kept::of(StepRecord::default()))).collect();
         Rc::new(Self { outer, item, records: RefCell::new(records) })
     }
 
     /// Keeps what a step has left behind; a step without an id leaves nothing.
     pub fn record(&self, step: &PlannedStep, record: StepRecord) {
-        self.record_data(step, record.into_data());
+        self.keep(step, Kept::of(record));
     }
 
     /// As [`Frame::record`], for a step of which only the names are known.
     pub fn record_data(&self, step: &PlannedStep, data: Data) {
+        self.keep(step, Kept { data, unknown_base: None });
+    }
+
+    fn keep(&self, step: &PlannedStep, kept: Kept) {
         if let Some(id) = &step.id {
-            self.records.borrow_mut().insert(id.clone(), data);
+            self.records.borrow_mut().insert(id.clone(), kept);
+        }
+    }
+
+    /// Takes note that a step of this list builds upon one of which nobody knows whether it was done, or is that one.
+    pub fn note_unknown(&self, step: &PlannedStep, base: &str) {
+        let mut records = self.records.borrow_mut();
+        if let Some(kept) = step.id.as_ref().and_then(|id| records.get_mut(id)) {
+            kept.unknown_base = Some(base.to_owned());
+        }
+    }
+
+    /// The first step of which nobody knows whether it was done, and which one of these builds upon.
+    pub fn unknown_base<'s>(&self, steps: impl IntoIterator<Item = &'s str>) -> Option<String> {
+        steps.into_iter().find_map(|id| self.unknown_base_of(id))
+    }
+
+    fn unknown_base_of(&self, id: &str) -> Option<String> {
+        match (self.records.borrow().get(id), &self.outer) {
+            (Some(kept), _) => kept.unknown_base.clone(),
+            (None, Some(outer)) => outer.unknown_base_of(id),
+            (None, None) => None,
         }
     }
 
@@ -100,7 +149,7 @@ impl Frame {
         if let Some((name, item)) = &self.item {
             scope.set(name, item.clone());
         }
-        steps.extend(self.records.borrow().iter().map(|(id, record)| (id.clone(), record.clone())));
+        steps.extend(self.records.borrow().iter().map(|(id, kept)| (id.clone(), kept.data.clone())));
     }
 }
 
@@ -169,4 +218,22 @@ impl Scopes {
 pub fn moment(world: &World) -> Moment {
     let random = world.random.clone();
     Moment { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_outputs_are_shared_by_all_who_see_them() {
+        let secret = Data::Secret("token".to_owned(), json!("t"));
+        let outputs = vec![("ids".to_owned(), Data::Json(json!([1, 2]))), ("token".to_owned(), secret)];
+        let Data::Map(record) = (StepRecord { outputs, ..StepRecord::default() }).into_data() else {
+            panic!("a record is a map")
+        };
+        let Some((_, Data::Map(outputs))) = record.into_iter().find(|(name, _)| name == "outputs") else {
+            panic!("outputs are a map")
+        };
+        assert!(matches!(outputs[0].1, Data::Shared(_)) && matches!(outputs[1].1, Data::Secret(..)));
+    }
 }

@@ -10,9 +10,9 @@ use super::save::SavedFile;
 use super::scope::{StepRecord, moment};
 use super::stage::Stage;
 use super::tally::Tally;
-use super::value::Value;
 use crate::document::OnError;
 use crate::event::{EventKind, Failure, StepNote, StepResult, StepStatus};
+use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Group, PlannedRequest, PlannedStep, StepKind};
 use futures_util::future::{FutureExt, LocalBoxFuture};
@@ -50,9 +50,10 @@ impl<'a> Engine<'a> {
             self.stop_before(step, stage, interruption);
             return Flow::Stop;
         }
-        if let Some(unknown) = self.unknown_base(step, stage) {
-            let detail = format!("builds upon `{unknown}`, of which nobody knows whether it was done");
+        if let Some(base) = unknown_base(step, stage) {
+            let detail = format!("builds upon `{base}`, of which nobody knows whether it was done");
             self.leave_out(step, stage, StepStatus::NotStarted, Some(detail));
+            stage.frame.note_unknown(step, &base);
             return Flow::On;
         }
         let note = self.note(step, stage);
@@ -64,15 +65,6 @@ impl<'a> Engine<'a> {
         self.conclude_step(step, stage, note, end, tally, took)
     }
 
-    /// The step of which nobody knows whether it was done, and which this one builds upon. Cleanup is done all the same:
-    /// what may have been done is to be undone.
-    fn unknown_base<'s>(&self, step: &'s PlannedStep, stage: &Stage) -> Option<&'s str> {
-        match stage.is_cleanup {
-            true => None,
-            false => self.course.first_unknown(steps_built_upon(step)),
-        }
-    }
-
     /// Tells of a step that is not done at all.
     pub fn leave_out(&self, step: &PlannedStep, stage: &Stage, status: StepStatus, detail: Option<String>) {
         let is_skipped = status == StepStatus::Skipped;
@@ -81,23 +73,23 @@ impl<'a> Engine<'a> {
         self.emit_finished(self.note(step, stage), status, tally, Duration::ZERO, None);
     }
 
-    /// The run ends before this step. The reason is told once.
+    /// The time of the run, of a step around this one or of its cleanup ends before this step. What ends the run is told
+    /// once.
     fn stop_before(&self, step: &PlannedStep, stage: &Stage, interruption: Interruption) {
         self.leave_out(step, stage, StepStatus::NotStarted, None);
         let (cause, why) = interruption_words(interruption);
-        match (stage.is_cleanup, interruption.ends_run()) {
-            (true, _) => self.course.fail(Cause::Cleanup),
-            (false, true) if !self.course.has_failed_for(cause) => {
-                let headline = format!("{why} before `{}`", step.label());
-                let trouble = Trouble::new(cause, headline).advice(self.course.rerun_advice());
-                self.course.fail_without_step(trouble.into_failure(
-                    self.events,
-                    self.sources,
-                    Some(step.span),
-                ));
-            }
-            (false, _) => {}
+        if interruption.ends_run() && self.course.has_failed_for(cause) {
+            return;
         }
+        let headline = format!("{why} before `{}`", step.label());
+        let trouble = match stage.is_cleanup {
+            true => {
+                Trouble::new(Cause::Cleanup, headline).advice("look at what is left, and undo it by hand")
+            }
+            false => Trouble::new(cause, headline).advice(self.course.rerun_advice()),
+        };
+        let failure = trouble.into_failure(self.events, self.sources, Some(step.span));
+        self.course.fail_without_step(failure);
     }
 
     /// Tells how a step or an item of its loop ended, and keeps what it has brought. Returns whether the list goes on.
@@ -121,7 +113,8 @@ impl<'a> Engine<'a> {
         };
         let status = if error.is_unknown { StepStatus::Unknown } else { StepStatus::Failed };
         if error.is_unknown {
-            self.course.note_unknown(step.id.as_deref());
+            self.course.note_unknown();
+            stage.frame.note_unknown(step, &step.label());
         }
         if let Some(failure) = &error.failure {
             self.course.fail(if stage.is_cleanup { Cause::Cleanup } else { failure.cause });
@@ -173,6 +166,10 @@ impl<'a> Engine<'a> {
     where
         'a: 's,
     {
+        // A request says itself whether it may have been done, and a group leaves that to its steps.
+        if !matches!(step.kind, StepKind::Request(_) | StepKind::Group(_)) {
+            self.course.note_deed();
+        }
         match &step.kind {
             StepKind::Request(request) => {
                 self.single_request(step, request, stage, tally, file).boxed_local()
@@ -207,10 +204,14 @@ impl<'a> Engine<'a> {
         stage: &Stage,
     ) -> Result<StepRecord, StepError> {
         let frame = stage.frame.inner(&group.steps);
-        self.cleanup.register(step, &frame);
+        let registration = self.cleanup.register(step, &frame);
         let inner = Stage { frame, depth: stage.depth + 1, ..stage.clone() };
-        let unknown_before = self.course.unknown();
-        if self.steps(&group.steps, &inner).await == Flow::Stop {
+        let (unknown_before, deeds_before) = (self.course.unknown(), self.course.deeds());
+        let flow = self.steps(&group.steps, &inner).await;
+        if self.course.deeds() == deeds_before {
+            self.cleanup.drop(registration);
+        }
+        if flow == Flow::Stop {
             return Err(StepError::reported(self.course.unknown() > unknown_before));
         }
         let expressions: Vec<_> =
@@ -222,7 +223,8 @@ impl<'a> Engine<'a> {
             let value = value.map_err(|error| self.evaluation_error(&error))?;
             outputs.push((name.clone(), value.into_data()));
         }
-        Ok(StepRecord { has_succeeded: true, outputs, ..StepRecord::default() })
+        let unknown_base = unknown_base(step, &inner);
+        Ok(StepRecord { has_succeeded: true, outputs, unknown_base, ..StepRecord::default() })
     }
 
     /// The step as events name it.
@@ -260,5 +262,14 @@ impl<'a> Engine<'a> {
             failure,
         };
         self.events.emit(EventKind::StepFinished { step, result: Box::new(result) });
+    }
+}
+
+/// The step of which nobody knows whether it was done, and which this one builds upon. Cleanup is done all the same: what
+/// may have been done is to be undone.
+fn unknown_base(step: &PlannedStep, stage: &Stage) -> Option<String> {
+    match stage.is_cleanup {
+        true => None,
+        false => stage.frame.unknown_base(steps_built_upon(step)),
     }
 }

@@ -14,13 +14,15 @@ mod rendered;
 pub mod retry;
 mod send;
 mod shown;
+mod value;
 
 pub use answer::{Answer, BodyError};
 pub use errors::{Said, hint, status_text};
 pub use limit::Limiter;
 pub use origin::Origin;
-pub use realm::Realm;
+pub use realm::{Realm, Realms};
 pub use render::{Parts, render};
 pub use rendered::Rendered;
-pub use send::{Attempt, AttemptRecord, Exchange, SendError, Sending, Turn};
-pub use shown::{RenderError, value_of};
+pub use send::{Attempt, AttemptRecord, Exchange, SendError, Sending, Turn, is_redirect};
+pub use shown::RenderError;
+pub use value::Value;

@@ -133,3 +133,21 @@ impl Realm {
         number(&limit.reset_after).filter(|_| is_spent)
     }
 }
+
+/// The realms of addresses that belong to no provider: one for each origin, so that a pause which an answer asks for holds
+/// for all that ask there.
+#[derive(Debug, Default)]
+pub struct Realms(RefCell<HashMap<Origin, Rc<Realm>>>);
+
+impl Realms {
+    /// The realm of an address, its own origin being the only place where its requests may go. What is no address of a
+    /// server may go nowhere.
+    pub fn of(&self, address: Option<&Url>) -> Rc<Realm> {
+        let Some(origin) = address.and_then(Origin::of) else {
+            return Rc::new(Realm::new(Vec::new(), false));
+        };
+        let mut realms = self.0.borrow_mut();
+        let realm = realms.entry(origin.clone()).or_insert_with(|| Rc::new(Realm::new(vec![origin], false)));
+        realm.clone()
+    }
+}

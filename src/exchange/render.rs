@@ -8,7 +8,7 @@ use crate::model::redaction::Redactor;
 use crate::plan::{PlannedBody, PlannedPath};
 use crate::port::BodyPart;
 use crate::template::{Evaluated, Scope, Template, json_to_text};
-use http::Method;
+use http::{HeaderName, Method};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 use url::Url;
@@ -192,12 +192,28 @@ fn part(
         Part::File(part) => {
             let path = file(&part.file, parts, evaluation)?;
             let media_type = match &part.media_type {
-                Some(template) => evaluation.text(template, parts.scope)?.map(|text| text.value),
+                Some(template) => media_type(template, parts, evaluation)?,
                 None => None,
             };
             let media_type = media_type.unwrap_or_else(|| "application/octet-stream".to_owned());
             Ok(Some(BodyPart::File { path, media_type }))
         }
+    }
+}
+
+/// The media type of a part (RFC 9110, section 8.3.1); `None` when the template yields null.
+fn media_type(
+    template: &Template,
+    parts: &Parts<'_>,
+    evaluation: &mut Evaluation<'_>,
+) -> Result<Option<String>, RenderError> {
+    let Some(text) = evaluation.text(template, parts.scope)? else { return Ok(None) };
+    let is_token = |text: &str| HeaderName::from_bytes(text.as_bytes()).is_ok();
+    let essence = text.value.split(';').next().unwrap_or_default().trim_end();
+    let is_valid = essence.split_once('/').is_some_and(|(kind, name)| is_token(kind) && is_token(name));
+    match is_valid || text.is_unknown() {
+        true => Ok(Some(text.value)),
+        false => Err(RenderError::value(template.span(), "this is no media type; write one as `image/png`")),
     }
 }
 
@@ -480,5 +496,17 @@ mod tests {
         assert!(rendered.set_json("page", json!(2)));
         assert_eq!(rendered.shown_target(), "/v1/x?a=b&page=2");
         assert_eq!(rendered.shown_body().unwrap(), r#"{"page":2}"#);
+    }
+
+    #[test]
+    fn the_media_type_of_a_part_is_one() {
+        let step =
+            |media_type: &str| format!("post: /x\nmultipart: {{ a: {{ file: a.bin, type: {media_type} }} }}");
+        for media_type in ["image/png", "text/plain; charset=utf-8", "'${{ steps.token }}'"] {
+            assert!(try_render(&step(media_type)).is_ok(), "{media_type}");
+        }
+        for media_type in ["image", "image/", "/png", "image/p ng", "'${{ inputs.name }}'"] {
+            assert_eq!(mistake(&step(media_type)), "this is no media type; write one as `image/png`");
+        }
     }
 }

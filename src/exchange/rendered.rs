@@ -74,6 +74,11 @@ impl Rendered {
         &self.method
     }
 
+    /// The address without the query; `None` when a part of it is not known yet.
+    pub fn address(&self) -> Option<&Url> {
+        self.url.as_ref()
+    }
+
     /// The names of the values that are not known yet, sorted. Not empty: the request cannot be sent.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         self.unknown.iter().map(String::as_str)

@@ -21,7 +21,7 @@ pub enum Ending {
     NotSent,
     /// A whole answer says "too fast": it was surely not done.
     Throttled,
-    /// A whole answer says that it was not done.
+    /// It was surely not done and never will be: a whole answer says so, or this machine does not let it go.
     Rejected,
     /// A whole answer that is no refusal.
     Done,
@@ -37,6 +37,7 @@ impl Ending {
     pub fn of(result: Result<u16, SendFailure>, is_expected: bool, is_throttled: bool) -> Self {
         match result {
             Err(SendFailure::NotSent) => Self::NotSent,
+            Err(SendFailure::Local) => Self::Rejected,
             Err(SendFailure::Unknown) => Self::Unknown,
             Err(SendFailure::BodyCut { status }) => match Self::of_status(status) {
                 Self::Done => Self::DoneBodyCut,
@@ -210,6 +211,7 @@ mod tests {
         }
         for (failure, ending) in [
             (SendFailure::NotSent, Ending::NotSent),
+            (SendFailure::Local, Ending::Rejected),
             (SendFailure::Unknown, Ending::Unknown),
             (SendFailure::BodyCut { status: 201 }, Ending::DoneBodyCut),
             (SendFailure::BodyCut { status: 404 }, Ending::Rejected),

@@ -302,10 +302,15 @@ impl Drop for Flight<'_> {
     }
 }
 
+/// Whether a status sends the client elsewhere.
+pub fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
 /// Where an answer redirects to; `None` when it does not.
 fn redirect_target(from: &Url, response: &Response) -> Option<Result<Url, SendError>> {
     let status = response.status;
-    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+    if !is_redirect(status) {
         return None;
     }
     let location = response.headers.get(LOCATION)?.to_str().ok();
@@ -326,7 +331,9 @@ fn redirect_target(from: &Url, response: &Response) -> Option<Result<Url, SendEr
 fn was_sent(outcome: &Result<Answer, SendError>) -> bool {
     match outcome {
         Err(SendError::Refused(_)) => false,
-        Err(SendError::Transport(error)) => error.failure != SendFailure::NotSent,
+        Err(SendError::Transport(error)) => {
+            !matches!(error.failure, SendFailure::NotSent | SendFailure::Local)
+        }
         Err(SendError::Redirect { .. }) | Ok(_) => true,
     }
 }

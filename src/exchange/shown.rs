@@ -56,6 +56,11 @@ impl Shown {
         self.placeholder.as_deref().unwrap_or(&self.value)
     }
 
+    /// Whether only its name is there: the value itself is not known yet.
+    pub fn is_unknown(&self) -> bool {
+        self.value.is_empty() && self.placeholder.is_some()
+    }
+
     /// What is shown, through `encode` unless it is a placeholder.
     pub fn shown_encoded(&self, encode: impl FnOnce(&str) -> String) -> String {
         self.placeholder.clone().unwrap_or_else(|| encode(&self.value))
@@ -215,13 +220,4 @@ fn texts_of(evaluated: &Evaluated, span: Span) -> Result<Vec<Shown>, RenderError
         texts.extend(shown_text(&alone, span)?);
     }
     Ok(texts)
-}
-
-/// The value of a tree of templates. A template that yields null leaves its key out of a map.
-///
-/// # Errors
-/// As the templates in it.
-pub fn value_of(tree: &Tree, scope: &Scope, redactor: &Redactor) -> Result<Value, RenderError> {
-    let node = Evaluation::new(redactor).node(tree, scope)?;
-    Ok(node.map_or(Value::Null, |node| node.to_value()))
 }

@@ -9,7 +9,6 @@ use crate::source::Span;
 use crate::template::{Condition, Template};
 use http::Method;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A checked playbook.
@@ -365,7 +364,7 @@ pub struct PlannedRequest {
     /// Conditions that the answer must satisfy.
     pub that: Vec<Scoped<Condition>>,
     /// The JSON Schema that the body must fulfil.
-    pub schema: Option<Arc<serde_json::Value>>,
+    pub schema: Option<Box<jsonschema::Validator>>,
     /// What is kept of the answer.
     pub outputs: Vec<PlannedOutput>,
     /// What is done about rows.

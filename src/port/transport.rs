@@ -63,6 +63,8 @@ pub struct Response {
 pub enum SendFailure {
     /// No byte of the request was written: name, connection or TLS failed.
     NotSent,
+    /// No byte of the request was written: something on this machine stood in the way, such as a file that cannot be read.
+    Local,
     /// Bytes went out, no status came back.
     Unknown,
     /// A status came, the body was cut or could not be read.

@@ -15,12 +15,13 @@ pub async fn choose(
     wallet: &Wallet,
     events: &Events,
 ) -> Option<usize> {
-    let chosen = match wanted.or(provider.method.as_deref()) {
-        Some(name) => Some(provider.methods.iter().find(|method| method.name == name)?),
-        None => first_possible(provider, given, wallet, events).await,
-    };
-    let chosen = chosen.or(provider.methods.first())?;
-    provider.methods.iter().position(|method| method.name == chosen.name)
+    match wanted.or(provider.method.as_deref()) {
+        Some(name) => provider.methods.iter().position(|method| method.name == name),
+        None => {
+            let possible = first_possible(provider, given, wallet, events).await;
+            possible.or((!provider.methods.is_empty()).then_some(0))
+        }
+    }
 }
 
 /// Looks up all that a method needs and that is not fetched at each use, asking a person where that is a source. Returns
@@ -39,16 +40,16 @@ pub async fn look_up_all(method: &PlannedMethod, given: &[String], wallet: &Wall
     missing
 }
 
-async fn first_possible<'p>(
-    provider: &'p PlannedProvider,
+async fn first_possible(
+    provider: &PlannedProvider,
     given: &[String],
     wallet: &Wallet,
     events: &Events,
-) -> Option<&'p PlannedMethod> {
+) -> Option<usize> {
     let mut with_person = None;
     let mut halves = Vec::new();
     let mut complete = None;
-    for method in &provider.methods {
+    for (index, method) in provider.methods.iter().enumerate() {
         let mut lacking = Vec::new();
         for name in method.required.iter().filter(|name| !given.contains(name)) {
             if !matches!(wallet.peek(name).await, Looked::Found(_)) {
@@ -56,27 +57,27 @@ async fn first_possible<'p>(
             }
         }
         if lacking.is_empty() {
-            complete = Some(method);
+            complete = Some(index);
             break;
         }
         if lacking.iter().all(|name| wallet.may_ask(name)) {
-            with_person = with_person.or(Some(method));
+            with_person = with_person.or(Some(index));
         }
         if has_own(provider, method, &lacking) {
             let names: Vec<String> = lacking.iter().map(|name| wallet.public_name(name)).collect();
-            halves.push((method, names.join(", ")));
+            halves.push((index, names.join(", ")));
         }
     }
     let chosen = complete.or(with_person);
     if let Some(chosen) = chosen {
-        for (method, lacking) in halves.iter().filter(|(method, _)| method.name != chosen.name) {
+        for (half, lacking) in halves.iter().filter(|(half, _)| *half != chosen) {
             events.warn(format!(
                 "{} does not sign in by `{}`, though some of its credentials are there: {lacking} is missing",
-                provider.name, method.name
+                provider.name, provider.methods[*half].name
             ));
         }
     }
-    chosen.or(halves.first().map(|(method, _)| *method))
+    chosen.or(halves.first().map(|(half, _)| *half))
 }
 
 /// Whether a credential is there that only this method names: then it was probably meant.

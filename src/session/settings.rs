@@ -1,7 +1,7 @@
 //! The values of settings: what the playbook says, else the first source that has one, else the default.
 
 use crate::credential::{Chain, look_up};
-use crate::exchange::value_of;
+use crate::exchange;
 use crate::model::redaction::Redactor;
 use crate::plan::{PlannedSetting, check_value, read_value};
 use crate::port::World;
@@ -33,8 +33,9 @@ pub async fn setting(setting: &PlannedSetting, places: &Places<'_>) -> Result<Va
     let Places { world, provider, .. } = places;
     let name = format!("{provider}.{}", setting.name);
     if let Some(tree) = &setting.value {
-        let value = value_of(tree, places.playbook, places.redactor)
-            .map_err(|error| format!("failed to make setting {name}: {error}"))?;
+        let value = exchange::Value::of_tree(tree, places.playbook, places.redactor)
+            .map_err(|error| format!("failed to make setting {name}: {error}"))?
+            .json;
         if !value.is_null() {
             return check_value(&value, &setting.declaration)
                 .map(|()| value)

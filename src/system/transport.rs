@@ -1,5 +1,5 @@
 use super::transport_error::{
-    broken_body, encoding_unknown, not_sent, too_large, unanswered, without_client,
+    broken_body, encoding_unknown, local, not_sent, too_large, unanswered, without_client,
 };
 use crate::port::{Body, BodyPart, Request, Response, Transport, TransportError};
 use futures_util::future::{FutureExt, LocalBoxFuture};
@@ -183,14 +183,14 @@ async fn to_part(part: &BodyPart) -> Result<Part, TransportError> {
             let (file, length) = open(path).await?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let part = Part::stream_with_length(file, length).file_name(name);
-            part.mime_str(media_type).map_err(|_| not_sent(format!("`{media_type}` is no media type")))
+            part.mime_str(media_type).map_err(|_| local(format!("`{media_type}` is no media type")))
         }
     }
 }
 
 /// A file with its length in bytes.
 async fn open(path: &Path) -> Result<(File, u64), TransportError> {
-    let fail = |error: io::Error| not_sent(format!("cannot read {}: {error}", path.display()));
+    let fail = |error: io::Error| local(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).await.map_err(fail)?;
     let metadata = file.metadata().await.map_err(fail)?;
     match metadata.is_file() {

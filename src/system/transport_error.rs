@@ -13,6 +13,11 @@ pub(super) fn not_sent(reason: String) -> TransportError {
     TransportError { failure: SendFailure::NotSent, reason }
 }
 
+/// Something on this machine stood in the way: no other attempt will do better.
+pub(super) fn local(reason: String) -> TransportError {
+    TransportError { failure: SendFailure::Local, reason }
+}
+
 /// There is not even a client: it cannot be built where the machine has no certificates at all.
 pub(super) fn without_client(error: reqwest::Error) -> TransportError {
     let cause = causes(&error).last().map(ToString::to_string).unwrap_or_default();

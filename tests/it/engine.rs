@@ -435,6 +435,24 @@ fn the_command_line_chooses_steps_by_id_and_by_name() {
 }
 
 #[test]
+fn a_choice_without_what_its_steps_read_is_refused_before_anything_is_sent() {
+    let emnify = Fleet::emnify(1);
+    let steps = "
+  - { id: devices, call: emnify.list_devices, outputs: { first: '$[0].id' } }
+  - { id: device, call: emnify.get_device, with: { id: '${{ steps.devices.outputs.first }}' } }
+";
+    for (flags, advice) in [
+        (["--from", "device"], "start with `--from devices`"),
+        (["--only", "device"], "add `--only devices`"),
+    ] {
+        let refused = prepared(&emnify, steps).args(flags).run().exits(2);
+        refused
+            .explains(&["`device` reads `steps.devices.outputs.first`, which no chosen step brings", advice]);
+    }
+    assert_eq!(emnify.stats().total_requests(), 0);
+}
+
+#[test]
 fn an_input_comes_from_the_flag_else_the_environment_else_its_default() {
     let text = playbook("  - { call: emnify.get_device, with: { id: \"${{ inputs.id }}\" } }\n")
         .replace("providers:", "inputs: { id: { default: 11379224 } }\nproviders:");
@@ -503,6 +521,24 @@ fn silent_server() -> RawServer {
 /// A playbook for a server of the test's own.
 fn at(server: &RawServer, steps: &str) -> String {
     format!("version: 1\nproviders: {{ acme: {{ base_url: {:?} }} }}\nsteps:\n{steps}", server.url(""))
+}
+
+// Files
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_fault_of_this_machine_and_nothing_is_sent() {
+    let server = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let steps = "  - { id: put, put: /image, file: image.bin, cleanup: [{ delete: /image }] }\n";
+    let output = Runner::applying(at(&server, steps))
+        .run()
+        .exits(8)
+        .explains(&["`PUT /image` cannot be sent: cannot read", "see that the file is there"]);
+    assert_eq!(server.requests(), Vec::<String>::new());
+    let report = output.report();
+    assert_eq!(
+        (&report["requests"], &report["retries"], &report["safe_to_rerun"]),
+        (&json!(0), &json!(0), &json!(true))
+    );
 }
 
 // Cleanup

@@ -407,7 +407,7 @@ fn a_file_that_is_missing_is_said_before_anything_is_sent() {
     let server = RawServer::answering(OK);
     let body = Body::File("/none/image.bin".into());
     let error = send(&Request { body, ..request(Method::PUT, &server.url("/")) }).expect_err("no file");
-    assert_eq!(error.failure, SendFailure::NotSent);
+    assert_eq!(error.failure, SendFailure::Local);
     assert!(error.reason.starts_with("cannot read /none/image.bin: "), "{error}");
     assert!(server.requests().is_empty());
 }

@@ -12,7 +12,7 @@ use crate::engine::run::{RunOptions, names, secrets_needed, setup};
 use crate::engine::scope::moment;
 use crate::engine::secrets;
 use crate::event::{Events, Failure};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Realms};
 use crate::plan::Plan;
 use crate::port::World;
 use crate::session::Sessions;
@@ -53,6 +53,7 @@ pub async fn dry_run(
         world,
         events,
         exchange,
+        realms: Realms::default(),
         sessions,
         names,
         limits: Limits::of_run(&*world.clock, None),

@@ -12,6 +12,7 @@ use crate::source::SourceMap;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A provider without a session, for steps that are about something else.
 const API: &str = "version: 1\nproviders:\n  api: { description: a test, base_url: https://api.test }\n";
@@ -76,10 +77,10 @@ impl Case {
         self
     }
 
-    /// What is said when a step is chosen that is not there.
-    pub fn unknown_step(self, name: &str) -> String {
+    /// What is said when the steps cannot be chosen so.
+    pub fn choice_error(self) -> String {
         let (plan, _) = self.plan();
-        Selection::of(&plan, &[name.to_owned()], None).expect_err("no such step").to_string()
+        Selection::of(&plan, &self.only, self.from.as_deref()).expect_err("no such choice").to_string()
     }
 
     /// Only these steps.
@@ -109,6 +110,15 @@ impl Case {
     /// Runs on a network that answers by a function.
     pub fn answer(self, answer: impl Fn(&Sent) -> Reply + 'static) -> Ran {
         self.run(ScriptedTransport::new(answer), |_| {})
+    }
+
+    /// Runs on a network that answers everything, and moves the clock on by so much each time where no limit looks.
+    pub fn late(self, by: Duration) -> Ran {
+        let clock = self.fake.clock.clone();
+        self.answer(move |_| {
+            clock.advance(by);
+            Reply::status(200)
+        })
     }
 
     /// Runs on a network that expects these requests in this order.

@@ -178,3 +178,77 @@ fn a_group_is_undone_with_what_its_steps_left_behind() {
     ]);
     assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
 }
+
+const UNDONE_TOGETHER: &str = "steps:
+  - { id: make, for_each: [a, b, c], post: '/things/${{ item }}', outputs: { id: $.id } }
+cleanup:
+  - { for_each: '${{ steps.make.outputs.id | select }}', delete: '/things/${{ item }}' }
+";
+
+#[test]
+fn what_a_loop_has_made_before_it_stopped_can_be_undone_together() {
+    let ran = Case::of_steps(UNDONE_TOGETHER).script([
+        ("POST https://api.test/things/a", Reply::json(201, json!({"id": 1}))),
+        ("POST https://api.test/things/b", Reply::status(403)),
+        ("DELETE https://api.test/things/1", Reply::status(204)),
+    ]);
+    assert_eq!(ran.exit_code(), 1, "{:?}", ran.headlines());
+}
+
+#[test]
+fn what_a_loop_has_made_before_a_signal_came_can_be_undone_together() {
+    let cancellation = Rc::new(RefCell::new(None::<Cancellation>));
+    let for_network = cancellation.clone();
+    let network = ScriptedTransport::new(move |_| {
+        for_network.borrow().as_ref().unwrap().cancel(Reason::Signal(2));
+        Reply::json(200, json!({"id": 7}))
+    });
+    let ran = Case::of_steps(UNDONE_TOGETHER).run(network, |world| {
+        *cancellation.borrow_mut() = Some(world.cancellation.clone());
+    });
+    assert_eq!(ran.network.lines(), ["POST https://api.test/things/a", "DELETE https://api.test/things/7"]);
+}
+
+#[test]
+fn a_group_in_which_nothing_was_done_is_not_undone() {
+    let steps = "steps:
+  - steps:
+      - { id: made, post: /made, outputs: { id: $.id } }
+      - { id: used, put: '/used/${{ steps.made.outputs.id }}' }
+    cleanup:
+      - delete: /made/${{ steps.made.outputs.id | default('none') }}
+";
+    let refused = Case::of_steps(steps).script([("POST https://api.test/made", Reply::status(403))]);
+    assert_eq!(refused.exit_code(), 1, "{:?}", refused.headlines());
+    let unsent = Case::of_steps(steps).answer(|_| Reply::unsent());
+    assert!(
+        unsent.network.lines().iter().all(|line| line.starts_with("POST")),
+        "{:?}",
+        unsent.network.lines()
+    );
+    let half_done = Case::of_steps(steps).script([
+        ("POST https://api.test/made", Reply::json(201, json!({"id": 7}))),
+        ("PUT https://api.test/used/7", Reply::status(403)),
+        ("DELETE https://api.test/made/7", Reply::status(204)),
+    ]);
+    assert_eq!(half_done.exit_code(), 1, "{:?}", half_done.headlines());
+}
+
+#[test]
+fn a_refusal_that_is_fine_is_not_undone_and_leaves_the_run_safe_to_repeat() {
+    let steps = "steps:
+  - id: window
+    put: /windows/night
+    effect: once
+    expect: { status: [2xx, 409] }
+    cleanup:
+      - delete: /windows/night
+";
+    let there = Case::of_steps(steps).script([("PUT https://api.test/windows/night", Reply::status(409))]);
+    assert_eq!((there.exit_code(), there.verdict.is_safe_to_rerun), (0, true));
+    let made = Case::of_steps(steps).script([
+        ("PUT https://api.test/windows/night", Reply::status(201)),
+        ("DELETE https://api.test/windows/night", Reply::status(204)),
+    ]);
+    assert_eq!((made.exit_code(), made.verdict.is_safe_to_rerun), (0, false));
+}

@@ -3,6 +3,7 @@
 use super::case::Case;
 use crate::port::fake::Reply;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[test]
 fn outputs_reach_later_steps() {
@@ -212,7 +213,7 @@ fn from_a_step_on_and_names_that_no_step_has() {
     let ran = Case::of_steps(steps).from("second").answer(|_| Reply::status(200));
     assert_eq!(ran.steps(), ["a skipped", "second done", "c done"]);
     assert_eq!(
-        Case::of_steps(steps).unknown_step("secondd"),
+        Case::of_steps(steps).only(&["secondd"]).choice_error(),
         "no step at the top of the playbook is called `secondd`; did you mean `second`?"
     );
 }
@@ -228,4 +229,80 @@ fn a_body_that_its_schema_refuses_is_a_failure() {
     let ran = run(json!({}));
     assert_eq!(ran.headlines(), ["the answer to `GET /a` does not fulfil the schema"]);
     assert_eq!(ran.failure("a").notes[0].as_str(), "the body itself: `required`");
+}
+
+#[test]
+fn a_group_whose_time_passes_between_two_steps_has_failed() {
+    let steps = "steps:\n  - { id: g, within: 3s, steps: [{ id: a, get: /a }, { id: b, get: /b }] }\n";
+    let ran = Case::of_steps(steps).late(Duration::from_secs(5));
+    assert_eq!(ran.steps(), ["a done", "b not started", "g failed"]);
+    assert_eq!(ran.headlines(), ["the step's 3.0 s (`within`) passed before `b`"]);
+    assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn cleanup_whose_time_passes_between_two_steps_says_so() {
+    let steps = "steps:
+  - id: make
+    post: /x
+    cleanup:
+      - { id: a, within: 4s, steps: [{ id: b, get: /b }, { id: c, get: /c }] }
+";
+    let ran = Case::of_steps(steps).late(Duration::from_secs(5));
+    assert_eq!(ran.headlines(), ["the step's 4.0 s (`within`) passed before `c`"]);
+    assert_eq!(ran.exit_code(), 7);
+}
+
+#[test]
+fn a_choice_that_leaves_out_what_a_chosen_step_reads_is_refused() {
+    let steps = "steps:
+  - { id: a, get: /a, outputs: { x: $.x } }
+  - { id: b, get: '/b/${{ steps.a.outputs.x }}', rows: $.rows }
+  - id: c
+    steps:
+      - { id: inner, for_each: '${{ steps.b.rows }}', get: '/c/${{ item }}' }
+  - { id: d, get: /d, query: { n: '${{ steps.b.row_count }}', x: '${{ steps.a.outputs.x }}' } }
+";
+    let advice = "or write `... | default(...)` where it may be missing";
+    let from = |step| Case::of_steps(steps).from(step).choice_error();
+    assert_eq!(
+        from("b"),
+        format!(
+            "`b` reads `steps.a.outputs.x`, `d` reads `steps.a.outputs.x`, which no chosen step brings; start with `--from a`, {advice}"
+        )
+    );
+    assert_eq!(
+        from("c"),
+        format!(
+            "`c` reads `steps.b.rows`, `d` reads `steps.a.outputs.x`, `d` reads `steps.b.row_count`, which no chosen step brings; start with `--from a`, {advice}"
+        )
+    );
+    assert_eq!(
+        Case::of_steps(steps).only(&["c"]).choice_error(),
+        format!("`c` reads `steps.b.rows`, which no chosen step brings; add `--only a` `--only b`, {advice}")
+    );
+    assert_eq!(
+        Case::of_steps(steps)
+            .only(&["a", "b", "d"])
+            .answer(|_| Reply::json(200, json!({"x": 1, "rows": []})))
+            .exit_code(),
+        0
+    );
+}
+
+#[test]
+fn what_may_be_missing_need_not_be_chosen() {
+    let steps = "steps:
+  - { id: a, get: /a, outputs: { x: $.x } }
+  - { id: b, get: /b, query: { x: '${{ steps.a.outputs.x | default(1) }}' } }
+  - { id: c, if: steps.a.succeeded, get: '/c/${{ steps.a.outputs.x }}' }
+  - { id: d, if: steps.a.succeeded, steps: [{ get: '/d/${{ steps.a.outputs.x }}' }] }
+  - { id: e, get: /e, query: { skipped: '${{ steps.a.skipped }}' }, cleanup: [{ delete: '/e/${{ steps.a.outputs.x | default(2) }}' }] }
+";
+    let ran = Case::of_steps(steps).from("b").script([
+        ("GET https://api.test/b?x=1", Reply::status(200)),
+        ("GET https://api.test/e?skipped=true", Reply::status(200)),
+        ("DELETE https://api.test/e/2", Reply::status(200)),
+    ]);
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
 }

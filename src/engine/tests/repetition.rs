@@ -43,11 +43,16 @@ fn each_effect_is_repeated_as_the_table_says() {
         (once, Reply::unsent(), 3, 4),
         (once, Reply::status(429), 3, 4),
         (once, Reply::status(503).header("retry-after", "1"), 3, 4),
+        (once, Reply::unreadable(), 1, 8),
+        (read, Reply::unreadable(), 1, 8),
         (once, Reply::lost(), 1, 5),
         (once, Reply::status(500), 1, 5),
         (once, Reply::status(503), 1, 5),
         (once, Reply::cut(201), 1, 0),
         (once_body, Reply::cut(201), 1, 1),
+        (once, Reply::cut(302), 1, 1),
+        (idempotent, Reply::cut(302), 1, 1),
+        ("{ post: /x, expect: { status: 201 } }", Reply::cut(200), 1, 1),
         (once, Reply::status(422), 1, 1),
         ("{ post: /x, effect: idempotent }", Reply::status(500), 3, 4),
         ("{ get: /x, effect: once }", Reply::status(500), 1, 5),
@@ -118,6 +123,57 @@ fn what_builds_upon_an_unknown_write_does_not_start() {
         ("GET https://api.test/note", Reply::status(200)),
     ]);
     assert_eq!(ran.steps(), ["order unknown", "other done", "ship not started", "note done"]);
+    assert_eq!(ran.exit_code(), 5);
+}
+
+#[test]
+fn what_builds_upon_an_unknown_write_by_way_of_other_steps_does_not_start_either() {
+    let ran = Case::of_steps(
+        "steps:
+  - { id: order, post: /orders, outputs: { id: $.id }, on_error: continue }
+  - { id: ship, put: '/orders/${{ steps.order.outputs.id }}', outputs: { way: $.way } }
+  - { id: bill, post: /bills, json: { way: '${{ steps.ship.outputs.way }}' } }
+  - id: group
+    steps: [{ id: track, get: '/ways/${{ steps.ship.outputs.way }}', outputs: { at: $.at } }]
+    outputs: { at: '${{ steps.track.outputs.at }}' }
+  - { id: note, post: /notes, json: { at: '${{ steps.group.outputs.at }}' } }
+",
+    )
+    .script([("POST https://api.test/orders", Reply::status(500))]);
+    let left_out = ["ship not started", "bill not started", "track not started"];
+    assert_eq!(ran.steps()[1..4], left_out);
+    assert_eq!(ran.steps()[4..], ["group done", "note not started"]);
+    let detail = ran.step("note").detail.as_ref().unwrap().to_string();
+    assert_eq!(detail, "builds upon `order`, of which nobody knows whether it was done");
+}
+
+#[test]
+fn an_unknown_write_of_one_item_says_nothing_of_the_items_behind_it() {
+    let steps = "steps:
+  - id: each
+    for_each: [a, b]
+    on_error: continue
+    steps:
+      - { id: order, post: '/orders/${{ item }}', outputs: { id: $.id }, on_error: continue }
+      - { id: ship, put: '/ships/${{ steps.order.outputs.id }}' }
+";
+    let ran = Case::of_steps(steps).script([
+        ("POST https://api.test/orders/a", Reply::status(500)),
+        ("POST https://api.test/orders/b", Reply::json(201, json!({"id": 7}))),
+        ("PUT https://api.test/ships/7", Reply::status(200)),
+    ]);
+    assert_eq!(
+        ran.steps(),
+        [
+            "order#1 unknown",
+            "ship#1 not started",
+            "each#1 done",
+            "order#2 done",
+            "ship#2 done",
+            "each#2 done",
+            "each done"
+        ]
+    );
     assert_eq!(ran.exit_code(), 5);
 }
 
@@ -196,6 +252,39 @@ fn broken_answers_are_failures_and_are_not_sent_again() {
 }
 
 #[test]
+fn an_expected_success_is_still_looked_for_behind_a_redirect() {
+    let ran = |step: &str| {
+        Case::of_steps(&format!("steps:\n  - {step}\n")).answer(|sent| match sent.line.ends_with("/x") {
+            true => Reply::status(302).header("location", "/y"),
+            false => Reply::status(200),
+        })
+    };
+    for (step, sent, exit_code) in [
+        ("{ get: /x, expect: { status: 200 } }", 2, 0),
+        ("{ get: /x, expect: { status: [2xx, 304, 404] } }", 2, 0),
+        ("{ get: /x, expect: { status: 302 } }", 1, 0),
+        ("{ get: /x, expect: { status: [2xx, 3xx] } }", 1, 0),
+        ("{ post: /x, expect: { status: 200 } }", 1, 1),
+    ] {
+        let ran = ran(step);
+        assert_eq!((ran.network.lines().len(), ran.exit_code()), (sent, exit_code), "{step}");
+    }
+}
+
+#[test]
+fn a_web_page_is_no_success_of_an_api_whatever_status_is_expected() {
+    for (step, status, exit_code) in [
+        ("{ post: /x, expect: { status: 200 } }", 200, 1),
+        ("{ get: /x, expect: { status: [2xx, 404] } }", 200, 1),
+        ("{ get: /x, expect: { status: [2xx, 404] } }", 404, 0),
+        ("{ get: /x, expect: { status: 200 }, save: page.html }", 200, 0),
+    ] {
+        let ran = run(step, vec![Reply::text(status, "text/html", "<!doctype html><p>log in")]);
+        assert_eq!(ran.exit_code(), exit_code, "{step}: {:?}", ran.headlines());
+    }
+}
+
+#[test]
 fn an_outage_is_not_made_worse_by_repetitions() {
     let steps = "steps:\n  - { id: each, for_each: '${{ range(100) }}', on_error: continue, get: '/x/${{ item }}' }\n";
     let ran = Case::of_steps(steps).answer(|_| Reply::status(503));
@@ -213,6 +302,20 @@ fn a_provider_that_wants_to_be_left_alone_is_not_waited_for_by_the_steps_behind(
     let ran = Case::of_steps(steps).answer(|_| Reply::status(429).header("retry-after", "3600"));
     assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs(), ran.exit_code()), (1, 0, 4));
     assert_eq!(ran.failure("b").headline.as_str(), "api wants to be left alone for 1 h");
+}
+
+#[test]
+fn an_address_without_a_provider_is_left_alone_as_well() {
+    let steps = "steps:
+  - { id: each, for_each: [a, b], get: 'https://hooks.test/x', query: { item: '${{ item }}' }, on_error: continue }
+  - { id: other, get: 'https://other.test/y' }
+";
+    let ran = Case::of_steps(steps).answer(|sent| match sent.line.contains("hooks") {
+        true => Reply::status(429).header("retry-after", "3600"),
+        false => Reply::status(200),
+    });
+    assert_eq!(ran.network.lines(), ["GET https://hooks.test/x?item=a", "GET https://other.test/y"]);
+    assert_eq!(ran.headlines()[1], "hooks.test wants to be left alone for 1 h");
 }
 
 #[test]

@@ -14,7 +14,6 @@ use crate::source::{Code, Diagnostic, Span, Spanned};
 use crate::template::Template;
 use http::{HeaderName, Method};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 /// A request that was checked.
 pub(super) struct CheckedRequest {
@@ -234,7 +233,7 @@ pub(super) fn load_schema(
     context: &Context<'_>,
     schema: &Spanned<String>,
     folder: &Path,
-) -> Option<Arc<serde_json::Value>> {
+) -> Option<Box<jsonschema::Validator>> {
     let path: PathBuf = folder.join(schema.strip_prefix("./").unwrap_or(schema));
     let fail = |code, message: String| {
         context.report(Diagnostic::new(code, schema.span, message));
@@ -256,7 +255,7 @@ pub(super) fn load_schema(
         return fail(Code::InvalidValue, format!("{} is no JSON", path.display()));
     };
     match jsonschema::validator_for(&value) {
-        Ok(_) => Some(Arc::new(value)),
+        Ok(validator) => Some(Box::new(validator)),
         Err(_) => fail(Code::InvalidValue, format!("{} is no JSON Schema", path.display())),
     }
 }

@@ -20,7 +20,6 @@ use crate::plan::{
 };
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{Condition, Template};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one request may take unless someone says otherwise.
@@ -461,7 +460,7 @@ impl<'s> RequestStep<'s> {
     }
 
     /// The schema of the step, else that of the operation; each path counts from the folder of its own file.
-    fn schema(&self, call: Option<&Called<'_>>) -> Option<Arc<serde_json::Value>> {
+    fn schema(&self, call: Option<&Called<'_>>) -> Option<Box<jsonschema::Validator>> {
         let of_step = self.step().expect.as_ref().and_then(|expect| expect.schema.as_ref());
         if let Some(schema) = of_step {
             return request::load_schema(self.context(), schema, &self.context().folder);

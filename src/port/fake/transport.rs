@@ -89,6 +89,11 @@ impl Reply {
         Self(Err(TransportError { failure: SendFailure::NotSent, reason: "connection refused".to_owned() }))
     }
 
+    /// No request, since a file of its body cannot be read.
+    pub fn unreadable() -> Self {
+        Self(Err(TransportError { failure: SendFailure::Local, reason: "cannot read a.bin".to_owned() }))
+    }
+
     /// An answer of which only this status came whole.
     pub fn cut(status: u16) -> Self {
         let failure = SendFailure::BodyCut { status };
