@@ -102,6 +102,12 @@ impl Case {
         self
     }
 
+    /// The address that the command line gives to the provider `api`.
+    pub fn base_url(mut self, address: &str) -> Self {
+        self.options.base_urls.push(("api".to_owned(), address.to_owned()));
+        self
+    }
+
     /// The playbook with other text in it.
     pub fn replace(mut self, from: &str, to: &str) -> Self {
         assert!(self.yaml.contains(from), "{from}");

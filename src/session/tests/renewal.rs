@@ -513,6 +513,22 @@ async fn an_address_of_the_environment_is_looked_at_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn a_setting_of_an_address_that_is_replaced_is_not_looked_up() {
+    let case = || {
+        let case = Case::sayable("login-json").replace(
+            "    base_url: https://api.example.com",
+            "    settings: { host: { from: [{ env: API_HOST }] } }\n    base_url: https://${{ settings.host }}",
+        );
+        case.base_url("https://b.example")
+    };
+    let bench = case().start(ScriptedTransport::script([])).await;
+    assert_eq!(bench.sessions.account(API).base_url().as_str(), "https://b.example/");
+    let header = "    headers: { X-Host: \"${{ settings.host }}\" }\n    auth:\n";
+    let failures = case().replace("    auth:\n", header).try_start(ScriptedTransport::script([])).await;
+    assert!(texts(&failures.err().unwrap()[0])[0].starts_with("setting api.host has no value"));
+}
+
+#[tokio::test]
 async fn a_dry_run_knows_where_secrets_are_and_what_a_login_looks_like() {
     let login = PlannedLogin { provider: API, method: None, given: Vec::new() };
     let case = Case::sayable("login-json").replace("[{ env: API_PASSWORD }]", "[{ env: NOT_SET }]");
