@@ -3,7 +3,7 @@
 use crate::document::JsonPath;
 use crate::document::{
     AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, SaveFormat, Source,
-    StatusSet, Tree, ValueKeys,
+    SourceKind, StatusSet, Tree, ValueKeys,
 };
 use crate::source::Span;
 use crate::template::{Condition, Template};
@@ -122,6 +122,17 @@ pub struct PlannedProvider {
     pub needs_session: bool,
     /// Where it is written in the playbook.
     pub span: Span,
+}
+
+impl PlannedProvider {
+    /// Whether a method makes use of a credential: one of its requests names it, or a code that one of them names is
+    /// computed from it.
+    pub fn takes(&self, method: &PlannedMethod, credential: &str) -> bool {
+        let is_behind =
+            |source: &Source| matches!(&source.kind, SourceKind::Totp(secret) if secret.value == credential);
+        let mut used = self.credentials.iter().filter(|known| method.used.contains(&known.name));
+        used.any(|known| known.name == credential || known.sources.iter().any(is_behind))
+    }
 }
 
 /// An address: written in the definition, or given by the playbook or command line instead.

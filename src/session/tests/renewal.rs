@@ -5,7 +5,7 @@ use crate::event::SessionEnd;
 use crate::model::exit::Cause;
 use crate::port::StoreKey;
 use crate::port::fake::{FakePrompt, FakeStore, Reply, ScriptedTransport, Sent};
-use crate::session::PlannedLogin;
+use crate::session::{Given, PlannedLogin};
 use futures_util::future::join_all;
 use serde_json::json;
 use std::cell::Cell;
@@ -454,6 +454,39 @@ async fn the_first_method_whose_credentials_are_there_is_taken() {
         warnings,
         ["api does not sign in by `user`, though some of its credentials are there: api.password is missing"]
     );
+}
+
+#[tokio::test]
+async fn what_a_step_gives_decides_the_method() {
+    let given: Given = vec![("username".to_owned(), "me".into()), ("password".to_owned(), "x-geheim".into())];
+    let names = given.iter().map(|(name, _)| name.clone()).collect();
+    let login = PlannedLogin { provider: API, method: None, given: names };
+    let case = Case::yaml(TWO_METHODS).env("API_KEY", "k-geheim").logins(vec![login]);
+    let bench = case.start(Server::default().transport()).await;
+    let note = bench.sessions.authenticate(API, None, given).await.unwrap();
+    assert_eq!(note.method.unwrap().as_str(), "user", "though the credentials of `key` are there");
+}
+
+#[tokio::test]
+async fn the_other_ways_to_sign_in_are_named_with_what_they_need() {
+    let failures = async |case: Case| {
+        let failed = case.try_start(ScriptedTransport::script([])).await.err().unwrap();
+        failed.iter().map(texts).collect::<Vec<_>>()
+    };
+    let unasked = Case::yaml(TWO_METHODS).replace("env: API_USERNAME }, prompt", "env: API_USERNAME }");
+    let missing = failures(unasked).await;
+    assert_eq!(missing[0][0], "no source has api.key");
+    let other = "or sign in with method user: env API_USERNAME and env API_PASSWORD".to_owned();
+    assert!(missing[0].contains(&other), "{missing:#?}");
+    let asked = failures(Case::yaml(TWO_METHODS)).await;
+    assert_eq!(
+        (asked[0][0].as_str(), asked[1][0].as_str()),
+        ("no source has api.username", "no source has api.password")
+    );
+    let said: Vec<&String> = asked.iter().flatten().filter(|text| text.starts_with("or sign in")).collect();
+    assert_eq!(said, ["or sign in with method key: env API_KEY"]);
+    let named = Case::yaml(TWO_METHODS).replace("    auth:\n", "    method: user\n    auth:\n");
+    assert!(!failures(named).await.concat().iter().any(|text| text.contains("or sign in")));
 }
 
 #[tokio::test]
