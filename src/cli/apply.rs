@@ -6,7 +6,7 @@ use super::diagnostics::{Finding, write_human};
 use super::refusal::Refusal;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::streams;
-use super::world::real_world;
+use super::world::{around, real_world};
 use crate::engine::{self, RunOptions, Selection};
 use crate::event::{Event, EventSink, Events, RunReport, Verdict};
 use crate::model::exit::Cause;
@@ -17,7 +17,6 @@ use crate::report::{EventLog, LiveReport, Progress, Terminal, json, write_dry_ru
 use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
@@ -45,16 +44,12 @@ pub(super) async fn apply(args: &ApplyArgs, is_logging: bool, redactor: &Redacto
 /// The environment with its `.env` file, and the files. A simulated run gets none of the user's secrets.
 fn surroundings(args: &ApplyArgs, redactor: &Redactor) -> Result<Rc<dyn Surroundings>, Refusal> {
     if args.simulate {
-        let real = Rc::new(SystemSurroundings::without_env_file());
-        return Ok(Rc::new(SimulatedSurroundings::new(real, HashMap::new())));
+        let real = SystemSurroundings::without_env_file().allow_read(&args.around.allow_read);
+        let real = Rc::new(real);
+        return Ok(Rc::new(SimulatedSurroundings::of_check(real)));
     }
     let folder = args.playbook.parent().unwrap_or(Path::new(""));
-    let real = SystemSurroundings::new(folder, args.env_file.as_deref());
-    let real = real.map_err(|error| Refusal::invalid(&error))?;
-    for warning in real.warnings() {
-        writeln!(streams::stderr(redactor), "warning: {warning}")?;
-    }
-    Ok(Rc::new(real))
+    Ok(Rc::new(around(folder, &args.around, &mut streams::stderr(redactor))?))
 }
 
 /// The plan, unless something forbids the run. All that was found is written to standard error.
@@ -135,7 +130,7 @@ impl Job<'_> {
     async fn simulate(self, mut plan: Plan, mut world: World) -> Result<i32, Refusal> {
         let simulators = Simulators::start(&mut plan).await?;
         world.surroundings =
-            Rc::new(SimulatedSurroundings::new(world.surroundings.clone(), simulators.variables()));
+            Rc::new(SimulatedSurroundings::of_run(world.surroundings.clone(), simulators.variables()));
         self.run(plan, world, Some(simulators)).await
     }
 

@@ -99,9 +99,9 @@ pub struct ApplyArgs {
     /// Value of an input that the playbook declares; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub input: Vec<(String, String)>,
-    /// File with environment variables, instead of `.env` beside the playbook
-    #[arg(long, value_name = "FILE")]
-    pub env_file: Option<PathBuf>,
+    /// What the playbook may look at
+    #[command(flatten)]
+    pub around: AroundArgs,
     /// Which stored credentials to use, for all providers or for one; can be repeated
     #[arg(long, value_name = "[PROVIDER=]PROFILE")]
     pub profile: Vec<String>,
@@ -129,6 +129,17 @@ pub struct ApplyArgs {
     /// Never ask; a secret that only a person knows is missing then
     #[arg(long)]
     pub no_prompt: bool,
+}
+
+/// What a playbook may look at besides its own folder.
+#[derive(Debug, Clone, Args)]
+pub struct AroundArgs {
+    /// File with environment variables, instead of `.env` beside the playbook
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Let the playbook read files in this folder, too, besides its own folder and /run/secrets; can be repeated
+    #[arg(long, value_name = "DIR", value_parser = folder)]
+    pub allow_read: Vec<PathBuf>,
 }
 
 /// Where a report for machines goes.
@@ -170,6 +181,9 @@ pub struct ValidateArgs {
     /// Playbooks, provider definitions, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// What the playbooks may look at
+    #[command(flatten)]
+    pub around: AroundArgs,
     /// Form of the findings
     #[arg(long, value_name = "FORM", default_value = "human", hide_default_value = true)]
     pub format: Format,
@@ -263,6 +277,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
     }
+}
+
+/// A folder that is there.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let folder = PathBuf::from(text);
+    if folder.is_dir() { Ok(folder) } else { Err("there is no such folder".to_owned()) }
 }
 
 #[cfg(test)]

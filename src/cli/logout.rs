@@ -52,6 +52,7 @@ async fn profile(definition: &DefinitionKeys, console: &Console<'_>) -> String {
         sources: &sources.from,
         scope: &Scope::new(&moment),
         folder: Path::new(""),
+        is_built_in: true,
         env_passed_over: None,
         stored_as: None,
         origins: Vec::new(),

@@ -23,12 +23,14 @@ pub mod validate;
 
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::port::Cancellation;
+use crate::port::{Cancellation, Surroundings};
 use crate::system::{SystemSurroundings, cancel_on_signals, harden};
 use args::{Cli, Command, ValidateArgs};
 use clap::Parser;
 use console::Console;
 use refusal::Refusal;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
@@ -61,7 +63,7 @@ fn dispatch(command: Command, is_logging: bool, redactor: &Redactor) -> Result<i
     let out = &mut streams::stdout(redactor);
     match command {
         Command::Apply(args) => return runtime()?.block_on(apply::apply(&args, is_logging, redactor)),
-        Command::Validate(args) => return validate(&args, out),
+        Command::Validate(args) => return validate(&args, out, &mut streams::stderr(redactor)),
         Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),
         Command::Providers => show::write_providers(streams::stdout_look(), out)?,
         Command::Show(args) => show::show(&args, out)?,
@@ -102,9 +104,20 @@ fn here() -> Result<SystemSurroundings, Refusal> {
     SystemSurroundings::new(Path::new(""), None).map_err(|error| Refusal::invalid(&error))
 }
 
-fn validate(args: &ValidateArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
+fn validate(args: &ValidateArgs, out: &mut dyn Write, err: &mut dyn Write) -> Result<i32, Refusal> {
     let is_coloured = streams::is_stdout_coloured();
-    match validate::validate(&args.paths, args.format, is_coloured, &here()?, out) {
+    let warnings = RefCell::new(BTreeSet::new());
+    let surroundings_of = |folder: &Path| {
+        let surroundings = SystemSurroundings::new(folder, args.around.env_file.as_deref())?;
+        warnings.borrow_mut().extend(surroundings.warnings().iter().cloned());
+        let surroundings: Rc<dyn Surroundings> = Rc::new(surroundings.allow_read(&args.around.allow_read));
+        Ok(surroundings)
+    };
+    let validated = validate::validate(&args.paths, args.format, is_coloured, &surroundings_of, out);
+    for warning in warnings.take() {
+        writeln!(err, "warning: {warning}")?;
+    }
+    match validated {
         Ok(true) => Ok(0),
         Ok(false) => Ok(Cause::Invalid.exit_code()),
         Err(ValidateError::Write(error)) => Err(error.into()),

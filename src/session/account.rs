@@ -95,6 +95,7 @@ impl Account {
             playbook: &playbook,
             sources: &sources,
             folder: &plan.folder,
+            is_built_in: provider.is_built_in,
         };
         let settings = settings(provider, &places).await?;
         let definition = definition_scope(&moment, settings.clone(), &profile);
@@ -148,6 +149,7 @@ async fn default_profile(provider: &PlannedProvider, plan: &Plan, world: &World,
         sources: &provider.profile_sources,
         scope,
         folder: &plan.folder,
+        is_built_in: provider.is_built_in,
         env_passed_over: None,
         stored_as: None,
         origins: Vec::new(),

@@ -33,6 +33,8 @@ pub struct Wallet {
     events: Events,
     /// The provider's name.
     provider: String,
+    /// Its definition is built in.
+    is_built_in: bool,
     credentials: Vec<CredentialKeys>,
     /// What templates in sources see.
     scope: Scope,
@@ -96,6 +98,7 @@ impl Wallet {
             world,
             events,
             provider: provider.name.clone(),
+            is_built_in: provider.is_built_in,
             credentials: provider.credentials.iter().map(keys).collect(),
             scope,
             folder,
@@ -286,6 +289,7 @@ impl Wallet {
             sources: &sources,
             scope: &self.scope,
             folder: &self.folder,
+            is_built_in: self.is_built_in && !keys.is_chain_of_playbook,
             env_passed_over: (self.is_profile_named && !keys.is_chain_of_playbook)
                 .then(|| self.passed_over()),
             stored_as: Some(StoreKey::credential(&self.provider, &self.profile, name)),

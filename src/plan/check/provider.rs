@@ -3,7 +3,7 @@
 use super::address::{self, Addresses};
 use super::auth;
 use super::context::{Context, Facts};
-use super::definition;
+use super::definition::{self, Origin};
 use super::load::{Documents, join};
 use super::source::{self, Chain, ChainKind};
 use super::value::check_given_names;
@@ -151,8 +151,13 @@ impl<'a> Setup<'_, 'a> {
     fn provider(&self, entry: &'a ProviderEntry, index: ProviderIndex) -> Option<Provider<'a>> {
         match entry {
             ProviderEntry::Inline(inline) => {
-                let inputs = Some(&self.playbook.inputs);
-                definition::check(self.context, &inline.definition, &self.documents.presets, inputs);
+                let inputs = &self.playbook.inputs;
+                definition::check(
+                    self.context,
+                    &inline.definition,
+                    &self.documents.presets,
+                    Origin::Inline(inputs),
+                );
                 let keys = &inline.definition;
                 let planned = self.planned(keys, None, &inline.connection);
                 let folder = self.documents.folder.as_path();
@@ -207,6 +212,7 @@ impl<'a> Setup<'_, 'a> {
                 siblings: credentials.names().collect(),
                 declares: &|name| credentials.declares(name),
                 is_secret,
+                is_built_in: false,
                 span: chain.span,
             };
             source::check(self.context, &checked, &chain.from, &view);
