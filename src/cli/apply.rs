@@ -2,7 +2,7 @@
 
 use super::args::{ApplyArgs, ReportTarget};
 use super::asking::QuietPrompt;
-use super::diagnostics::{Finding, write_human};
+use super::playbook;
 use super::refusal::Refusal;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::streams;
@@ -11,14 +11,13 @@ use crate::engine::{self, RunOptions, Selection};
 use crate::event::{Event, EventSink, Events, RunReport, Verdict};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::plan::{Checked, FileKind, Options, Plan, PlannedStep, StepKind, check_file, resolve_inputs};
+use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
 use crate::port::{Cancellation, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Progress, Terminal, json, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
 use std::io::{self, Write};
-use std::path::Path;
 use std::rc::Rc;
 
 /// Runs a playbook and returns the exit code.
@@ -27,7 +26,12 @@ use std::rc::Rc;
 /// Why nothing was sent.
 pub(super) async fn apply(args: &ApplyArgs, is_logging: bool, redactor: &Redactor) -> Result<i32, Refusal> {
     let surroundings = surroundings(args, redactor)?;
-    let (plan, sources) = check(args, &*surroundings, redactor)?;
+    let (plan, sources) = playbook::check(
+        &args.playbook,
+        &check_options(args),
+        &*surroundings,
+        &mut streams::stderr(redactor),
+    )?;
     let options = options(args, &plan, &*surroundings)?;
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation)?;
@@ -48,34 +52,17 @@ fn surroundings(args: &ApplyArgs, redactor: &Redactor) -> Result<Rc<dyn Surround
         let real = Rc::new(real);
         return Ok(Rc::new(SimulatedSurroundings::of_check(real)));
     }
-    let folder = args.playbook.parent().unwrap_or(Path::new(""));
+    let folder = playbook::folder(&args.playbook);
     Ok(Rc::new(around(folder, &args.around, &mut streams::stderr(redactor))?))
 }
 
-/// The plan, unless something forbids the run. All that was found is written to standard error.
-fn check(
-    args: &ApplyArgs,
-    surroundings: &dyn Surroundings,
-    redactor: &Redactor,
-) -> Result<(Plan, SourceMap), Refusal> {
-    let options = Options {
+/// What the command line says that the check must know.
+fn check_options(args: &ApplyArgs) -> Options {
+    Options {
         base_urls: args.base_url.clone(),
         auth_base_urls: args.auth_base_url.clone(),
         profiles: args.profile.iter().map(|profile| split_profile(profile)).collect(),
         is_simulated: args.simulate,
-    };
-    let Checked { sources, diagnostics, kind, plan } = check_file(&args.playbook, &options, surroundings);
-    let findings = Finding::all(&diagnostics, &sources);
-    write_human(&findings, streams::is_stderr_coloured(), &mut streams::stderr(redactor))?;
-    match plan {
-        Some(plan) => Ok((plan, sources)),
-        None if kind == FileKind::Definition => {
-            let file = args.playbook.display();
-            Err(Refusal::usage(format!(
-                "{file} is a provider definition: a playbook says what to do with it"
-            )))
-        }
-        None => Err(Refusal::said(Cause::Invalid)),
     }
 }
 
@@ -105,9 +92,7 @@ fn world(
     progress: &Progress,
     cancellation: &Cancellation,
 ) -> World {
-    let ca_files = plan.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
-    let ca_files = ca_files.map(|file| plan.folder.join(file)).collect();
-    let real = real_world(surroundings, ca_files, args.no_prompt, cancellation);
+    let real = real_world(surroundings, playbook::ca_files(plan), args.no_prompt, cancellation);
     let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
     if !args.simulate {
         return World { prompt, ..real };

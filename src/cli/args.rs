@@ -226,11 +226,31 @@ pub struct SchemaArgs {
     pub kind: SchemaKind,
 }
 
+/// Whose provider is meant.
+#[derive(Debug, Clone, Args)]
+pub struct SubjectArgs {
+    /// Take the provider as this playbook has it: a definition of your own, or a built-in one with the playbook's settings
+    #[arg(long, value_name = "FILE")]
+    pub playbook: Option<PathBuf>,
+    /// Value of an input that the playbook's provider needs; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "playbook")]
+    pub input: Vec<(String, String)>,
+    /// What the playbook may look at
+    #[command(flatten)]
+    pub around: AroundArgs,
+}
+
 /// `runner login`
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+                        runner login emnify\n  \
+                        runner login acme --playbook playbooks/own-api.yaml")]
 pub struct LoginArgs {
-    /// The provider
+    /// The provider: one that is built in, or one of the playbook
     pub provider: String,
+    /// Whose provider it is
+    #[command(flatten)]
+    pub subject: SubjectArgs,
     /// Under which name the credentials are kept
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -244,15 +264,18 @@ pub struct LoginArgs {
     #[arg(long, value_name = "URL")]
     pub auth_base_url: Option<String>,
     /// Sign in over plain http, too: anyone on the way can read the credentials
-    #[arg(long)]
+    #[arg(long, conflicts_with = "playbook")]
     pub allow_http: bool,
 }
 
 /// `runner logout`
 #[derive(Debug, Clone, Args)]
 pub struct LogoutArgs {
-    /// The provider
+    /// The provider: one that is built in, or one of the playbook
     pub provider: String,
+    /// Whose provider it is
+    #[command(flatten)]
+    pub subject: SubjectArgs,
     /// Under which name the credentials are kept
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -264,8 +287,11 @@ pub struct LogoutArgs {
 /// `runner status`
 #[derive(Debug, Clone, Args)]
 pub struct StatusArgs {
-    /// The provider; all that are built in without it
+    /// The provider; without it all that are built in, or all of the playbook
     pub provider: Option<String>,
+    /// Whose provider it is
+    #[command(flatten)]
+    pub subject: SubjectArgs,
     /// Under which name the credentials are kept
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,

@@ -13,6 +13,7 @@ mod keychain;
 mod layers;
 mod origins;
 mod own_api;
+mod own_login;
 mod prism;
 mod prompts;
 mod readme;

@@ -22,6 +22,14 @@ pub struct Options {
     pub is_simulated: bool,
 }
 
+impl Options {
+    /// Nothing but a profile for all providers, if one is named.
+    pub fn of_profile(profile: Option<&str>) -> Self {
+        let profiles = profile.iter().map(|&profile| (None, profile.to_owned())).collect();
+        Self { profiles, ..Self::default() }
+    }
+}
+
 /// What a file turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {

@@ -189,7 +189,7 @@ async fn a_lockout_and_where_the_password_is_to_be_corrected() {
         "POST https://api.example.com/login · sent once: api locks the account after 3 refusals"
     );
     assert_eq!(texts[2], "password came from keychain, runner/api default/password");
-    assert_eq!(texts[3], "what now: keep the right one with `runner login api`");
+    assert_eq!(texts[3], "what now: keep the right one with `runner login api --playbook /plays/p.yaml`");
 }
 
 #[tokio::test]
@@ -386,7 +386,7 @@ async fn nothing_is_sent_before_all_credentials_are_there() {
             "env NOT_SET: not set",
             "keychain, runner/api default/password: nothing is kept there",
             "prompt: no terminal to ask at",
-            "what now: set it in one of these, or keep it once with `runner login api`"
+            "what now: set it in one of these, or keep it once with `runner login api --playbook /plays/p.yaml`"
         ]
     );
 }
