@@ -378,3 +378,16 @@ fn an_answer_at_the_terminal_does_not_show_however_early_it_is_typed() {
     terminal.finish().exits(0);
     assert_eq!(server.requests()[0].header("authorization"), format!("Bearer {TOKEN}"));
 }
+
+#[test]
+fn a_simulated_run_reads_no_real_secret() {
+    let yaml = "version: 1
+providers: { emnify: {} }
+secrets: { hook: { from: [{ file: secrets/hook }] } }
+steps: [{ post: /hook, provider: emnify, json: { key: \"${{ secrets.hook }}\" } }]
+";
+    let runner = Runner::new().file("secrets/hook", TOKEN).plant(TOKEN).file("case.yaml", yaml);
+    let output = runner.args(["apply", "--simulate", "case.yaml"]).run().exits(3);
+    let expected = "file secrets/hook: a simulated run reads no real secrets";
+    assert!(output.stdout.contains(expected), "{}", output.text());
+}
