@@ -2,24 +2,22 @@
 
 use super::args::{ApplyArgs, LogArgs, ReportTarget};
 use super::asking::QuietPrompt;
-use super::diagnostics::{Finding, write_human};
+use super::playbook;
 use super::refusal::Refusal;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::streams;
-use super::world::real_world;
+use super::world::{around, real_world};
 use crate::engine::{self, RunOptions, Selection};
 use crate::event::{Event, EventSink, Events, RunReport, Verdict};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::plan::{Checked, FileKind, Options, Plan, PlannedStep, StepKind, check_file, resolve_inputs};
+use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
 use crate::port::{Cancellation, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, json, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::Path;
 use std::rc::Rc;
 
 /// Runs a playbook and returns the exit code.
@@ -28,7 +26,12 @@ use std::rc::Rc;
 /// Why nothing was sent.
 pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -> Result<i32, Refusal> {
     let surroundings = surroundings(args, redactor)?;
-    let (plan, sources) = check(args, &*surroundings, redactor)?;
+    let (plan, sources) = playbook::check(
+        &args.playbook,
+        &check_options(args),
+        &*surroundings,
+        &mut streams::stderr(redactor),
+    )?;
     let options = options(args, &plan, &*surroundings)?;
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
@@ -45,42 +48,21 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
 /// The environment with its `.env` file, and the files. A simulated run gets none of the user's secrets.
 fn surroundings(args: &ApplyArgs, redactor: &Redactor) -> Result<Rc<dyn Surroundings>, Refusal> {
     if args.simulate {
-        let real = Rc::new(SystemSurroundings::without_env_file());
-        return Ok(Rc::new(SimulatedSurroundings::new(real, HashMap::new())));
+        let real = SystemSurroundings::without_env_file().allow_read(&args.around.allow_read);
+        let real = Rc::new(real);
+        return Ok(Rc::new(SimulatedSurroundings::of_check(real)));
     }
-    let folder = args.playbook.parent().unwrap_or(Path::new(""));
-    let real = SystemSurroundings::new(folder, args.env_file.as_deref());
-    let real = real.map_err(|error| Refusal::invalid(&error))?;
-    for warning in real.warnings() {
-        writeln!(streams::stderr(redactor), "warning: {warning}")?;
-    }
-    Ok(Rc::new(real))
+    let folder = playbook::folder(&args.playbook);
+    Ok(Rc::new(around(folder, &args.around, &mut streams::stderr(redactor))?))
 }
 
-/// The plan, unless something forbids the run. All that was found is written to standard error.
-fn check(
-    args: &ApplyArgs,
-    surroundings: &dyn Surroundings,
-    redactor: &Redactor,
-) -> Result<(Plan, SourceMap), Refusal> {
-    let options = Options {
+/// What the command line says that the check must know.
+fn check_options(args: &ApplyArgs) -> Options {
+    Options {
         base_urls: args.base_url.clone(),
         auth_base_urls: args.auth_base_url.clone(),
         profiles: args.profile.iter().map(|profile| split_profile(profile)).collect(),
         is_simulated: args.simulate,
-    };
-    let Checked { sources, diagnostics, kind, plan } = check_file(&args.playbook, &options, surroundings);
-    let findings = Finding::all(&diagnostics, &sources);
-    write_human(&findings, streams::is_stderr_coloured(), &mut streams::stderr(redactor))?;
-    match plan {
-        Some(plan) => Ok((plan, sources)),
-        None if kind == FileKind::Definition => {
-            let file = args.playbook.display();
-            Err(Refusal::usage(format!(
-                "{file} is a provider definition: a playbook says what to do with it"
-            )))
-        }
-        None => Err(Refusal::said(Cause::Invalid)),
     }
 }
 
@@ -110,9 +92,7 @@ fn world(
     progress: &Progress,
     cancellation: &Cancellation,
 ) -> World {
-    let ca_files = plan.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
-    let ca_files = ca_files.map(|file| plan.folder.join(file)).collect();
-    let real = real_world(surroundings, ca_files, args.no_prompt, cancellation);
+    let real = real_world(surroundings, playbook::ca_files(plan), args.no_prompt, cancellation);
     let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
     if !args.simulate {
         return World { prompt, ..real };
@@ -136,7 +116,7 @@ impl Job<'_> {
     async fn simulate(self, mut plan: Plan, mut world: World) -> Result<i32, Refusal> {
         let simulators = Simulators::start(&mut plan).await?;
         world.surroundings =
-            Rc::new(SimulatedSurroundings::new(world.surroundings.clone(), simulators.variables()));
+            Rc::new(SimulatedSurroundings::of_run(world.surroundings.clone(), simulators.variables()));
         self.run(plan, world, Some(simulators)).await
     }
 

@@ -111,9 +111,9 @@ pub struct ApplyArgs {
     /// Value of an input that the playbook declares; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub input: Vec<(String, String)>,
-    /// File with environment variables, instead of `.env` beside the playbook
-    #[arg(long, value_name = "FILE")]
-    pub env_file: Option<PathBuf>,
+    /// What the playbook may look at
+    #[command(flatten)]
+    pub around: AroundArgs,
     /// Which stored credentials to use, for all providers or for one; can be repeated
     #[arg(long, value_name = "[PROVIDER=]PROFILE")]
     pub profile: Vec<String>,
@@ -141,6 +141,17 @@ pub struct ApplyArgs {
     /// Never ask; a secret that only a person knows is missing then
     #[arg(long)]
     pub no_prompt: bool,
+}
+
+/// What a playbook may look at besides its own folder.
+#[derive(Debug, Clone, Args)]
+pub struct AroundArgs {
+    /// File with environment variables, instead of `.env` beside the playbook
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Let the playbook read files in this folder, too, besides its own folder and /run/secrets; can be repeated
+    #[arg(long, value_name = "DIR", value_parser = folder)]
+    pub allow_read: Vec<PathBuf>,
 }
 
 /// Where a report for machines goes.
@@ -182,6 +193,9 @@ pub struct ValidateArgs {
     /// Playbooks, provider definitions, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// What the playbooks may look at
+    #[command(flatten)]
+    pub around: AroundArgs,
     /// Form of the findings
     #[arg(long, value_name = "FORM", default_value = "human", hide_default_value = true)]
     pub format: Format,
@@ -224,11 +238,31 @@ pub struct SchemaArgs {
     pub kind: SchemaKind,
 }
 
+/// Whose provider is meant.
+#[derive(Debug, Clone, Args)]
+pub struct SubjectArgs {
+    /// Take the provider as this playbook has it: a definition of your own, or a built-in one with the playbook's settings
+    #[arg(long, value_name = "FILE")]
+    pub playbook: Option<PathBuf>,
+    /// Value of an input that the playbook's provider needs; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "playbook")]
+    pub input: Vec<(String, String)>,
+    /// What the playbook may look at
+    #[command(flatten)]
+    pub around: AroundArgs,
+}
+
 /// `runner login`
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+                        runner login emnify\n  \
+                        runner login acme --playbook playbooks/own-api.yaml")]
 pub struct LoginArgs {
-    /// The provider
+    /// The provider: one that is built in, or one of the playbook
     pub provider: String,
+    /// Whose provider it is
+    #[command(flatten)]
+    pub subject: SubjectArgs,
     /// Under which name the credentials are kept
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -242,15 +276,18 @@ pub struct LoginArgs {
     #[arg(long, value_name = "URL")]
     pub auth_base_url: Option<String>,
     /// Sign in over plain http, too: anyone on the way can read the credentials
-    #[arg(long)]
+    #[arg(long, conflicts_with = "playbook")]
     pub allow_http: bool,
 }
 
 /// `runner logout`
 #[derive(Debug, Clone, Args)]
 pub struct LogoutArgs {
-    /// The provider
+    /// The provider: one that is built in, or one of the playbook
     pub provider: String,
+    /// Whose provider it is
+    #[command(flatten)]
+    pub subject: SubjectArgs,
     /// Under which name the credentials are kept
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -262,8 +299,11 @@ pub struct LogoutArgs {
 /// `runner status`
 #[derive(Debug, Clone, Args)]
 pub struct StatusArgs {
-    /// The provider; all that are built in without it
+    /// The provider; without it all that are built in, or all of the playbook
     pub provider: Option<String>,
+    /// Whose provider it is
+    #[command(flatten)]
+    pub subject: SubjectArgs,
     /// Under which name the credentials are kept
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -275,6 +315,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
     }
+}
+
+/// A folder that is there.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let folder = PathBuf::from(text);
+    if folder.is_dir() { Ok(folder) } else { Err("there is no such folder".to_owned()) }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-const FLAGS: [&str; 8] =
-    ["--allow-read", "--concurrency", "--entry", "--har", "--quiet", "--shard", "--state-dir", "--trust"];
+const FLAGS: [&str; 7] =
+    ["--concurrency", "--entry", "--har", "--quiet", "--shard", "--state-dir", "--trust"];
 const COMMANDS: [&str; 11] = [
     "completions",
     "doctor",

@@ -3,29 +3,26 @@
 use super::args::LoginArgs;
 use super::console::Console;
 use super::refusal::Refusal;
+use super::subject::PROVIDER;
 use crate::document::{Source, SourceKind};
 use crate::event::{SessionEnd, SessionNote};
 use crate::model::exit::Cause;
 use crate::model::redaction::Learned;
 use crate::model::secret::SecretText;
 use crate::model::words;
-use crate::plan::{Options, PlannedCredential, PlannedMethod, PlannedProvider, ProviderIndex};
+use crate::plan::{Options, PlannedCredential, PlannedMethod, PlannedProvider};
 use crate::port::{PromptError, Question, Reason, StoreKey};
 use crate::session::{PlannedLogin, Sessions};
 use std::io;
 use std::time::Duration;
-
-/// The only provider of the plan.
-const PROVIDER: ProviderIndex = ProviderIndex(0);
 
 /// Asks, signs in, keeps, signs out. Returns the exit code.
 ///
 /// # Errors
 /// Why it was not done.
 pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
-    let built_in = console.built_in(&args.provider)?;
-    let plan = console.plan(built_in, &options(args), args.allow_http)?;
-    let provider = plan.provider(PROVIDER);
+    let subject = console.subject("login", &args.provider, args.allow_http)?;
+    let provider = subject.provider();
     let method = choose(provider, args.method.as_deref(), console)?;
     let wanted = to_keep(provider, method);
     check_terminal(provider, console)?;
@@ -35,12 +32,16 @@ pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result
         method: Some(method.name.clone()),
         given: wanted.iter().map(|credential| credential.name.clone()).collect(),
     };
-    let (setup, warnings) = console.setup(plan.clone(), vec![login]);
+    let (setup, warnings) = console.setup(&subject, vec![login]);
     let prepared = Sessions::prepare(setup).await;
     console.say(&warnings)?;
     let sessions = prepared.map_err(|failures| console.fail(&failures))?;
     let keeper = Keeper::new(provider, &sessions);
     keeper.check_store(&wanted, console).await?;
+    if console.playbook.is_some() {
+        // A playbook from elsewhere may have moved a provider: whoever types a password should see where it goes.
+        writeln!(console.out, "credentials of {} go to {}", provider.name, keeper.origins.join(" and "))?;
+    }
 
     let given = ask_all(&wanted, provider, console).await?;
     let before = keeper.present(method, &given, console).await;
@@ -51,32 +52,37 @@ pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result
     let end = sessions.logout(PROVIDER).await;
     console.say(&warnings)?;
     let names = kept?;
-    report(&note, &names, &keeper, console)?;
-    warn_of_environment(args, &wanted, console)?;
+    report(method, &note, &names, &keeper, console)?;
+    warn_of_environment(provider, &wanted, console)?;
     closing(end, console)
 }
 
-fn options(args: &LoginArgs) -> Options {
+/// What the command line says that the check must know.
+pub(super) fn options(args: &LoginArgs) -> Options {
     let address = |url: &Option<String>| url.iter().map(|url| (args.provider.clone(), url.clone())).collect();
     Options {
         base_urls: address(&args.base_url),
         auth_base_urls: address(&args.auth_base_url),
-        profiles: args.profile.iter().map(|profile| (None, profile.clone())).collect(),
-        is_simulated: false,
+        ..Options::of_profile(args.profile.as_deref())
     }
 }
 
-/// The method that was named; else the first that a person can answer; else the first.
+/// The method that was named, here or in the playbook; else the first that a person can answer; else the first.
 fn choose<'p>(
     provider: &'p PlannedProvider,
     wanted: Option<&str>,
     console: &mut Console<'_>,
 ) -> Result<&'p PlannedMethod, Refusal> {
     let methods = &provider.methods;
+    if methods.is_empty() {
+        let why = format!("nobody signs in to {}: its definition has no `auth`", provider.name);
+        return Err(console.stop(Cause::Invalid, &why, None));
+    }
     let asks = |method: &&PlannedMethod| {
         let credentials = provider.credentials.iter().filter(|one| method.required.contains(&one.name));
         credentials.flat_map(|one| &one.sources).any(|source| matches!(source.kind, SourceKind::Prompt(_)))
     };
+    let wanted = wanted.or(provider.method.as_deref());
     let chosen = match wanted {
         Some(name) => methods.iter().find(|method| method.name == name),
         None => methods.iter().find(asks).or(methods.first()),
@@ -92,30 +98,28 @@ fn choose<'p>(
 fn to_keep<'p>(provider: &'p PlannedProvider, method: &PlannedMethod) -> Vec<&'p PlannedCredential> {
     let is_stored = |source: &Source| matches!(source.kind, SourceKind::Stored);
     let is_wanted = |credential: &&PlannedCredential| {
-        let is_used =
-            method.used.contains(&credential.name) || is_behind_code(provider, method, &credential.name);
-        is_used && !credential.is_one_time && credential.sources.iter().any(is_stored)
+        provider.takes(method, &credential.name)
+            && !credential.is_one_time
+            && credential.sources.iter().any(is_stored)
     };
     provider.credentials.iter().filter(is_wanted).collect()
-}
-
-/// Whether a credential is the secret from which a code of the method is computed.
-fn is_behind_code(provider: &PlannedProvider, method: &PlannedMethod, name: &str) -> bool {
-    let mut used = provider.credentials.iter().filter(|one| method.used.contains(&one.name));
-    used.any(|one| {
-        one.sources
-            .iter()
-            .any(|source| matches!(&source.kind, SourceKind::Totp(secret) if secret.value == name))
-    })
 }
 
 fn check_terminal(provider: &PlannedProvider, console: &mut Console<'_>) -> Result<(), Refusal> {
     console.world.prompt.availability().map_err(|nobody| {
         let why = format!("`runner login` asks for credentials: {nobody}");
-        let advice =
-            format!("where nobody is there, set the variables that `runner show {}` names", provider.name);
+        let names = place_of_variables(provider);
+        let advice = format!("where nobody is there, set the variables that {names} names");
         console.stop(Cause::SignIn, &why, Some(&advice))
     })
+}
+
+/// What names the variables from which a provider takes credentials.
+fn place_of_variables(provider: &PlannedProvider) -> String {
+    match provider.is_as_built_in() {
+        true => format!("`runner show {}`", provider.name),
+        false => "its definition".to_owned(),
+    }
 }
 
 /// A credential with its new value.
@@ -217,6 +221,7 @@ async fn sign_in(
 /// Keeps credentials of one provider and profile.
 struct Keeper {
     provider: String,
+    place_of_variables: String,
     profile: String,
     origins: Vec<String>,
 }
@@ -225,7 +230,12 @@ impl Keeper {
     fn new(provider: &PlannedProvider, sessions: &Sessions) -> Self {
         let account = sessions.account(PROVIDER);
         let origins = account.realm().origins().iter().map(ToString::to_string).collect();
-        Self { provider: provider.name.clone(), profile: account.profile().to_owned(), origins }
+        Self {
+            provider: provider.name.clone(),
+            place_of_variables: place_of_variables(provider),
+            profile: account.profile().to_owned(),
+            origins,
+        }
     }
 
     fn key(&self, name: &str) -> StoreKey {
@@ -249,8 +259,8 @@ impl Keeper {
         };
         tried.map(|_| ()).map_err(|error| {
             let advice = format!(
-                "credentials can also come from environment variables; `runner show {}` names them",
-                self.provider
+                "credentials can also come from environment variables; {} names them",
+                self.place_of_variables
             );
             console.stop(Cause::Machine, &format!("nothing can be kept: {error}"), Some(&advice))
         })
@@ -301,8 +311,10 @@ impl Keeper {
     }
 }
 
-/// `signed in as admin, valid 1 h; username and password kept in the keychain as simpleiot/myteam`
+/// `signed in as admin, valid 1 h; username and password kept in the keychain as simpleiot/myteam`. Where one signs in
+/// without a request, nothing is proven.
 fn report(
+    method: &PlannedMethod,
     note: &SessionNote,
     names: &[String],
     keeper: &Keeper,
@@ -313,7 +325,11 @@ fn report(
         note.valid_for_ms.map(|life| format!(", valid {}", words::duration(Duration::from_millis(life))));
     let place = format!("{} as {}/{}", console.world.store.name(), keeper.provider, keeper.profile);
     let life = life.unwrap_or_default();
-    writeln!(console.out, "signed in{account}{life}; {} kept in the {place}", listed(names))
+    let proof = match method.auth.login.0.is_empty() {
+        true => "not proven, for no request signs in".to_owned(),
+        false => format!("signed in{account}{life}"),
+    };
+    writeln!(console.out, "{proof}; {} kept in the {place}", listed(names))
 }
 
 /// `username, password and mfa secret`
@@ -327,20 +343,18 @@ pub(super) fn listed(names: &[String]) -> String {
 
 /// A variable that is set hides what was just kept.
 fn warn_of_environment(
-    args: &LoginArgs,
+    provider: &PlannedProvider,
     wanted: &[&PlannedCredential],
     console: &mut Console<'_>,
 ) -> io::Result<()> {
-    if args.profile.is_some() {
-        return Ok(());
-    }
-    for source in wanted.iter().flat_map(|credential| hiding(credential)) {
+    let is_profile_named = provider.profile_override.is_some() || provider.profile.is_some();
+    let asks = |credential: &&&PlannedCredential| !is_profile_named || credential.is_chain_of_playbook;
+    for source in wanted.iter().filter(asks).flat_map(|credential| hiding(credential)) {
         let SourceKind::Env(name) = &source.kind else { continue };
         let Some(name) = name.as_literal() else { continue };
+        let unless = if provider.is_as_built_in() { ", unless a profile is named" } else { "" };
         if console.world.surroundings.variable(name).is_some() {
-            console.warn(&format!(
-                "{name} is set: it is used instead of what is kept, unless a profile is named"
-            ))?;
+            console.warn(&format!("{name} is set: it is used instead of what is kept{unless}"))?;
         }
     }
     Ok(())

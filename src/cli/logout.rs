@@ -4,61 +4,35 @@ use super::args::LogoutArgs;
 use super::console::Console;
 use super::login::listed;
 use super::refusal::Refusal;
-use crate::credential::{Chain, look_up};
-use crate::document::DefinitionKeys;
+use super::subject::PROVIDER;
 use crate::model::exit::Cause;
 use crate::port::StoreKey;
-use crate::template::{Moment, Scope};
-use std::path::Path;
-use std::sync::Arc;
-
-/// The name of the profile when nobody names one.
-const DEFAULT_PROFILE: &str = "default";
+use crate::session::profile_of;
 
 /// Says that no session is open, or forgets the credentials. Returns the exit code.
 ///
 /// # Errors
 /// Why it was not done.
 pub(super) async fn logout(args: &LogoutArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
-    let provider = console.built_in(&args.provider)?;
-    let definition = provider.definition().keys;
-    let profile = match &args.profile {
-        Some(profile) => profile.clone(),
-        None => profile(&definition, console).await,
-    };
+    // Nothing is sent, so it does not matter how safe the way would be.
+    let subject = console.subject("logout", &args.provider, true)?;
+    let (plan, provider) = (&subject.plan, subject.provider());
+    let profile = profile_of(plan, PROVIDER, &subject.inputs, &console.world).await;
+    let profile = profile.map_err(|why| console.stop(Cause::Invalid, &why, None))?;
     let place = format!("{}/{profile}", provider.name);
     if args.clear {
-        let kept = definition.credentials.iter().filter(|(_, keys)| keys.one_time != Some(true));
-        let names: Vec<&str> = kept.map(|(name, _)| name.value.as_str()).collect();
-        return forget(provider.name, &profile, &names, console).await;
+        let kept = provider.credentials.iter().filter(|credential| !credential.is_one_time);
+        let names: Vec<&str> = kept.map(|credential| credential.name.as_str()).collect();
+        return forget(&provider.name, &profile, &names, console).await;
     }
     writeln!(
         console.out,
         "no session of {place} is open: a session ends with its run\n\
-         `runner logout {} --clear` forgets the credentials of {place} in the {}",
-        provider.name,
+         `{} --clear` forgets the credentials of {place} in the {}",
+        console.command("logout", &provider.name),
         console.world.store.name()
     )?;
     Ok(0)
-}
-
-/// The profile that the definition's own sources name.
-async fn profile(definition: &DefinitionKeys, console: &Console<'_>) -> String {
-    let moment = Moment { now: console.world.clock.now(), uuid: Arc::new(String::new) };
-    let Some(sources) = &definition.profile else { return DEFAULT_PROFILE.to_owned() };
-    let chain = Chain {
-        name: "profile".to_owned(),
-        question: "Profile".to_owned(),
-        sources: &sources.from,
-        scope: &Scope::new(&moment),
-        folder: Path::new(""),
-        env_passed_over: None,
-        stored_as: None,
-        origins: Vec::new(),
-        is_secret: false,
-    };
-    let found = look_up(&console.world, &chain, &|_| None).await;
-    found.map_or_else(|_| DEFAULT_PROFILE.to_owned(), |found| found.value.expose().clone())
 }
 
 /// Tries to forget every credential; one that fails does not save the others.

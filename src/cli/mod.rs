@@ -9,12 +9,14 @@ mod later;
 mod log;
 mod login;
 mod logout;
+mod playbook;
 mod refusal;
 mod show;
 mod simulate;
 mod simulated;
 mod status;
 mod streams;
+mod subject;
 mod world;
 
 pub mod diagnostics;
@@ -23,17 +25,21 @@ pub mod validate;
 
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::port::Cancellation;
+use crate::plan::Options;
+use crate::port::{Cancellation, Surroundings};
 use crate::system::{SystemSurroundings, cancel_on_signals, harden};
-use args::{Cli, Command, LogArgs, ValidateArgs};
+use args::{Cli, Command, LogArgs, SubjectArgs, ValidateArgs};
 use clap::Parser;
 use console::Console;
 use refusal::Refusal;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
+use subject::PlaybookSubjects;
 use validate::ValidateError;
-use world::real_world;
+use world::{around, real_world};
 
 /// Runs the command that the process was started with, and returns the exit code.
 pub fn run() -> i32 {
@@ -60,19 +66,28 @@ fn dispatch(command: Command, log: LogArgs, redactor: &Redactor) -> Result<i32, 
     let out = &mut streams::stdout(redactor);
     match command {
         Command::Apply(args) => return runtime()?.block_on(apply::apply(&args, log, redactor)),
-        Command::Validate(args) => return validate(&args, out),
+        Command::Validate(args) => return validate(&args, out, &mut streams::stderr(redactor)),
         Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),
         Command::Providers => show::write_providers(streams::stdout_look(), out)?,
         Command::Show(args) => show::show(&args, out)?,
         Command::Schema(args) => schema::write_schema(args.kind, out)?,
         Command::Login(args) => {
-            return at_console(redactor, async |console| login::login(&args, console).await);
+            let (subject, options) = (&args.subject, login::options(&args));
+            return at_console(redactor, subject, options, async |console| {
+                login::login(&args, console).await
+            });
         }
         Command::Logout(args) => {
-            return at_console(redactor, async |console| logout::logout(&args, console).await);
+            let (subject, options) = (&args.subject, Options::of_profile(args.profile.as_deref()));
+            return at_console(redactor, subject, options, async |console| {
+                logout::logout(&args, console).await
+            });
         }
         Command::Status(args) => {
-            return at_console(redactor, async |console| status::status(&args, console).await);
+            let (subject, options) = (&args.subject, Options::of_profile(args.profile.as_deref()));
+            return at_console(redactor, subject, options, async |console| {
+                status::status(&args, console).await
+            });
         }
     }
     Ok(0)
@@ -81,29 +96,44 @@ fn dispatch(command: Command, log: LogArgs, redactor: &Redactor) -> Result<i32, 
 /// Does what concerns one provider and the person at the terminal.
 fn at_console(
     redactor: &Redactor,
+    subject: &SubjectArgs,
+    options: Options,
     work: impl AsyncFnOnce(&mut Console<'_>) -> Result<i32, Refusal>,
 ) -> Result<i32, Refusal> {
-    let surroundings = here()?;
     let (mut out, mut err) = (streams::stdout(redactor), streams::stderr(redactor));
-    for warning in surroundings.warnings() {
-        writeln!(err, "warning: {warning}")?;
-    }
+    let folder = subject.playbook.as_deref().map_or(Path::new(""), playbook::folder);
+    let surroundings = around(folder, &subject.around, &mut err)?;
+    let playbook = match &subject.playbook {
+        Some(file) => {
+            let (plan, _) = playbook::check(file, &options, &surroundings, &mut err)?;
+            Some(PlaybookSubjects { file: file.clone(), plan, inputs: subject.input.clone() })
+        }
+        None => None,
+    };
+    let ca_files = playbook.as_ref().map_or_else(Vec::new, |it| playbook::ca_files(&it.plan));
     runtime()?.block_on(async {
         let cancellation = Cancellation::default();
         cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
-        let world = real_world(Rc::new(surroundings), Vec::new(), false, &cancellation);
-        work(&mut Console { world, redactor: redactor.clone(), out: &mut out, err: &mut err }).await
+        let world = real_world(Rc::new(surroundings), ca_files, false, &cancellation);
+        let redactor = redactor.clone();
+        work(&mut Console { world, redactor, out: &mut out, err: &mut err, options, playbook }).await
     })
 }
 
-/// The surroundings of a command that has no playbook: `.env` lies in the working folder.
-fn here() -> Result<SystemSurroundings, Refusal> {
-    SystemSurroundings::new(Path::new(""), None).map_err(|error| Refusal::invalid(&error))
-}
-
-fn validate(args: &ValidateArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
+fn validate(args: &ValidateArgs, out: &mut dyn Write, err: &mut dyn Write) -> Result<i32, Refusal> {
     let is_coloured = streams::is_stdout_coloured();
-    match validate::validate(&args.paths, args.format, is_coloured, &here()?, out) {
+    let warnings = RefCell::new(BTreeSet::new());
+    let surroundings_of = |folder: &Path| {
+        let surroundings = SystemSurroundings::new(folder, args.around.env_file.as_deref())?;
+        warnings.borrow_mut().extend(surroundings.warnings().iter().cloned());
+        let surroundings: Rc<dyn Surroundings> = Rc::new(surroundings.allow_read(&args.around.allow_read));
+        Ok(surroundings)
+    };
+    let validated = validate::validate(&args.paths, args.format, is_coloured, &surroundings_of, out);
+    for warning in warnings.take() {
+        writeln!(err, "warning: {warning}")?;
+    }
+    match validated {
         Ok(true) => Ok(0),
         Ok(false) => Ok(Cause::Invalid.exit_code()),
         Err(ValidateError::Write(error)) => Err(error.into()),

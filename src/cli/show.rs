@@ -8,12 +8,12 @@ use crate::model::words::counted;
 use crate::plan::{
     BUILT_IN, BuiltIn, Options, Plan, PlannedCredential, PlannedProvider, PlannedSetting, check_text,
 };
-use crate::port::{Surroundings, VariableOrigin};
+use crate::port::{Surroundings, VariableOrigin, without_dots};
 use crate::report::Look;
 use crate::source::nearest;
 use serde_json::Value;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The provider with one of these names is not built in.
 #[derive(Debug, thiserror::Error)]
@@ -178,5 +178,9 @@ impl Surroundings for Nowhere {
 
     fn read_text(&self, _: &Path) -> io::Result<String> {
         Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(without_dots(path))
     }
 }

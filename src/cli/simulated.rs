@@ -9,7 +9,7 @@ use crate::source::{Span, Text};
 use crate::template::Template;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{io, iter};
 use thiserror::Error;
@@ -135,33 +135,49 @@ fn literal(value: &str, span: Span) -> Template {
     Template::parse(&text).expect("demo values hold no templates")
 }
 
-/// Surroundings in which nothing real can be found: no environment but inputs and demo values, no files of other programs.
+/// Surroundings in which no real secret can be found: no environment but inputs and demo values, no files but playbooks.
 pub(super) struct SimulatedSurroundings {
     real: Rc<dyn Surroundings>,
-    variables: HashMap<String, String>,
+    /// The demo values of a run; `None` while the playbook is checked.
+    demo: Option<HashMap<String, String>>,
 }
 
 impl SimulatedSurroundings {
-    /// Only playbooks and what lies below their folder are read from `real`, and variables for inputs.
-    pub(super) fn new(real: Rc<dyn Surroundings>, variables: HashMap<String, String>) -> Self {
-        Self { real, variables }
+    /// For the check: files are read as they are, and variables for inputs.
+    pub(super) fn of_check(real: Rc<dyn Surroundings>) -> Self {
+        Self { real, demo: None }
+    }
+
+    /// For the run: what reads files there are the sources of secrets.
+    pub(super) fn of_run(real: Rc<dyn Surroundings>, demo: HashMap<String, String>) -> Self {
+        Self { real, demo: Some(demo) }
     }
 }
 
 impl Surroundings for SimulatedSurroundings {
     fn variable(&self, name: &str) -> Option<(String, VariableOrigin)> {
-        let demo = self.variables.get(name).map(|value| (value.clone(), VariableOrigin::Process));
+        let demo = self.demo.iter().find_map(|demo| demo.get(name));
+        let demo = demo.map(|value| (value.clone(), VariableOrigin::Process));
         demo.or_else(|| self.real.variable(name).filter(|_| name.starts_with(INPUTS)))
     }
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
-        if path.starts_with("~") {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "a simulated run reads nothing in the home folder",
-            ));
+        match self.demo {
+            None => self.real.read_text(path),
+            Some(_) => Err(io::Error::other("a simulated run reads no real secrets")),
         }
-        self.real.read_text(path)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        self.real.canonical(path)
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.real.home()
+    }
+
+    fn readable_folders(&self) -> &[PathBuf] {
+        self.real.readable_folders()
     }
 }
 

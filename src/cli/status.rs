@@ -3,51 +3,42 @@
 use super::args::StatusArgs;
 use super::console::Console;
 use super::refusal::Refusal;
+use super::subject::{PROVIDER, Subject};
 use crate::credential::{Missing, Preview};
-use crate::plan::{BUILT_IN, BuiltIn, Options, PlannedMethod, PlannedProvider, ProviderIndex};
+use crate::plan::{PlannedMethod, PlannedProvider};
 use crate::port::StoreKey;
 use crate::session::{PlannedLogin, SecretPreview, Sessions};
 use std::io;
 
-/// The only provider of each plan.
-const PROVIDER: ProviderIndex = ProviderIndex(0);
-
-/// Shows one provider, or all that are built in. Returns the exit code.
+/// Shows one provider, or all that are built in or the playbook has. Returns the exit code.
 ///
 /// # Errors
 /// Why it was not done.
 pub(super) async fn status(args: &StatusArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
-    let profile = args.profile.as_deref();
-    match &args.provider {
-        Some(name) => {
-            let provider = console.built_in(name)?;
-            show(provider, profile, console).await?;
+    let names = args.provider.as_ref().map_or_else(|| console.subject_names(), |name| vec![name.clone()]);
+    if names.is_empty() {
+        writeln!(console.out, "the playbook has no providers")?;
+    }
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            writeln!(console.out)?;
         }
-        None => {
-            for (index, provider) in BUILT_IN.iter().enumerate() {
-                if index > 0 {
-                    writeln!(console.out)?;
-                }
-                show(provider, profile, console).await?;
-            }
-        }
+        // Nothing is sent, so it does not matter how safe the way would be.
+        let subject = console.subject("status", name, true)?;
+        show(&subject, console).await?;
     }
     Ok(0)
 }
 
-async fn show(built_in: &BuiltIn, profile: Option<&str>, console: &mut Console<'_>) -> Result<(), Refusal> {
-    let profiles = profile.iter().map(|&profile| (None, profile.to_owned())).collect();
-    let options = Options { profiles, ..Options::default() };
-    // Nothing is sent, so it does not matter how safe the way would be.
-    let plan = console.plan(built_in, &options, true)?;
-    let provider = plan.provider(PROVIDER);
+async fn show(subject: &Subject, console: &mut Console<'_>) -> Result<(), Refusal> {
+    let provider = subject.provider();
     let login = |method: &PlannedMethod| PlannedLogin {
         provider: PROVIDER,
         method: Some(method.name.clone()),
         given: Vec::new(),
     };
     let logins = provider.methods.iter().map(login).collect();
-    let (setup, _) = console.setup(plan.clone(), logins);
+    let (setup, _) = console.setup(subject, logins);
     match Sessions::preview(setup).await {
         Ok((sessions, secrets)) => {
             let profile = sessions.account(PROVIDER).profile();
@@ -130,14 +121,20 @@ fn write_method(
 ) -> io::Result<()> {
     let is_found = |name: &String| matches!(source(provider, secrets, name), Some(Ok(Preview::Found(_))));
     let is_known = |name: &String| matches!(source(provider, secrets, name), Some(Ok(_)));
+    if provider.methods.is_empty() {
+        return writeln!(console.out, "  nobody signs in to it");
+    }
+    let is_meant = |method: &&PlannedMethod| provider.method.as_ref().is_none_or(|name| *name == method.name);
     let first = |has: &dyn Fn(&String) -> bool| {
-        provider.methods.iter().find(|method| method.required.iter().all(has)).map(|method| &method.name)
+        let mut methods = provider.methods.iter().filter(is_meant);
+        methods.find(|method| method.required.iter().all(has)).map(|method| &method.name)
     };
     match (first(&is_found), first(&is_known)) {
         (Some(method), _) => writeln!(console.out, "  signs in by `{method}`"),
         (None, Some(method)) => writeln!(console.out, "  signs in by `{method}`, if somebody answers"),
         (None, None) => {
-            writeln!(console.out, "  cannot sign in; `runner login {}` keeps credentials", provider.name)
+            let login = console.command("login", &provider.name);
+            writeln!(console.out, "  cannot sign in; `{login}` keeps credentials")
         }
     }
 }

@@ -4,9 +4,13 @@ use super::diagnostics::{Finding, plural, write_human, write_json};
 use crate::plan::{Checked, Options, check_file};
 use crate::port::Surroundings;
 use crate::source::Severity;
+use crate::system::DotenvError;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use thiserror::Error;
 
 /// How findings are written.
@@ -42,10 +46,16 @@ pub enum ValidateError {
     /// No file to check.
     #[error("no playbook or definition (`*.yaml`, `*.yml`) lies in {}", .0.display())]
     NoFiles(PathBuf),
+    /// The `.env` file beside a playbook cannot be used.
+    #[error(transparent)]
+    Dotenv(#[from] DotenvError),
     /// The findings could not be written.
     #[error("cannot write the findings")]
     Write(#[from] io::Error),
 }
+
+/// What the playbooks of a folder see.
+pub type SurroundingsOf<'a> = &'a dyn Fn(&Path) -> Result<Rc<dyn Surroundings>, DotenvError>;
 
 /// Checks files, and in folders all `*.yaml` and `*.yml`, and writes what was found by file and place. True when there
 /// are no errors; warnings are no errors.
@@ -56,7 +66,7 @@ pub fn validate(
     paths: &[PathBuf],
     format: Format,
     is_coloured: bool,
-    surroundings: &dyn Surroundings,
+    surroundings_of: SurroundingsOf<'_>,
     out: &mut dyn Write,
 ) -> Result<bool, ValidateError> {
     match format {
@@ -65,8 +75,7 @@ pub fn validate(
         Format::Sarif => return Err(ValidateError::FormatNotSupportedYet("sarif")),
     }
     let files = files_of(paths)?;
-    let checks: Vec<Checked> =
-        files.iter().map(|file| check_file(file, &Options::default(), surroundings)).collect();
+    let checks = check_all(&files, surroundings_of)?;
     let findings = checks.iter().flat_map(|check| Finding::all(&check.diagnostics, &check.sources)).collect();
     let findings = Finding::merge(findings);
     match format {
@@ -75,6 +84,20 @@ pub fn validate(
         _ => write_human(&findings, is_coloured, out)?,
     }
     Ok(findings.iter().all(|finding| finding.diagnostic.severity != Severity::Error))
+}
+
+fn check_all(files: &[PathBuf], surroundings_of: SurroundingsOf<'_>) -> Result<Vec<Checked>, DotenvError> {
+    let mut known: HashMap<&Path, Rc<dyn Surroundings>> = HashMap::new();
+    let mut checks = Vec::with_capacity(files.len());
+    for file in files {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let surroundings = match known.entry(folder) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(surroundings_of(folder)?),
+        };
+        checks.push(check_file(file, &Options::default(), &**surroundings));
+    }
+    Ok(checks)
 }
 
 /// The files that are meant, each once: a folder stands for what lies below it.

@@ -1,10 +1,32 @@
 //! The world as it is.
 
+use super::args::AroundArgs;
+use super::refusal::Refusal;
 use crate::port::{Cancellation, Surroundings, World};
-use crate::system::{HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, TerminalPrompt};
-use std::path::PathBuf;
+use crate::system::{
+    HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
+};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// The surroundings of a playbook in a folder. What the user should know about the `.env` file is written to `err`.
+///
+/// # Errors
+/// When the `.env` file cannot be used.
+pub(super) fn around(
+    folder: &Path,
+    args: &AroundArgs,
+    err: &mut dyn Write,
+) -> Result<SystemSurroundings, Refusal> {
+    let surroundings = SystemSurroundings::new(folder, args.env_file.as_deref());
+    let surroundings = surroundings.map_err(|error| Refusal::invalid(&error))?;
+    for warning in surroundings.warnings() {
+        writeln!(err, "warning: {warning}")?;
+    }
+    Ok(surroundings.allow_read(&args.allow_read))
+}
 
 /// All ports made real. `ca_files` are trusted besides the authorities that the machine trusts.
 pub(super) fn real_world(

@@ -4,7 +4,7 @@ use super::totp;
 use super::types::{Chain, Found, FoundIn, Missing, Preview, Tried};
 use crate::document::{JsonPath, SourceKind};
 use crate::model::secret::SecretText;
-use crate::port::{Question, World};
+use crate::port::{OutOfReach, Question, Reach, World};
 use crate::template::{Template, json_to_text};
 use std::io;
 use std::path::PathBuf;
@@ -106,19 +106,28 @@ impl Search<'_> {
     }
 
     fn ask_file(&self, path: &Template, value: Option<&JsonPath>) -> Answer {
-        let path = PathBuf::from(self.text("file", path)?);
-        let read = match path.starts_with("~") {
-            true => self.world.surroundings.read_text(&path),
-            false => self.world.surroundings.read_text(&self.chain.folder.join(&path)),
-        };
-        let found_in = FoundIn::File { path, value: value.map(|value| value.as_str().to_owned()) };
+        let written = self.text("file", path)?;
+        let value_path = value.map(|value| value.as_str().to_owned());
+        let found_in = FoundIn::File { path: PathBuf::from(&written), value: value_path };
         let fail = |reason: String| tried(&found_in.to_string(), reason);
-        let text = SecretText::from(read.map_err(|error| fail(reason_of(&error)))?);
+        let text = SecretText::from(self.read(&written).map_err(fail)?);
         let text = match value {
             Some(value) => value_in_json(text.expose(), value).map_err(fail)?,
             None => text,
         };
         Ok((text, found_in))
+    }
+
+    /// The text of a file that the chain may read.
+    fn read(&self, written: &str) -> Result<String, String> {
+        let surroundings = &*self.world.surroundings;
+        let reach = Reach { surroundings, folder: self.chain.folder };
+        let located = if self.chain.is_built_in { reach.expand(written) } else { reach.locate(written) };
+        let path = located.map_err(|error| match error {
+            OutOfReach::Unresolved(error) => reason_of(&error),
+            other => other.to_string(),
+        })?;
+        surroundings.read_text(&path).map_err(|error| reason_of(&error))
     }
 
     async fn ask_person(&self, text: Option<&Template>) -> Answer {
@@ -249,12 +258,19 @@ mod tests {
         sources: Vec<Source>,
         env_passed_over: Option<String>,
         totp_secret: Option<&'static str>,
+        is_built_in: bool,
     }
 
     impl Case {
         fn new<const N: usize>(sources: [SourceKind; N]) -> Self {
             let sources = sources.map(|kind| Source { kind, span: text("").span }).into();
-            Self { world: FakeWorld::default(), sources, env_passed_over: None, totp_secret: None }
+            Self {
+                world: FakeWorld::default(),
+                sources,
+                env_passed_over: None,
+                totp_secret: None,
+                is_built_in: false,
+            }
         }
 
         fn surroundings(mut self, build: impl FnOnce(FakeSurroundings) -> FakeSurroundings) -> Self {
@@ -286,6 +302,7 @@ mod tests {
                 sources: &self.sources,
                 scope: &scope,
                 folder: Path::new("playbooks"),
+                is_built_in: self.is_built_in,
                 env_passed_over: self.env_passed_over.clone(),
                 stored_as: Some(key()),
                 origins: vec![API.into()],
@@ -337,9 +354,28 @@ mod tests {
         case.surroundings(|world| world.variable("KEY_TOKYO", "x")).finds("x", "env KEY_TOKYO", &[]);
         let case =
             Case::new([env("KEY_${{ inputs.account }}"), file("~/.tool/${{ profile }}.json", Some("$.key"))]);
-        let case = case
-            .surroundings(|world| world.file("~/.tool/acme.json", r#"{"key": 440103123456789012345678}"#));
+        let case = case.surroundings(|world| {
+            world.allow_read("~/.tool").file("~/.tool/acme.json", r#"{"key": 440103123456789012345678}"#)
+        });
         case.finds("440103123456789012345678", "file ~/.tool/acme.json, $.key", &[]);
+    }
+
+    #[test]
+    fn files_out_of_reach_are_not_read() {
+        let hosts =
+            |case: Case| case.surroundings(|world| world.file("/etc/hosts", "x").file("~/.tool/acme", "y"));
+        let reason = "it is not below the playbook's folder; allow it with `--allow-read";
+        let case = hosts(Case::new([file("/etc/hosts", None), file("~/.tool/${{ profile }}", None)]));
+        case.misses([
+            &format!("file /etc/hosts: {reason} /etc`"),
+            &format!("file ~/.tool/acme: {reason} ~/.tool`"),
+        ]);
+        let built_in = Case { is_built_in: true, ..hosts(Case::new([file("~/.tool/${{ profile }}", None)])) };
+        built_in.finds("y", "file ~/.tool/acme", &[]);
+        let unset = Case::new([file("$CREDENTIALS_DIRECTORY/key", None)]);
+        unset.misses([
+            "file $CREDENTIALS_DIRECTORY/key: CREDENTIALS_DIRECTORY is not set: systemd gave no credentials",
+        ]);
     }
 
     #[test]
@@ -390,27 +426,30 @@ mod tests {
             env("UNSET"),
             env("${{ inputs.none }}"),
             SourceKind::Stored,
-            file("/none", None),
-            file("/empty", None),
-            file("/list.json", Some("$.a")),
-            file("/list.json", Some("$.b")),
-            file("/text", Some("$.a")),
+            file("none", None),
+            file("empty", None),
+            file("list.json", Some("$.a")),
+            file("list.json", Some("$.b")),
+            file("text", Some("$.a")),
             SourceKind::Value(template("")),
             totp("mfa_secret"),
             SourceKind::Prompt(None),
         ]);
         let case = case.store(FakeStore::failing(StoreError::Locked)).surroundings(|world| {
-            world.file("/empty", "\n").file("/list.json", r#"{"a": [1]}"#).file("/text", "hunter2")
+            world
+                .file("playbooks/empty", "\n")
+                .file("playbooks/list.json", r#"{"a": [1]}"#)
+                .file("playbooks/text", "hunter2")
         });
         case.misses([
             "env UNSET: not set",
             "env ${{ inputs.none }}: yields nothing",
             "keychain, runner/emnify acme/password: the keychain is locked",
-            "file /none: no such file",
-            "file /empty: empty",
-            "file /list.json, $.a: neither text nor a number is there",
-            "file /list.json, $.b: nothing is there",
-            "file /text, $.a: not JSON at line 1 column 1",
+            "file none: no such file",
+            "file empty: empty",
+            "file list.json, $.a: neither text nor a number is there",
+            "file list.json, $.b: nothing is there",
+            "file text, $.a: not JSON at line 1 column 1",
             "value: yields nothing",
             "totp mfa_secret: there is no mfa_secret",
             "prompt: no terminal to ask at",

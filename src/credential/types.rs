@@ -19,6 +19,8 @@ pub struct Chain<'a> {
     pub scope: &'a Scope,
     /// The folder that relative paths of files count from: the playbook's.
     pub folder: &'a Path,
+    /// A built-in definition wrote the sources: they may name any file.
+    pub is_built_in: bool,
     /// Why `env` sources are passed over, when a profile was named: `passed over, for the profile acme was named`.
     /// `None`: they are asked.
     pub env_passed_over: Option<String>,

@@ -147,7 +147,7 @@ pub enum SourceKind {
     Stored,
     /// A file, or one value of a JSON file.
     File {
-        /// The file; `~/` is the home folder.
+        /// The file; `~/` is the home folder, `$CREDENTIALS_DIRECTORY/` that of systemd's credentials.
         path: Template,
         /// Where in the file's JSON the value is; `None` = the whole file.
         value: Option<JsonPath>,
@@ -168,7 +168,8 @@ keys! {
         optional {
             /// The name of an environment variable.
             "env" => env: Option<Template>;
-            /// A file.
+            /// A file below the playbook's folder, `/run/secrets/NAME`, `$CREDENTIALS_DIRECTORY/NAME`, or one that
+            /// `--allow-read` allows.
             "file" => file: Option<Template>;
             /// With `file`: the value's path in the file's JSON.
             "path" => path: Option<JsonPath>;

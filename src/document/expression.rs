@@ -4,6 +4,7 @@ use super::lower::{FromNode, Lower};
 use super::named::refuse_template_key;
 use super::scalar::schema;
 use super::yaml::{Content, Node, ScalarKind};
+use crate::port::CREDENTIALS_PREFIX;
 use crate::source::{Code, Diagnostic, Span, Spanned, Text};
 use crate::template::{Condition, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -29,7 +30,8 @@ schema!(Template, "Template", {
 fn template(text: &Text, lower: &mut Lower<'_>) -> Option<Template> {
     // The name of an environment variable is checked as such.
     if lower.key() != Some("env") {
-        report_foreign_forms(text, lower);
+        let is_file = lower.key() == Some("file");
+        report_foreign_forms(text, is_file, lower);
     }
     match Template::parse(text) {
         Ok(template) => Some(template),
@@ -41,7 +43,7 @@ fn template(text: &Text, lower: &mut Lower<'_>) -> Option<Template> {
 }
 
 /// `{{ x }}`, `${X}` and `$X` are what other tools write; here they would be sent as they stand. So would a path.
-fn report_foreign_forms(text: &Text, lower: &mut Lower<'_>) {
+fn report_foreign_forms(text: &Text, is_file: bool, lower: &mut Lower<'_>) {
     let value = &text.value;
     if value.starts_with("$.") || value.starts_with("$[") {
         let message = "a path is not read here: it is sent as it stands";
@@ -51,7 +53,7 @@ fn report_foreign_forms(text: &Text, lower: &mut Lower<'_>) {
         );
         return;
     }
-    let mut at = 0;
+    let mut at = if is_file && value.starts_with(CREDENTIALS_PREFIX) { CREDENTIALS_PREFIX.len() } else { 0 };
     while let Some(found) = value[at..].find(['$', '{']).map(|offset| at + offset) {
         let rest = &value[found..];
         if rest.starts_with("$${{") {

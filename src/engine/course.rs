@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 /// What has happened in a run so far, as far as its verdict goes.
 #[derive(Default)]
 pub struct Course {
+    /// Each once, in the order of appearance.
     causes: RefCell<Vec<Cause>>,
     failures: RefCell<Vec<Failure>>,
     /// Of how many steps nobody knows whether they were done.
@@ -18,7 +19,9 @@ pub struct Course {
 impl Course {
     /// Takes a cause of failure up.
     pub fn fail(&self, cause: Cause) {
-        self.causes.borrow_mut().push(cause);
+        if !self.has_failed_for(cause) {
+            self.causes.borrow_mut().push(cause);
+        }
     }
 
     /// Takes a failure up that belongs to no step.

@@ -15,6 +15,7 @@ use crate::document::{Literal, Tree};
 use crate::exchange::{Answer, Parts, RenderError, Rendered, Value, render};
 use crate::model::exit::Cause;
 use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep};
+use crate::port::Reach;
 use crate::template::{Data, Moment, Scope, SharedJson};
 use serde_json::{Value as Json, json};
 use std::cell::Cell;
@@ -149,7 +150,7 @@ impl<'a> Engine<'a> {
             cookies: &request.cookies,
             body: &request.body,
             scope: scopes.of(request.scope),
-            folder: &self.plan.folder,
+            reach: Reach { surroundings: &*self.world.surroundings, folder: &self.plan.folder },
             timeout: request.timeout,
         };
         render(&parts, self.events.redactor())

@@ -57,11 +57,11 @@ pub async fn run(
     });
     let verdict = match prepare(&plan, sources, options, world, events, run_id).await {
         Ok(engine) => engine.run().await,
-        Err(failures) => Verdict {
-            causes: failures.iter().map(|failure| failure.cause).collect(),
-            is_safe_to_rerun: true,
-            failures,
-        },
+        Err(failures) => {
+            let course = Course::default();
+            failures.into_iter().for_each(|failure| course.fail_without_step(failure));
+            course.verdict()
+        }
     };
     events.emit(EventKind::RunFinished { verdict: verdict.clone() });
     verdict

@@ -40,6 +40,7 @@ pub fn chain<'c>(secret: &'c PlannedSecret, folder: &'c Path, scope: &'c Scope) 
         sources: &secret.sources,
         scope,
         folder,
+        is_built_in: false,
         env_passed_over: None,
         stored_as: Some(StoreKey::secret(&secret.name)),
         origins: Vec::new(),

@@ -248,7 +248,7 @@ pub struct Failure {
 /// The end of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
-    /// What ended or marred it, in the order of appearance; empty when all is well.
+    /// What ended or marred it, each kind once, in the order of appearance; empty when all is well.
     pub causes: Vec<Cause>,
     /// Whether running it again does nothing twice.
     pub is_safe_to_rerun: bool,

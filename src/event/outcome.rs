@@ -31,7 +31,7 @@ pub struct RunReport {
     pub took_ms: f64,
     /// The exit code; 0 when all is well.
     pub exit_code: i32,
-    /// What ended or marred the run, in the order of appearance; empty when all is well.
+    /// What ended or marred the run, each kind once, in the order of appearance; empty when all is well.
     pub causes: Vec<Cause>,
     /// Whether running it again does nothing twice.
     pub safe_to_rerun: bool,

@@ -6,10 +6,10 @@ use super::shown::{Evaluation, RenderError, Shown};
 use crate::document::{Named, Part, Tree};
 use crate::model::redaction::Redactor;
 use crate::plan::{PlannedBody, PlannedPath};
-use crate::port::BodyPart;
+use crate::port::{BodyPart, OutOfReach, Reach};
 use crate::template::{Evaluated, Scope, Template, json_to_text};
 use http::{HeaderName, Method};
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
@@ -32,8 +32,8 @@ pub struct Parts<'a> {
     pub body: &'a PlannedBody,
     /// The names that path, query, cookies and body see.
     pub scope: &'a Scope,
-    /// The folder that paths of files count from.
-    pub folder: &'a Path,
+    /// The files that it may send.
+    pub reach: Reach<'a>,
     /// How long the whole exchange may take.
     pub timeout: Duration,
 }
@@ -217,18 +217,23 @@ fn media_type(
     }
 }
 
-/// A file below the playbook's folder.
+/// A file that the playbook may read.
 fn file(
     template: &Template,
     parts: &Parts<'_>,
     evaluation: &mut Evaluation<'_>,
 ) -> Result<PathBuf, RenderError> {
     let text = evaluation.text(template, parts.scope)?.unwrap_or_else(|| Shown::plain(""));
-    let path = Path::new(&text.value);
-    let is_inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    match is_inside && !text.value.is_empty() {
-        true => Ok(parts.folder.join(path)),
-        false => Err(RenderError::value(template.span(), "a file is read only below the playbook's folder")),
+    let fail = |reason: String| RenderError::value(template.span(), reason);
+    match text.value.as_str() {
+        "" => Err(fail("a file needs a name".to_owned())),
+        path => parts.reach.locate(path).map_err(|error| match error {
+            // What may have come from an answer is not quoted.
+            OutOfReach::NotAllowed { .. } => fail(
+                "the file is not below the playbook's folder, nor where `--allow-read` allows it".to_owned(),
+            ),
+            other => fail(format!("the file cannot be found: {other}")),
+        }),
     }
 }
 
@@ -237,10 +242,12 @@ mod tests {
     use super::*;
     use crate::document::lower::{FromNode, Lower};
     use crate::document::{RequestKeys, Send, parse};
+    use crate::port::fake::FakeSurroundings;
     use crate::port::{Body, Request};
     use crate::source::{Diagnostics, SourceMap};
     use crate::template::{Data, Moment};
     use serde_json::json;
+    use std::path::Path;
     use std::sync::Arc;
 
     const BASE: &str = "https://api.example.com/v1/";
@@ -299,7 +306,7 @@ mod tests {
             cookies: &keys.cookies,
             body: &body,
             scope: &scope,
-            folder: Path::new("/playbooks"),
+            reach: Reach { surroundings: &FakeSurroundings::default(), folder: Path::new("/playbooks") },
             timeout: Duration::from_secs(30),
         };
         render(&parts, &redactor).map(|rendered| (rendered, redactor))
@@ -413,9 +420,10 @@ mod tests {
             _ => panic!("no file"),
         };
         assert_eq!(file("{ put: /x, file: images/a.bin }"), Path::new("/playbooks/images/a.bin"));
-        for path in ["/etc/passwd", "../x", "a/../../x", "\"${{ inputs.dots }}\"", "\"\""] {
-            assert!(mistake(&format!("{{ put: /x, file: {path} }}")).contains("below"), "{path}");
+        for path in ["/etc/passwd", "../x", "a/../../x", "\"${{ inputs.dots }}\""] {
+            assert!(mistake(&format!("{{ put: /x, file: {path} }}")).contains("not below"), "{path}");
         }
+        assert!(mistake("{ put: /x, file: \"\" }").contains("a name"));
     }
 
     #[test]

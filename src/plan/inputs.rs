@@ -1,7 +1,7 @@
 //! The values of a playbook's inputs: flag before environment before default.
 
 use super::check::{convert, describe_type, violation};
-use super::types::{Plan, PlannedInput};
+use super::types::{Plan, PlannedInput, PlannedProvider};
 use crate::document::ValueKeys;
 use crate::document::declared_type;
 use crate::port::{Surroundings, VariableOrigin};
@@ -70,6 +70,19 @@ fn variable_of(name: &str) -> String {
     format!("RUNNER_INPUT_{}", name.to_ascii_uppercase())
 }
 
+/// As [`resolve_inputs`], for those who need one provider only: an input that it does not read may be missing.
+///
+/// # Errors
+/// As [`resolve_inputs`].
+pub fn resolve_inputs_of(
+    plan: &Plan,
+    provider: &PlannedProvider,
+    given: &[(String, String)],
+    surroundings: &dyn Surroundings,
+) -> Result<Map<String, Value>, Vec<InputMistake>> {
+    resolve(plan, given, surroundings, &|name| provider.reads_input(name))
+}
+
 /// Finds the value of every input. Of a flag that is given twice the last one counts.
 ///
 /// # Errors
@@ -78,6 +91,15 @@ pub fn resolve_inputs(
     plan: &Plan,
     given: &[(String, String)],
     surroundings: &dyn Surroundings,
+) -> Result<Map<String, Value>, Vec<InputMistake>> {
+    resolve(plan, given, surroundings, &|_| true)
+}
+
+fn resolve(
+    plan: &Plan,
+    given: &[(String, String)],
+    surroundings: &dyn Surroundings,
+    is_needed: &dyn Fn(&str) -> bool,
 ) -> Result<Map<String, Value>, Vec<InputMistake>> {
     let known = || plan.inputs.iter().map(|input| input.name.as_str());
     let unknown = given.iter().filter(|(name, _)| known().all(|input| input != name));
@@ -94,6 +116,7 @@ pub fn resolve_inputs(
             Ok(value) => {
                 values.insert(input.name.clone(), value);
             }
+            Err(InputMistake::Missing { name, .. }) if !is_needed(&name) => {}
             Err(mistake) => mistakes.push(mistake),
         }
     }

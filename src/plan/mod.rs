@@ -10,5 +10,5 @@ mod types;
 
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use check::{Checked, FileKind, Options, check_file, check_text};
-pub use inputs::{InputMistake, check_value, read_value, resolve_inputs};
+pub use inputs::{InputMistake, check_value, read_value, resolve_inputs, resolve_inputs_of};
 pub use types::*;

@@ -3,7 +3,7 @@
 use crate::document::JsonPath;
 use crate::document::{
     AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, SaveFormat, Source,
-    StatusSet, Tree, ValueKeys,
+    SourceKind, StatusSet, Tree, ValueKeys,
 };
 use crate::source::Span;
 use crate::template::{Condition, Template};
@@ -121,6 +121,56 @@ pub struct PlannedProvider {
     pub needs_session: bool,
     /// Where it is written in the playbook.
     pub span: Span,
+}
+
+impl PlannedProvider {
+    /// Whether it is what its built-in definition says: the playbook says nothing about how one signs in.
+    pub fn is_as_built_in(&self) -> bool {
+        let is_moved = |address: &Address| matches!(address, Address::Playbook(_));
+        self.is_built_in
+            && self.name == self.definition
+            && !is_moved(&self.base_url)
+            && !is_moved(&self.auth_base_url)
+            && self.profile.is_none()
+            && self.method.is_none()
+            && self.settings.iter().all(|setting| setting.value.is_none())
+            && self.credentials.iter().all(|credential| !credential.is_chain_of_playbook)
+    }
+
+    /// Whether what the playbook says about it, or one of its sources, reads an input.
+    pub fn reads_input(&self, name: &str) -> bool {
+        let addresses =
+            [&self.base_url, &self.auth_base_url].into_iter().filter_map(|address| match address {
+                Address::Playbook(template) => Some(template),
+                Address::Definition(_) | Address::Override(_) => None,
+            });
+        let values =
+            self.settings.iter().filter_map(|setting| setting.value.as_ref()).flat_map(Tree::templates);
+        let of_settings = self.settings.iter().flat_map(|setting| &setting.sources);
+        let of_credentials = self.credentials.iter().flat_map(|credential| &credential.sources);
+        let sources =
+            of_settings.chain(of_credentials).chain(&self.profile_sources).filter_map(|source| match &source
+                .kind
+            {
+                SourceKind::Env(text) | SourceKind::File { path: text, .. } | SourceKind::Value(text) => {
+                    Some(text)
+                }
+                SourceKind::Prompt(text) => text.as_ref(),
+                SourceKind::Stored | SourceKind::Totp(_) => None,
+            });
+        let templates = addresses.chain(&self.profile).chain(values).chain(sources);
+        let mut references = templates.flat_map(Template::expressions).flat_map(|it| it.references());
+        references.any(|it| it.name(0) == Some("inputs") && it.name(1).is_none_or(|read| read == name))
+    }
+
+    /// Whether a method makes use of a credential: one of its requests names it, or a code that one of them names is
+    /// computed from it.
+    pub fn takes(&self, method: &PlannedMethod, credential: &str) -> bool {
+        let is_behind =
+            |source: &Source| matches!(&source.kind, SourceKind::Totp(secret) if secret.value == credential);
+        let mut used = self.credentials.iter().filter(|known| method.used.contains(&known.name));
+        used.any(|known| known.name == credential || known.sources.iter().any(is_behind))
+    }
 }
 
 /// An address: written in the definition, or given by the playbook or command line instead.

@@ -20,10 +20,26 @@ pub trait Surroundings {
     /// The value of an environment variable, the process's own before `.env`. Empty ones are missing.
     fn variable(&self, name: &str) -> Option<(String, VariableOrigin)>;
 
-    /// The text of a file. A relative path counts from the folder where `runner` was started; `~/` at the beginning is the
-    /// home folder.
+    /// The text of a file. A relative path counts from the folder where `runner` was started. Paths that stand in a playbook
+    /// pass [`Reach`](super::Reach) first.
     ///
     /// # Errors
     /// As the operating system says; also for files that are no regular files, no UTF-8 or larger than 64 MB.
     fn read_text(&self, path: &Path) -> io::Result<String>;
+
+    /// The same path, absolute, without links and dots. What is not there yet keeps its name.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// The user's home folder.
+    fn home(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// The folders, besides its own, in which the user lets a playbook read.
+    fn readable_folders(&self) -> &[PathBuf] {
+        &[]
+    }
 }

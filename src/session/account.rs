@@ -63,6 +63,17 @@ impl Account {
         &self.plan.folder
     }
 
+    /// The command that asks for the credentials of the account and keeps them.
+    pub(super) fn login_command(&self) -> String {
+        let provider = self.provider();
+        let playbook = match provider.is_as_built_in() {
+            true => String::new(),
+            false => format!(" --playbook {}", self.plan.file),
+        };
+        let profile = provider.profile_override.as_ref().map(|profile| format!(" --profile {profile}"));
+        format!("runner login {}{playbook}{}", provider.name, profile.unwrap_or_default())
+    }
+
     /// What templates of the definition see before there is a session.
     pub(super) fn scope(&self, moment: &Moment) -> Scope {
         definition_scope(moment, self.settings.clone(), &self.profile)
@@ -81,12 +92,8 @@ impl Account {
         let provider = plan.provider(index);
         let moment = moment(world);
         let playbook = Scope::new(&moment).with("inputs", (*inputs).clone());
-        let named = named_profile(provider, &playbook).map_err(|reason| vec![reason])?;
-        let profile = match &named {
-            Some(named) => named.clone(),
-            None => default_profile(provider, plan, world, &playbook).await,
-        };
-        check_profile(&profile).map_err(|reason| vec![reason])?;
+        let profile = profile(provider, &plan.folder, world, &playbook).await;
+        let (profile, is_profile_named) = profile.map_err(|reason| vec![reason])?;
         let sources = playbook.clone().with("profile", Value::from(profile.as_str()));
         let places = Places {
             world,
@@ -95,6 +102,7 @@ impl Account {
             playbook: &playbook,
             sources: &sources,
             folder: &plan.folder,
+            is_built_in: provider.is_built_in,
         };
         let settings = settings(provider, &places).await?;
         let definition = definition_scope(&moment, settings.clone(), &profile);
@@ -108,7 +116,7 @@ impl Account {
                 scope: sources,
                 folder: plan.folder.clone(),
                 profile: profile.clone(),
-                is_profile_named: named.is_some(),
+                is_profile_named,
                 origins: realm.origins().iter().map(Origin::to_string).collect(),
                 is_preview: *is_preview,
             },
@@ -129,6 +137,37 @@ fn definition_scope(moment: &Moment, settings: Data, profile: &str) -> Scope {
     Scope::new(moment).with("settings", settings).with("profile", Value::from(profile))
 }
 
+/// The profile under which the store keeps the credentials of a provider; the rest need not be there.
+///
+/// # Errors
+/// A sentence on what is wrong with its name.
+pub async fn profile_of(
+    plan: &Plan,
+    index: ProviderIndex,
+    inputs: &Data,
+    world: &World,
+) -> Result<String, String> {
+    let scope = Scope::new(&moment(world)).with("inputs", inputs.clone());
+    profile(plan.provider(index), &plan.folder, world, &scope).await.map(|(profile, _)| profile)
+}
+
+/// The profile, and whether somebody named it.
+async fn profile(
+    provider: &PlannedProvider,
+    folder: &Path,
+    world: &World,
+    playbook: &Scope,
+) -> Result<(String, bool), String> {
+    let named = named_profile(provider, playbook)?;
+    let is_named = named.is_some();
+    let profile = match named {
+        Some(named) => named,
+        None => default_profile(provider, folder, world, playbook).await,
+    };
+    check_profile(&profile)?;
+    Ok((profile, is_named))
+}
+
 /// The profile that the command line or the playbook names.
 fn named_profile(provider: &PlannedProvider, playbook: &Scope) -> Result<Option<String>, String> {
     if let Some(flag) = &provider.profile_override {
@@ -141,13 +180,14 @@ fn named_profile(provider: &PlannedProvider, playbook: &Scope) -> Result<Option<
 }
 
 /// The profile when nobody names one: what the definition's sources say, else `default`.
-async fn default_profile(provider: &PlannedProvider, plan: &Plan, world: &World, scope: &Scope) -> String {
+async fn default_profile(provider: &PlannedProvider, folder: &Path, world: &World, scope: &Scope) -> String {
     let chain = Chain {
         name: format!("profile of {}", provider.name),
         question: String::new(),
         sources: &provider.profile_sources,
         scope,
-        folder: &plan.folder,
+        folder,
+        is_built_in: provider.is_built_in,
         env_passed_over: None,
         stored_as: None,
         origins: Vec::new(),

@@ -7,7 +7,7 @@ use crate::plan::{PlannedMethod, PlannedProvider};
 
 /// Chooses a method by its place in the list: the one that is `wanted`; else the first whose credentials all are there;
 /// else the first that lacks only what a person can say; else the one that comes nearest. Credentials that a step gives
-/// count as there. `None`: the provider has no such method.
+/// count as there, and a method that has no use for them is not meant. `None`: the provider has no such method.
 pub async fn choose(
     provider: &PlannedProvider,
     wanted: Option<&str>,
@@ -15,13 +15,54 @@ pub async fn choose(
     wallet: &Wallet,
     events: &Events,
 ) -> Option<usize> {
-    match wanted.or(provider.method.as_deref()) {
-        Some(name) => provider.methods.iter().position(|method| method.name == name),
-        None => {
-            let possible = first_possible(provider, given, wallet, events).await;
-            possible.or((!provider.methods.is_empty()).then_some(0))
+    let chosen = match wanted.or(provider.method.as_deref()) {
+        Some(name) => return provider.methods.iter().position(|method| method.name == name),
+        None => first_possible(provider, given, wallet, events).await,
+    };
+    chosen.or_else(|| candidates(provider, given).map(|(index, _)| index).next())
+}
+
+/// The methods, other than the chosen one, by which one could sign in as well, each with where what it lacks could be:
+/// `or sign in with method application_token: env EMNIFY_APPLICATION_TOKEN`. None where somebody named the method.
+pub async fn other_ways(
+    provider: &PlannedProvider,
+    wanted: Option<&str>,
+    given: &[String],
+    chosen: usize,
+    wallet: &Wallet,
+) -> Vec<String> {
+    let mut ways = Vec::new();
+    if wanted.or(provider.method.as_deref()).is_some() {
+        return ways;
+    }
+    for (_, method) in candidates(provider, given).filter(|(index, _)| *index != chosen) {
+        let mut places = Vec::new();
+        for name in lacking(method, given, wallet).await {
+            places.push(wallet.place_for(name).await);
+        }
+        ways.push(format!("or sign in with method {}: {}", method.name, places.join(" and ")));
+    }
+    ways
+}
+
+/// The methods that make use of all that a step gives, each with its place in the list.
+fn candidates<'p>(
+    provider: &'p PlannedProvider,
+    given: &[String],
+) -> impl Iterator<Item = (usize, &'p PlannedMethod)> {
+    let takes = move |method: &PlannedMethod| given.iter().all(|name| provider.takes(method, name));
+    provider.methods.iter().enumerate().filter(move |(_, method)| takes(method))
+}
+
+/// What a method needs, and neither a step gives nor a source has that nobody is asked for.
+async fn lacking<'m>(method: &'m PlannedMethod, given: &[String], wallet: &Wallet) -> Vec<&'m String> {
+    let mut lacking = Vec::new();
+    for name in method.required.iter().filter(|name| !given.contains(name)) {
+        if !matches!(wallet.peek(name).await, Looked::Found(_)) {
+            lacking.push(name);
         }
     }
+    lacking
 }
 
 /// Looks up all that a method needs and that is not fetched at each use, asking a person where that is a source. Returns
@@ -49,13 +90,8 @@ async fn first_possible(
     let mut with_person = None;
     let mut halves = Vec::new();
     let mut complete = None;
-    for (index, method) in provider.methods.iter().enumerate() {
-        let mut lacking = Vec::new();
-        for name in method.required.iter().filter(|name| !given.contains(name)) {
-            if !matches!(wallet.peek(name).await, Looked::Found(_)) {
-                lacking.push(name);
-            }
-        }
+    for (index, method) in candidates(provider, given) {
+        let lacking = lacking(method, given, wallet).await;
         if lacking.is_empty() {
             complete = Some(index);
             break;

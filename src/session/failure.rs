@@ -90,7 +90,7 @@ pub fn missing(missing: &Missing, account: &Account, events: &Events) -> Failure
         false => format!("no source has {}", missing.name),
     };
     let advice = match name.is_some_and(|name| account.wallet.may_be_stored(name)) {
-        true => format!("set it in one of these, or keep it once with `runner login {provider}`"),
+        true => format!("set it in one of these, or keep it once with `{}`", account.login_command()),
         false if is_code => "run it at a terminal, where it can be asked for".to_owned(),
         false => "set it in one of these".to_owned(),
     };
@@ -109,11 +109,10 @@ pub fn no_method(wanted: Option<&str>, account: &Account, events: &Events) -> Fa
 
 /// A new value of a credential that the store did not take.
 pub fn unkept(credential: &str, error: &StoreError, account: &Account, events: &Events) -> Failure {
-    let provider = &account.provider().name;
     let name = account.wallet.public_name(credential);
     Draft::new(Cause::Machine, format!("the new value of {name} could not be kept: {error}"))
         .notes(["the old one may not work any more".to_owned()])
-        .advice(format!("see to the store, then sign in anew with `runner login {provider}`"))
+        .advice(format!("see to the store, then sign in anew with `{}`", account.login_command()))
         .finish(events)
 }
 
@@ -179,7 +178,8 @@ impl Visit<'_> {
             if let Some(place) = self.place_of(credential) {
                 draft = draft.notes([format!("{credential} came from {place}")]);
                 let may_be_stored = self.account.wallet.may_be_stored(credential);
-                advice = advice.or_else(|| Some(correction(&place, name, may_be_stored)));
+                advice =
+                    advice.or_else(|| Some(correction(&place, &self.account.login_command(), may_be_stored)));
             }
         }
         draft = draft.notes(self.hint(&said, answer.status));
@@ -266,12 +266,12 @@ fn said_in_words(said: &Said) -> Option<String> {
     }
 }
 
-fn correction(place: &FoundIn, provider: &str, may_be_stored: bool) -> String {
+fn correction(place: &FoundIn, login: &str, may_be_stored: bool) -> String {
     match place {
         FoundIn::Env { .. } | FoundIn::File { .. } if may_be_stored => {
-            format!("correct it there, or keep it once with `runner login {provider}`")
+            format!("correct it there, or keep it once with `{login}`")
         }
-        FoundIn::Stored { .. } => format!("keep the right one with `runner login {provider}`"),
+        FoundIn::Stored { .. } => format!("keep the right one with `{login}`"),
         FoundIn::Prompt => "run it again and type it anew".to_owned(),
         _ => "correct it there".to_owned(),
     }

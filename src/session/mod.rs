@@ -18,7 +18,7 @@ mod values;
 mod visit;
 mod wallet;
 
-pub use account::Account;
+pub use account::{Account, profile_of};
 pub use failure::SignInFailure;
 pub use freshness::{Freshness, Life};
 pub use needs::{PlannedLogin, planned_logins};

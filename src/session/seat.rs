@@ -1,6 +1,6 @@
 //! The place of one provider's session, and what is kept there.
 
-use super::choice::{choose, look_up_all};
+use super::choice::{choose, look_up_all, other_ways};
 use super::failure;
 use super::freshness::Life;
 use super::values::SessionValues;
@@ -111,12 +111,12 @@ impl Seat {
             return Err(vec![failure::no_method(wanted, &self.account, events)]);
         };
         let missing = look_up_all(self.method(method), given, wallet).await;
-        match missing.is_empty() {
-            true => Ok(method),
-            false => {
-                Err(missing.iter().map(|missing| failure::missing(missing, &self.account, events)).collect())
-            }
-        }
+        let mut failures: Vec<Failure> =
+            missing.iter().map(|missing| failure::missing(missing, &self.account, events)).collect();
+        let Some(first) = failures.first_mut() else { return Ok(method) };
+        let ways = other_ways(provider, wanted, given, method, wallet).await;
+        first.notes.extend(ways.iter().map(|way| events.clean(way)));
+        Err(failures)
     }
 
     /// The credentials that a login would use. Those that it may do without are in it only if they are there.

@@ -23,6 +23,8 @@ pub struct Places<'a> {
     pub sources: &'a Scope,
     /// The folder that paths of files count from.
     pub folder: &'a Path,
+    /// A built-in definition declares the settings.
+    pub is_built_in: bool,
 }
 
 /// Finds the value of a setting.
@@ -48,6 +50,7 @@ pub async fn setting(setting: &PlannedSetting, places: &Places<'_>) -> Result<Va
         sources: &setting.sources,
         scope: places.sources,
         folder: places.folder,
+        is_built_in: places.is_built_in,
         env_passed_over: None,
         stored_as: None,
         origins: Vec::new(),

@@ -10,6 +10,7 @@ use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME};
 use crate::exchange::{Answer, Exchange, Parts, RenderError, Rendered, SendError, Sending, render};
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
+use crate::port::Reach;
 use crate::template::{Data, EvaluationError, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
@@ -171,7 +172,10 @@ impl Visit<'_> {
             cookies: &keys.cookies,
             body: &body,
             scope,
-            folder: self.account.folder(),
+            reach: Reach {
+                surroundings: &*self.exchange.world().surroundings,
+                folder: self.account.folder(),
+            },
             timeout: TIMEOUT,
         };
         let redactor = self.exchange.events().redactor();

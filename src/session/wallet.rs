@@ -33,6 +33,8 @@ pub struct Wallet {
     events: Events,
     /// The provider's name.
     provider: String,
+    /// Its definition is built in.
+    is_built_in: bool,
     credentials: Vec<CredentialKeys>,
     /// What templates in sources see.
     scope: Scope,
@@ -96,6 +98,7 @@ impl Wallet {
             world,
             events,
             provider: provider.name.clone(),
+            is_built_in: provider.is_built_in,
             credentials: provider.credentials.iter().map(keys).collect(),
             scope,
             folder,
@@ -141,6 +144,21 @@ impl Wallet {
             true => self.search(name, true, given).await,
             false => self.get(name).await,
         }
+    }
+
+    /// Where a credential that is missing could be put: the first of its sources that counts.
+    pub async fn place_for(&self, name: &str) -> String {
+        let passed_over = self.passed_over();
+        match self.peek(name).await {
+            Looked::Missing(missing) => missing.tried.into_iter().find(|tried| tried.reason != passed_over),
+            Looked::Found(_) | Looked::WouldAsk => None,
+        }
+        .map_or_else(|| self.public_name(name), |tried| tried.source)
+    }
+
+    /// Why the environment does not count.
+    fn passed_over(&self) -> String {
+        format!("passed over, for the profile {} was named", self.profile)
     }
 
     /// Whether a person is among the sources of a credential.
@@ -265,14 +283,15 @@ impl Wallet {
         let sources: Vec<Source> =
             keys.sources.iter().filter(|source| asks || !is_prompt(source)).cloned().collect();
         let totp = self.totp_secrets(&sources, given).await;
-        let why = || format!("passed over, for the profile {} was named", self.profile);
         let chain = Chain {
             name: self.public_name(name),
             question: keys.question.clone(),
             sources: &sources,
             scope: &self.scope,
             folder: &self.folder,
-            env_passed_over: (self.is_profile_named && !keys.is_chain_of_playbook).then(why),
+            is_built_in: self.is_built_in && !keys.is_chain_of_playbook,
+            env_passed_over: (self.is_profile_named && !keys.is_chain_of_playbook)
+                .then(|| self.passed_over()),
             stored_as: Some(StoreKey::credential(&self.provider, &self.profile, name)),
             origins: self.origins.clone(),
             is_secret: keys.is_secret,

@@ -12,6 +12,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 pub struct SystemSurroundings {
     home: Option<PathBuf>,
     dotenv: Option<Dotenv>,
+    readable: Vec<PathBuf>,
 }
 
 impl SystemSurroundings {
@@ -26,27 +27,23 @@ impl SystemSurroundings {
             let source = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
             return Err(DotenvError::Unreadable { path: path.to_owned(), source });
         }
-        Ok(Self { home: env::home_dir(), dotenv })
+        Ok(Self { home: env::home_dir(), dotenv, readable: Vec::new() })
     }
 
     /// Surroundings without any `.env` file.
     pub fn without_env_file() -> Self {
-        Self { home: env::home_dir(), dotenv: None }
+        Self { home: env::home_dir(), dotenv: None, readable: Vec::new() }
+    }
+
+    /// The same, with folders in which playbooks may read.
+    #[must_use]
+    pub fn allow_read(self, folders: &[PathBuf]) -> Self {
+        Self { readable: folders.to_owned(), ..self }
     }
 
     /// What the user should know about the `.env` file.
     pub fn warnings(&self) -> &[String] {
         self.dotenv.as_ref().map_or(&[], |dotenv| &dotenv.warnings)
-    }
-
-    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
-        match path.strip_prefix("~") {
-            Ok(rest) => {
-                let home = self.home.as_ref().ok_or_else(|| io::Error::other("there is no home folder"))?;
-                Ok(home.join(rest))
-            }
-            Err(_) => Ok(path.to_owned()),
-        }
     }
 }
 
@@ -63,7 +60,25 @@ impl Surroundings for SystemSurroundings {
     }
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
-        read_capped(open_regular(&self.resolve(path)?)?)
+        read_capped(open_regular(path)?)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        match (fs::canonicalize(path), path.parent(), path.file_name()) {
+            (Err(error), Some(folder), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(self.canonical(folder)?.join(name))
+            }
+            (found, ..) => found,
+        }
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.home.clone()
+    }
+
+    fn readable_folders(&self) -> &[PathBuf] {
+        &self.readable
     }
 }
 
@@ -149,12 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn a_tilde_is_the_home_folder() {
-        let mut surroundings = SystemSurroundings::new(folder().path(), None).unwrap();
-        surroundings.home = Some("/home/me".into());
-        for (path, resolved) in [("~/.x/y", "/home/me/.x/y"), ("~x", "~x"), ("a/~", "a/~"), ("/b", "/b")] {
-            assert_eq!(surroundings.resolve(Path::new(path)).unwrap(), Path::new(resolved));
+    fn links_are_followed_and_what_is_not_there_keeps_its_name() {
+        let folder = folder();
+        let root = fs::canonicalize(folder.path()).unwrap();
+        let surroundings = SystemSurroundings::without_env_file();
+        fs::create_dir_all(root.join("real/deep")).unwrap();
+        std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
+        for (path, real) in
+            [("link", "real"), ("link/deep/../x", "real/x"), ("link/a/b", "real/a/b"), (".", "")]
+        {
+            assert_eq!(surroundings.canonical(&root.join(path)).unwrap(), root.join(real), "{path}");
         }
+        assert!(surroundings.canonical(&root.join("none/../x")).is_err());
+        assert_eq!(surroundings.canonical(Path::new("")).unwrap(), env::current_dir().unwrap());
     }
 
     #[test]

@@ -266,6 +266,7 @@ fn a_secret_that_nobody_has_is_named_with_every_source() {
       env EMNIFY_USERNAME: not set
       keychain, runner/emnify default/username: no keychain on this machine: there is no D-Bus session
       prompt: no terminal to ask at
+      or sign in with method application_token: env EMNIFY_APPLICATION_TOKEN
       what now: set it in one of these, or keep it once with `runner login emnify`
 
     error: no source has emnify.password

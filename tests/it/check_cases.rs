@@ -7,16 +7,20 @@
 
 use crate::support::cases::{CaseSurroundings, yaml_files};
 use runner::cli::validate::{Format, validate};
+use runner::port::Surroundings;
 use runner::source::Code;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
 const FOLDER: &str = "tests/cases/check";
 
 fn output_of(case: &Path) -> String {
-    let surroundings = CaseSurroundings::of(&fs::read_to_string(case).expect("a case is readable"));
+    let text = fs::read_to_string(case).expect("a case is readable");
+    let surroundings_of =
+        |_: &Path| -> Result<Rc<dyn Surroundings>, _> { Ok(Rc::new(CaseSurroundings::of(&text))) };
     let mut out = Vec::new();
-    validate(&[case.to_owned()], Format::Human, false, &surroundings, &mut out).expect("memory takes all");
+    validate(&[case.to_owned()], Format::Human, false, &surroundings_of, &mut out).expect("memory takes all");
     String::from_utf8(out).expect("diagnostics are text")
 }
 

@@ -14,6 +14,7 @@ mod layers;
 mod oauth2;
 mod origins;
 mod own_api;
+mod own_login;
 mod prism;
 mod prompts;
 mod readme;

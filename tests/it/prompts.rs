@@ -94,7 +94,9 @@ fn nobody_is_asked_without_a_terminal() {
 #[test]
 fn a_name_that_nobody_knows() {
     let output = Runner::new().args(["login", "emnfy"]).run().exits(2);
-    assert_eq!(output.stderr, "error: no provider `emnfy` is built in\n  what now: did you mean `emnify`?\n");
+    let expected = "error: no provider `emnfy` is built in\n  what now: did you mean `emnify`; to sign in to a provider of \
+                    your own: `runner login emnfy --playbook FILE`\n";
+    assert_eq!(output.stderr, expected);
     let output = Runner::new().args(["login", "emnify", "--method", "usr"]).run().exits(2);
     let expected = "error: emnify has no method `usr`\n  what now: it has application_token, user\n";
     assert_eq!(output.stderr, expected);

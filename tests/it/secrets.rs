@@ -1,7 +1,7 @@
 //! Secrets show nowhere, whatever the server, the playbook or the environment does with them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use serde_json::json;
@@ -215,6 +215,115 @@ fn a_secret_is_one_value_of_a_json_file() {
     assert_eq!(sent, bearer());
 }
 
+/// Another folder than the playbook's, with a token in it.
+fn elsewhere(runner: Runner) -> (Runner, String) {
+    let runner = runner.home_file("keys/token", TOKEN);
+    let folder = runner.dir().parent().expect("the sandbox").join("home/keys");
+    (runner, folder.display().to_string())
+}
+
+#[test]
+fn a_file_elsewhere_is_read_only_where_that_is_allowed() {
+    let (runner, folder) = elsewhere(Runner::new());
+    let path = format!("[{{ file: {folder}/token }}]");
+    for sources in [path.as_str(), "[{ file: ~/keys/token }]", "[{ file: ../home/keys/token }]"] {
+        let (output, sent) = read_with(runner.clone(), sources);
+        let output = output.exits(2);
+        assert!(output.stderr.contains("error[file-out-of-reach]"), "{sources}: {}", output.text());
+        assert!(output.stderr.contains("allow it with `--allow-read "), "{sources}: {}", output.text());
+        assert!(sent.is_empty());
+        let validate = runner.clone().args(["validate", "case.yaml"]);
+        validate.clone().run().exits(2);
+        validate.args(["--allow-read", &folder]).run().exits(0);
+        let (output, sent) = allowed(runner.clone(), &folder, sources);
+        output.exits(0);
+        assert_eq!(sent, bearer(), "{sources}");
+    }
+}
+
+/// As [`read_with`], with a folder that is allowed.
+fn allowed(runner: Runner, folder: &str, sources: &str) -> (Output, Vec<String>) {
+    let server = ScriptedServer::replying([Reply::json(200, &json!([]))]);
+    let runner = runner.plant(TOKEN).file("case.yaml", token_from(sources));
+    let base_url = format!("api={}", server.base_url());
+    let output = runner.args(["apply", "case.yaml", "--allow-read", folder, "--base-url", &base_url]).run();
+    let sent = server.requests().iter().map(|request| request.header("authorization").to_owned()).collect();
+    (output, sent)
+}
+
+#[test]
+fn a_link_does_not_lead_out_of_the_folder() {
+    let (runner, folder) = elsewhere(Runner::new());
+    symlink(&folder, runner.dir().join("keys")).expect("the sandbox is writable");
+    let (output, sent) = read_with(runner.clone(), "[{ file: keys/token }]");
+    let output = output.exits(2);
+    assert!(output.stderr.contains("error[file-out-of-reach]"), "{}", output.text());
+    assert!(sent.is_empty());
+    let (output, _) = allowed(runner, &folder, "[{ file: keys/token }]");
+    output.exits(0);
+
+    // A link that only a template leads to shows when the secret is looked up.
+    let (runner, folder) = elsewhere(Runner::new().env("RUNNER_INPUT_NAME", "token"));
+    symlink(format!("{folder}/token"), runner.dir().join("token")).expect("the sandbox is writable");
+    let yaml = token_from("[{ file: \"${{ inputs.name }}\" }]") + "inputs: { name: { type: string } }\n";
+    let output = runner.file("case.yaml", yaml).args(["apply", "case.yaml"]).run().exits(3);
+    assert!(output.stdout.contains("file token: it is not below the playbook's folder"), "{}", output.text());
+}
+
+#[test]
+fn a_folder_that_kubernetes_mounts_is_full_of_links() {
+    let runner = Runner::new().file("mount/..2026_11_22/token", TOKEN);
+    symlink("..2026_11_22", runner.dir().join("mount/..data")).expect("the sandbox is writable");
+    symlink("..data/token", runner.dir().join("mount/token")).expect("the sandbox is writable");
+    let (output, sent) = read_with(runner, "[{ file: mount/token }]");
+    output.exits(0);
+    assert_eq!(sent, bearer());
+    let runner = Runner::new().home_file("mount/..2026_11_22/token", TOKEN);
+    let folder = runner.dir().parent().expect("the sandbox").join("home/mount");
+    symlink("..2026_11_22", folder.join("..data")).expect("the sandbox is writable");
+    symlink("..data/token", folder.join("token")).expect("the sandbox is writable");
+    let (output, sent) = allowed(runner, &folder.display().to_string(), "[{ file: ~/mount/token }]");
+    output.exits(0);
+    assert_eq!(sent, bearer());
+}
+
+#[test]
+fn what_systemd_gives_is_read() {
+    let sources = "[{ file: $CREDENTIALS_DIRECTORY/token }]";
+    let (runner, folder) = elsewhere(Runner::new());
+    let (output, sent) = read_with(runner.clone().env("CREDENTIALS_DIRECTORY", folder.as_str()), sources);
+    output.exits(0);
+    assert_eq!(sent, bearer());
+
+    let (output, _) = read_with(runner.clone(), sources);
+    let output = output.exits(3);
+    let expected = "file $CREDENTIALS_DIRECTORY/token: CREDENTIALS_DIRECTORY is not set";
+    assert!(output.stdout.contains(expected), "{}", output.text());
+
+    // A `.env` file beside a playbook from elsewhere must not open a folder.
+    let runner = runner.file(".env", format!("CREDENTIALS_DIRECTORY={folder}\n"));
+    read_with(runner, sources).0.exits(3);
+}
+
+#[test]
+fn a_body_is_read_from_below_the_folder_whatever_its_links_say() {
+    let (runner, folder) = elsewhere(Runner::new().plant(TOKEN));
+    symlink(format!("{folder}/token"), runner.dir().join("firmware.bin")).expect("the sandbox is writable");
+    for body in ["file: firmware.bin", "multipart: { image: { file: firmware.bin } }"] {
+        let server = ScriptedServer::start(|_| Reply::json(200, &json!({})));
+        let yaml = format!(
+            "version: 1\nproviders: {{ api: {{ base_url: \"{}\" }} }}\nsteps: [{{ put: /x, {body} }}]\n",
+            server.base_url()
+        );
+        let runner = runner.clone().file("case.yaml", yaml).args(["apply", "case.yaml"]);
+        let output = runner.run().exits(2);
+        assert!(output.stderr.contains("error[file-out-of-reach]"), "{}", output.text());
+        assert!(server.lines().is_empty());
+        runner.args(["--allow-read", &folder]).run().exits(0);
+        assert!(server.requests().last().expect("it was sent").body.contains(TOKEN));
+    }
+}
+
 #[test]
 fn a_secret_that_is_nowhere_is_one_error_that_names_every_source() {
     let sources = "[{ env: API_TOKEN }, { file: secrets/token }, stored, { prompt: the token of acme }]";
@@ -253,4 +362,17 @@ fn an_answer_at_the_terminal_does_not_show_however_early_it_is_typed() {
     terminal.wait_for("the tok").send(&format!("{TOKEN}\r"));
     terminal.finish().exits(0);
     assert_eq!(server.requests()[0].header("authorization"), format!("Bearer {TOKEN}"));
+}
+
+#[test]
+fn a_simulated_run_reads_no_real_secret() {
+    let yaml = "version: 1
+providers: { emnify: {} }
+secrets: { hook: { from: [{ file: secrets/hook }] } }
+steps: [{ post: /hook, provider: emnify, json: { key: \"${{ secrets.hook }}\" } }]
+";
+    let runner = Runner::new().file("secrets/hook", TOKEN).plant(TOKEN).file("case.yaml", yaml);
+    let output = runner.args(["apply", "--simulate", "case.yaml"]).run().exits(3);
+    let expected = "file secrets/hook: a simulated run reads no real secrets";
+    assert!(output.stdout.contains(expected), "{}", output.text());
 }

@@ -6,7 +6,7 @@ use crate::support::runner::Runner;
 use runner::cli::diagnostics::{Finding, write_human};
 use runner::document::{Content, Node, parse};
 use runner::plan::{FileKind, Options, check_text};
-use runner::port::{Surroundings, VariableOrigin};
+use runner::port::{Surroundings, VariableOrigin, without_dots};
 use runner::source::{Diagnostics, SourceMap};
 use std::fs;
 use std::io;
@@ -37,6 +37,10 @@ impl Surroundings for Nobody {
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
         fs::read_to_string(path)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(without_dots(path))
     }
 }
 

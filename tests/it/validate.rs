@@ -2,6 +2,8 @@
 
 use crate::support::runner::{Output, Runner};
 use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 const GOOD: &str = "version: 1\nproviders: { emnify: {} }\nsteps:\n  - call: emnify.list_sims\n";
 const BAD: &str =
@@ -24,6 +26,36 @@ fn warnings_are_said_and_forbid_nothing() {
     let output = validate(Runner::new().file("warned.yaml", WARNED), &["warned.yaml"]).exits(0);
     assert!(output.stdout.starts_with("warning[insecure]: "), "{}", output.stdout);
     assert!(output.stdout.ends_with("\n1 warning in 1 file\n"), "{}", output.stdout);
+}
+
+#[test]
+fn each_playbook_sees_the_dotenv_beside_it_as_apply_does() {
+    let store = "version: 1\nproviders: { emnify: {} }\nsteps:\n\
+                 \x20 - { store: emnify.application_token, value: \"${{ run.id }}\" }\n";
+    let room = Runner::new().file("a/p.yaml", store).file("b/p.yaml", store);
+    let room = room.file("a/.env", "EMNIFY_APPLICATION_TOKEN=geheim-4711\n").plant("geheim-4711");
+    let output = validate(room.clone(), &["a", "b"]).exits(2);
+    assert!(output.stdout.contains("error[cannot-store]"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains("--> a/p.yaml:4:21") && !output.stdout.contains("--> b/p.yaml"),
+        "{}",
+        output.stdout
+    );
+    let applied = room.clone().args(["apply", "--dry-run", "a/p.yaml"]).run().exits(2);
+    assert_eq!(applied.stderr, output.stdout);
+
+    let room = room.file("other.env", "EMNIFY_APPLICATION_TOKEN=geheim-4711\n");
+    validate(room.clone(), &["--env-file", "other.env", "b"]).exits(2);
+    let missing = validate(room, &["--env-file", "none.env", "b"]).exits(2);
+    assert!(missing.stderr.contains("failed to read none.env"), "{}", missing.stderr);
+}
+
+#[test]
+fn a_dotenv_that_others_can_read_is_said_once() {
+    let room = Runner::new().file("p/a.yaml", GOOD).file("p/b.yaml", GOOD).file("p/.env", "A=1\n");
+    fs::set_permissions(room.dir().join("p/.env"), fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let output = validate(room, &["p"]).exits(0);
+    assert_eq!(output.stderr, "warning: p/.env can be read by others; `chmod 600` it\n");
 }
 
 #[test]

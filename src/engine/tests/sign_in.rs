@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use crate::engine::{DryAction, DryLine};
+use crate::model::exit::Cause;
 use crate::port::fake::{Reply, Sent};
 use serde_json::json;
 
@@ -91,6 +92,25 @@ fn a_missing_secret_ends_the_run_before_its_first_step() {
     assert_eq!(ran.verdict.failures.len(), 1);
     let shown = format!("{:?}", ran.verdict.failures);
     assert!(shown.contains("ACME_KEY"), "{shown}");
+}
+
+#[test]
+fn two_missing_secrets_are_two_failures_and_one_cause() {
+    let credentials = "{ key: { from: [{ env: ACME_KEY }] }, user: { from: [{ env: ACME_USER }] } }";
+    let provider = PROVIDER
+        .replace("{ key: { from: [{ env: ACME_KEY }] } }", credentials)
+        .replace("'${{ credentials.key }}' }", "'${{ credentials.key }}', user: '${{ credentials.user }}' }");
+    let ran = Case::of(&format!("{provider}steps:\n  - get: /a\n")).script([]);
+    assert_eq!(ran.headlines(), ["no source has acme.key", "no source has acme.user"]);
+    assert_eq!(ran.verdict.causes, [Cause::SignIn]);
+}
+
+#[test]
+fn two_steps_that_fail_alike_are_one_cause() {
+    let steps = "steps:\n  - { get: /a, on_error: continue }\n  - get: /b\n";
+    let ran = Case::of_steps(steps).answer(|_| Reply::status(404));
+    assert_eq!(ran.steps(), ["GET /a failed", "GET /b failed"]);
+    assert_eq!(ran.verdict.causes, [Cause::Step]);
 }
 
 #[test]

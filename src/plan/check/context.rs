@@ -38,6 +38,8 @@ pub(super) struct Facts {
     pub kept_rows: BTreeSet<usize>,
     /// Providers (by index) whose session some step needs.
     pub needed_sessions: BTreeSet<usize>,
+    /// The expressions that read settings, each with the name of the setting (`None` = all of them).
+    pub read_settings: Vec<(Span, Option<String>)>,
     /// Files that are saved, each with its place.
     pub saved_files: HashMap<String, Span>,
 }

@@ -9,21 +9,29 @@ use super::request;
 use super::source::{self, Chain, ChainKind};
 use super::value::{check_declarations, check_name};
 use super::view::{Session, View};
-use crate::document::{Credential, DefinitionKeys, Named, Operation, Source, ValueKeys};
+use crate::document::{Credential, DefinitionKeys, Named, Operation, ValueKeys};
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
 
-/// Checks a definition. One that stands in a playbook has sources that see its `inputs`.
-pub(super) fn check(
-    context: &Context<'_>,
-    keys: &DefinitionKeys,
-    presets: &Presets,
-    inputs: Option<&Named<ValueKeys>>,
-) {
+/// Where a definition is written.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// In the program: its sources may name any file.
+    BuiltIn,
+    /// In a file of its own.
+    File,
+    /// In a playbook with these inputs, which its sources see.
+    Inline(&'a Named<ValueKeys>),
+}
+
+/// Checks a definition.
+pub(super) fn check(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets, origin: Origin<'_>) {
+    let inputs = if let Origin::Inline(inputs) = origin { Some(inputs) } else { None };
     let sources = View { place: Some("a source"), profile: true, inputs, ..View::default() };
-    check_settings(context, keys, &sources);
+    let is_built_in = matches!(origin, Origin::BuiltIn);
+    check_settings(context, keys, &sources, is_built_in);
     check_addresses(context, keys);
-    check_credentials(context, &keys.credentials, &sources);
+    check_credentials(context, &keys.credentials, &sources, is_built_in);
     let view = View::of_definition(keys);
     request::check_headers(context, &keys.headers, &view);
     request::check_time(context, keys.timeout.as_ref());
@@ -38,29 +46,23 @@ pub(super) fn check(
     check_operations(context, keys, presets);
 }
 
-fn check_settings(context: &Context<'_>, keys: &DefinitionKeys, sources: &View<'_>) {
+fn check_settings(context: &Context<'_>, keys: &DefinitionKeys, sources: &View<'_>, is_built_in: bool) {
     let declarations = keys.settings.iter().map(|(name, setting)| (name, &setting.value));
     check_declarations(context, declarations, "a setting");
     for (name, setting) in keys.settings.iter() {
-        check_plain_chain(context, name, ChainKind::Setting, &setting.from, setting.span, sources);
+        let chain = plain_chain(name, ChainKind::Setting, setting.span, is_built_in);
+        source::check(context, &chain, &setting.from, sources);
     }
     if let Some(profile) = &keys.profile {
         let view = View { place: Some("a source of the profile"), profile: false, ..*sources };
-        check_plain_chain(context, "profile", ChainKind::Profile, &profile.from, profile.span, &view);
+        let chain = plain_chain("profile", ChainKind::Profile, profile.span, is_built_in);
+        source::check(context, &chain, &profile.from, &view);
     }
 }
 
-fn check_plain_chain(
-    context: &Context<'_>,
-    name: &str,
-    kind: ChainKind,
-    sources: &[Source],
-    span: Span,
-    view: &View<'_>,
-) {
-    let declares = |_: &str| true;
-    let chain = Chain { name, kind, siblings: Vec::new(), declares: &declares, is_secret: false, span };
-    source::check(context, &chain, sources, view);
+/// A chain whose value is no secret.
+fn plain_chain(name: &str, kind: ChainKind, span: Span, is_built_in: bool) -> Chain<'_> {
+    Chain { name, kind, siblings: Vec::new(), declares: &|_: &str| true, is_secret: false, is_built_in, span }
 }
 
 fn check_addresses(context: &Context<'_>, keys: &DefinitionKeys) {
@@ -73,7 +75,12 @@ fn check_addresses(context: &Context<'_>, keys: &DefinitionKeys) {
 }
 
 /// Checks credentials with their sources.
-fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, view: &View<'_>) {
+fn check_credentials(
+    context: &Context<'_>,
+    credentials: &Named<Credential>,
+    view: &View<'_>,
+    is_built_in: bool,
+) {
     source::check_circles(context, credentials, |credential| &credential.from);
     for (name, credential) in credentials.iter() {
         check_name(context, name, "a credential");
@@ -83,6 +90,7 @@ fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, vie
             siblings: credentials.names().collect(),
             declares: &|name| credentials.declares(name),
             is_secret: credential.secret != Some(false),
+            is_built_in,
             span: credential.span,
         };
         source::check(context, &chain, &credential.from, view);

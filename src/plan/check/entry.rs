@@ -1,8 +1,9 @@
 //! The way in: a file or text is checked as a whole.
 
 use super::context::Context;
+use super::definition::{self, Origin};
 use super::load::{self, Documents, Main};
-use super::{definition, playbook};
+use super::playbook;
 use crate::plan::Plan;
 use crate::port::Surroundings;
 use crate::source::{Diagnostic, Severity, SourceMap};
@@ -19,6 +20,14 @@ pub struct Options {
     pub profiles: Vec<(Option<String>, String)>,
     /// The run will be simulated: no real source of secrets is asked, not even whether it has an answer.
     pub is_simulated: bool,
+}
+
+impl Options {
+    /// Nothing but a profile for all providers, if one is named.
+    pub fn of_profile(profile: Option<&str>) -> Self {
+        let profiles = profile.iter().map(|&profile| (None, profile.to_owned())).collect();
+        Self { profiles, ..Self::default() }
+    }
 }
 
 /// What a file turned out to be.
@@ -70,7 +79,8 @@ fn finish(mut documents: Documents, options: &Options, surroundings: &dyn Surrou
         Main::Playbook(_) | Main::Unreadable => FileKind::Playbook,
     };
     for loaded in &documents.definitions {
-        definition::check(&context, &loaded.keys, &documents.presets, None);
+        let origin = if loaded.is_built_in { Origin::BuiltIn } else { Origin::File };
+        definition::check(&context, &loaded.keys, &documents.presets, origin);
     }
     let plan = match &documents.main {
         Main::Playbook(playbook) => Some(playbook::plan(&context, &documents, playbook)),

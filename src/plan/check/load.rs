@@ -87,11 +87,10 @@ pub(super) fn load_text(
     if is_definition(&root) {
         let keys = loader.definition(&root).map(|definition| (definition.provider.value.0, definition.keys));
         let folder = loader.folder.clone();
-        loader.definitions.extend(keys.map(|(name, keys)| LoadedDefinition {
-            name,
-            is_built_in: false,
-            folder,
-            keys,
+        loader.definitions.extend(keys.map(|(name, keys)| {
+            // The file from which the program was built is the same as what is built in.
+            let is_built_in = BuiltIn::find(&name).is_some_and(|built_in| built_in.text == text);
+            LoadedDefinition { name, is_built_in, folder, keys }
         }));
         return loader.finish(Main::Definition);
     }

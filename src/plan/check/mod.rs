@@ -18,6 +18,7 @@ mod path;
 mod playbook;
 mod preset;
 mod provider;
+mod reach;
 mod request;
 mod send;
 mod source;

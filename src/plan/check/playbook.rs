@@ -80,6 +80,7 @@ fn check_secrets(context: &Context<'_>, playbook: &Playbook) {
             siblings: playbook.secrets.names().collect(),
             declares: &|name| playbook.secrets.declares(name),
             is_secret: true,
+            is_built_in: false,
             span: secret.span,
         };
         source::check(context, &chain, &secret.from, &view);

@@ -3,7 +3,7 @@
 use super::address::{self, Addresses};
 use super::auth;
 use super::context::{Context, Facts};
-use super::definition;
+use super::definition::{self, Origin};
 use super::load::{Documents, join};
 use super::source::{self, Chain, ChainKind};
 use super::value::check_given_names;
@@ -12,8 +12,11 @@ use crate::document::{
     ConnectionKeys, Credential, CredentialChain, DefinitionKeys, Named, Playbook, ProviderEntry, ProviderUse,
     Tree,
 };
-use crate::plan::{PlannedCredential, PlannedMethod, PlannedProvider, PlannedSetting, ProviderIndex};
-use crate::source::{Code, Diagnostic, Spanned, nearest};
+use crate::plan::{
+    Address, PlannedCredential, PlannedMethod, PlannedProvider, PlannedSetting, ProviderIndex,
+};
+use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
+use crate::template::Template;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -148,8 +151,13 @@ impl<'a> Setup<'_, 'a> {
     fn provider(&self, entry: &'a ProviderEntry, index: ProviderIndex) -> Option<Provider<'a>> {
         match entry {
             ProviderEntry::Inline(inline) => {
-                let inputs = Some(&self.playbook.inputs);
-                definition::check(self.context, &inline.definition, &self.documents.presets, inputs);
+                let inputs = &self.playbook.inputs;
+                definition::check(
+                    self.context,
+                    &inline.definition,
+                    &self.documents.presets,
+                    Origin::Inline(inputs),
+                );
                 let keys = &inline.definition;
                 let planned = self.planned(keys, None, &inline.connection);
                 let folder = self.documents.folder.as_path();
@@ -204,6 +212,7 @@ impl<'a> Setup<'_, 'a> {
                 siblings: credentials.names().collect(),
                 declares: &|name| credentials.declares(name),
                 is_secret,
+                is_built_in: false,
                 span: chain.span,
             };
             source::check(self.context, &checked, &chain.from, &view);
@@ -226,6 +235,7 @@ impl<'a> Setup<'_, 'a> {
             overrides: &self.documents.overrides,
         };
         let (base_url, auth_base_url) = addresses.plan(self.context);
+        let settings = self.settings(keys, used, [&base_url, &auth_base_url]);
         let credentials = self.documents.presets.credentials(keys);
         let methods: Vec<PlannedMethod> = auth::methods(keys, &self.documents.presets)
             .into_iter()
@@ -243,7 +253,7 @@ impl<'a> Setup<'_, 'a> {
             profile: used.and_then(|used| used.profile.clone()),
             profile_override: self.profile_override(),
             profile_sources: keys.profile.as_ref().map_or_else(Vec::new, |profile| profile.from.clone()),
-            settings: self.settings(keys, used),
+            settings,
             credentials: planned_credentials(&credentials, used),
             method: self.method(connection, keys, &methods),
             methods,
@@ -264,9 +274,18 @@ impl<'a> Setup<'_, 'a> {
         own.or(all).map(|(_, profile)| profile.clone())
     }
 
-    fn settings(&self, keys: &DefinitionKeys, used: Option<&ProviderUse>) -> Vec<PlannedSetting> {
+    /// The settings that something reads: not those that only make an address which is replaced.
+    fn settings(
+        &self,
+        keys: &DefinitionKeys,
+        used: Option<&ProviderUse>,
+        addresses: [&Address; 2],
+    ) -> Vec<PlannedSetting> {
         let given = |name: &str| used.and_then(|used| used.settings.get(name)).cloned();
-        let planned = keys.settings.iter().map(|(name, setting)| PlannedSetting {
+        let replaced = replaced_addresses(keys, addresses);
+        let declared = keys.settings.iter();
+        let needed = declared.filter(|(name, _)| !self.is_read_only_in(&replaced, name, keys));
+        let planned = needed.map(|(name, setting)| PlannedSetting {
             name: name.value.clone(),
             declaration: setting.value.clone(),
             value: given(name),
@@ -285,6 +304,16 @@ impl<'a> Setup<'_, 'a> {
             }
         }
         planned
+    }
+
+    /// Whether the definition reads a setting, and does so in these places only.
+    fn is_read_only_in(&self, places: &[Span], setting: &str, keys: &DefinitionKeys) -> bool {
+        let facts = self.context.facts.borrow();
+        let reads = facts.read_settings.iter().filter(|(span, name)| {
+            keys.span.contains(*span) && name.as_ref().is_none_or(|name| name == setting)
+        });
+        let mut reads = reads.map(|(span, _)| *span).peekable();
+        reads.peek().is_some() && reads.all(|read| places.iter().any(|place| place.contains(read)))
     }
 
     fn report_missing_setting(&self, setting: &PlannedSetting) {
@@ -311,6 +340,16 @@ impl<'a> Setup<'_, 'a> {
         check_method(self.context, written, self.name, keys, methods);
         Some(written.value.clone())
     }
+}
+
+/// The addresses of a definition that do not count, since others are given.
+fn replaced_addresses(keys: &DefinitionKeys, addresses: [&Address; 2]) -> Vec<Span> {
+    let counts = |span: Span| {
+        let is_this = |address: &&Address| matches!(address, Address::Definition(it) if it.span() == span);
+        addresses.iter().any(is_this)
+    };
+    let written = std::iter::once(&keys.base_url).chain(&keys.auth_base_url).map(Template::span);
+    written.filter(|span| !counts(*span)).collect()
 }
 
 /// Checks that a provider has a method of that name.

@@ -4,16 +4,18 @@ use super::context::Context;
 use super::literal_secret;
 use super::load::unreadable;
 use super::path::{self, PathRules};
+use super::reach;
 use super::view::View;
 use crate::document::{
     BODIES, Effect, Expect, JsonPath, Named, PageKind, PagePlace, Paginate, Part, RateLimit, RequestKeys,
     Retry, Time, TreeKind, VERBS,
 };
 use crate::plan::{PlannedBody, PlannedPath};
+use crate::port::{OutOfReach, Reach};
 use crate::source::{Code, Diagnostic, Span, Spanned};
 use crate::template::Template;
 use http::{HeaderName, Method};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 /// A request that was checked.
 pub(super) struct CheckedRequest {
@@ -190,17 +192,9 @@ fn refuse_body_without_sense(context: &Context<'_>, span: Span, verb: &str) {
     }
 }
 
-/// Files of a playbook lie in its folder or below: what was downloaded must not read others and send them.
 fn check_file(context: &Context<'_>, file: &Template, view: &View<'_>) {
     context.template(file, view);
-    let start = file.literal_start();
-    let written = file.as_literal().unwrap_or(start);
-    let leaves =
-        Path::new(written).components().any(|part| matches!(part, Component::ParentDir | Component::RootDir));
-    if leaves || written.starts_with("~/") {
-        let message = "files are read from the playbook's folder and below";
-        context.report(Diagnostic::new(Code::FileOutOfReach, file.span(), message));
-    }
+    reach::check(context, file);
 }
 
 /// The verb and path of an operation that was checked before.
@@ -234,17 +228,23 @@ pub(super) fn load_schema(
     schema: &Spanned<String>,
     folder: &Path,
 ) -> Option<Box<jsonschema::Validator>> {
-    let path: PathBuf = folder.join(schema.strip_prefix("./").unwrap_or(schema));
     let fail = |code, message: String| {
         context.report(Diagnostic::new(code, schema.span, message));
         None
     };
-    let leaves = Path::new(&schema.value)
-        .components()
-        .any(|part| matches!(part, Component::ParentDir | Component::RootDir));
-    if leaves || schema.starts_with("~/") {
-        return fail(Code::FileOutOfReach, "files are read from the playbook's folder and below".to_owned());
-    }
+    let path = match (Reach { folder, ..reach::of_playbook(context) }).locate(schema) {
+        Ok(path) => path,
+        Err(OutOfReach::Unresolved(error)) => {
+            return fail(Code::UnreadableFile, unreadable(Path::new(&schema.value), &error));
+        }
+        Err(error @ (OutOfReach::NoCredentials | OutOfReach::NoHome)) => {
+            return fail(Code::UnreadableFile, error.to_string());
+        }
+        Err(error) => {
+            reach::report(context, schema.span, &error);
+            return None;
+        }
+    };
     let text = match context.surroundings.read_text(&path) {
         Ok(text) => text,
         Err(error) => {

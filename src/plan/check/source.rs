@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::literal_secret;
 use super::load::join;
+use super::reach;
 use super::view::View;
 use crate::document::{Named, Source, SourceKind};
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
@@ -21,6 +22,8 @@ pub(super) struct Chain<'a> {
     pub declares: &'a dyn Fn(&str) -> bool,
     /// Whether what it yields is secret.
     pub is_secret: bool,
+    /// A built-in definition wrote it: it may name any file.
+    pub is_built_in: bool,
     /// The place of its key `from`, or of what holds it.
     pub span: Span,
 }
@@ -53,7 +56,12 @@ fn has_items(context: &Context<'_>, map: Span) -> bool {
 fn check_source(context: &Context<'_>, chain: &Chain<'_>, source: &Source, view: &View<'_>) {
     match &source.kind {
         SourceKind::Env(name) => check_variable(context, name, view),
-        SourceKind::File { path, .. } => context.template(path, view),
+        SourceKind::File { path, .. } => {
+            context.template(path, view);
+            if !chain.is_built_in {
+                reach::check(context, path);
+            }
+        }
         SourceKind::Value(value) => {
             context.template(value, view);
             if chain.is_secret && value.as_literal().is_some_and(|text| !text.is_empty()) {

@@ -13,7 +13,7 @@ use super::value::check_name;
 use super::view::{LoopName, View};
 use crate::document::lower::KeySet;
 use crate::document::{BODIES, ForEach, Named, OnError, Output, Playbook, STEP_KINDS, Step, Steps, Tree};
-use crate::plan::{Group, Loop, PlannedStep, StepKey, StepKind};
+use crate::plan::{Group, Loop, PlannedMethod, PlannedStep, StepKey, StepKind};
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use std::cell::Cell;
 
@@ -278,8 +278,9 @@ impl<'p> Planner<'p> {
             check_method(self.context, method, provider.name, provider.keys, &provider.planned.methods);
         }
         for (name, tree) in with.clone() {
-            self.check_given_credential(name, tree, step, provider);
+            self.check_given_credential(name, tree, provider);
         }
+        self.check_method_of_given(step, provider);
         Some(StepKind::Authenticate {
             provider: provider.index,
             provider_name: provider.name.to_owned(),
@@ -288,14 +289,8 @@ impl<'p> Planner<'p> {
         })
     }
 
-    /// A credential that a step gives must be one of the provider, and one that the method asks for.
-    fn check_given_credential(
-        &self,
-        name: &Spanned<String>,
-        tree: &Tree,
-        step: &Step,
-        provider: &Provider<'_>,
-    ) {
+    /// A credential that a step gives must be one of the provider.
+    fn check_given_credential(&self, name: &Spanned<String>, tree: &Tree, provider: &Provider<'_>) {
         let credentials = &provider.planned.credentials;
         let Some(known) = credentials.iter().find(|known| known.name == name.value) else {
             if !provider.keys.credentials.declares(name) {
@@ -307,18 +302,43 @@ impl<'p> Planner<'p> {
         if known.is_secret {
             literal_secret::report_literals(self.context, name, tree);
         }
-        let methods = &provider.planned.methods;
-        let method = match &step.method {
-            Some(method) => methods.iter().find(|known| known.name == method.value),
-            None => methods.first().filter(|_| methods.len() == 1),
-        };
-        if let Some(method) = method.filter(|method| !method.used.contains(&name.value)) {
-            let message = format!("the method `{}` does not ask for `{}`", method.name, name.value);
-            let diagnostic = Diagnostic::new(Code::ConflictingKeys, name.span, message);
-            self.context.report(
-                diagnostic.help(format!("it asks for {}", join(method.used.iter().map(String::as_str)))),
-            );
+    }
+
+    /// The credentials that a step gives must be what the method asks for; where none is named, what one of them does.
+    fn check_method_of_given(&self, step: &Step, provider: &Provider<'_>) {
+        let planned = &provider.planned;
+        let named = step.method.as_ref().map(|method| method.value.as_str()).or(planned.method.as_deref());
+        let is_meant = |method: &&PlannedMethod| named.is_none_or(|named| method.name == named);
+        let mut methods: Vec<&PlannedMethod> = planned.methods.iter().filter(is_meant).collect();
+        let is_known = |name: &Spanned<String>| planned.credentials.iter().any(|it| it.name == name.value);
+        let given = step.with.iter().flat_map(Named::iter).map(|(name, _)| name);
+        for name in given.filter(|name| is_known(name)) {
+            let taking = |method: &&PlannedMethod| planned.takes(method, name);
+            let rest: Vec<&PlannedMethod> = methods.iter().copied().filter(taking).collect();
+            if rest.is_empty() {
+                self.report_not_asked_for(name, &methods);
+            } else {
+                methods = rest;
+            }
         }
+    }
+
+    /// None of the methods that are left has a use for a credential.
+    fn report_not_asked_for(&self, name: &Spanned<String>, methods: &[&PlannedMethod]) {
+        let asks = |method: &PlannedMethod| join(method.used.iter().map(String::as_str));
+        let (message, help) = match methods {
+            [] => return,
+            [only] => {
+                let message = format!("the method `{}` does not ask for `{}`", only.name, name.value);
+                (message, format!("it asks for {}", asks(only)))
+            }
+            _ => {
+                let each =
+                    methods.iter().map(|method| format!("`{}` asks for {}", method.name, asks(method)));
+                (format!("no method asks for `{}`", name.value), each.collect::<Vec<_>>().join("; "))
+            }
+        };
+        self.context.report(Diagnostic::new(Code::ConflictingKeys, name.span, message).help(help));
     }
 
     fn store(&self, target: &Spanned<String>, inside: &Inside<'_>) -> Option<StepKind> {

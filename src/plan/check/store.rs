@@ -4,10 +4,10 @@ use super::auth::unknown_credential;
 use super::context::Context;
 use super::load::join;
 use super::provider::{Lookup, Providers, names_profile};
+use super::reach;
 use crate::document::{Playbook, Source, SourceKind};
 use crate::plan::StoreTarget;
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
-use std::path::Path;
 
 /// Checks a target and says what it is; `None` when that is a mistake.
 pub(super) fn check(
@@ -57,7 +57,14 @@ fn check_credential(
     };
     // A profile passes over the environment in the definition's chains.
     let asks_environment = known.is_chain_of_playbook || !names_profile(planned);
-    check_chain(context, &name, &known.sources, known.span, asks_environment);
+    let names_any_file = planned.is_built_in && !known.is_chain_of_playbook;
+    check_chain(
+        context,
+        &name,
+        &known.sources,
+        known.span,
+        Asked { environment: asks_environment, names_any_file },
+    );
     Some(StoreTarget::Credential {
         provider: found.index,
         provider_name: planned.name.clone(),
@@ -72,7 +79,8 @@ fn check_secret(
     providers: &Providers<'_>,
 ) -> Option<StoreTarget> {
     if let Some((name, secret)) = playbook.secrets.iter().find(|(name, _)| name.value == target.value) {
-        check_chain(context, target, &secret.from, name.span, true);
+        let asked = Asked { environment: true, names_any_file: false };
+        check_chain(context, target, &secret.from, name.span, asked);
         return Some(StoreTarget::Secret(target.value.clone()));
     }
     if playbook.secrets.declares(target) {
@@ -92,13 +100,22 @@ fn check_secret(
     None
 }
 
+/// What sources of a chain are asked.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// Those of the environment are.
+    environment: bool,
+    /// A built-in definition wrote them.
+    names_any_file: bool,
+}
+
 /// What is stored must be found again: `stored` is a source, and none before it answers.
 fn check_chain(
     context: &Context<'_>,
     target: &Spanned<String>,
     sources: &[Source],
     declared: Span,
-    asks_environment: bool,
+    asked: Asked,
 ) {
     let is_stored = |source: &Source| matches!(source.kind, SourceKind::Stored);
     let Some(position) = sources.iter().position(is_stored) else {
@@ -108,9 +125,8 @@ fn check_chain(
         context.report(diagnostic.also(declared, "its sources are here").help(help));
         return;
     };
-    let hiding = sources[..position]
-        .iter()
-        .find_map(|source| Some((source, answer(context, source, asks_environment)?)));
+    let hiding =
+        sources[..position].iter().find_map(|source| Some((source, answer(context, source, asked)?)));
     if let Some((source, answer)) = hiding {
         let message = format!("what is stored as `{}` would be hidden: {answer}", target.value);
         let diagnostic = Diagnostic::new(Code::CannotStore, target.span, message);
@@ -120,16 +136,18 @@ fn check_chain(
 }
 
 /// How a source answers now, if it does.
-fn answer(context: &Context<'_>, source: &Source, asks_environment: bool) -> Option<String> {
+fn answer(context: &Context<'_>, source: &Source, asked: Asked) -> Option<String> {
     let asks_world = !context.options.is_simulated;
     match &source.kind {
         SourceKind::Env(name) => {
-            let name = name.as_literal().filter(|_| asks_world && asks_environment)?;
+            let name = name.as_literal().filter(|_| asks_world && asked.environment)?;
             context.surroundings.variable(name).map(|_| format!("the variable {name} is set"))
         }
         SourceKind::File { path, .. } => {
             let path = path.as_literal().filter(|_| asks_world)?;
-            let text = context.surroundings.read_text(Path::new(path)).ok()?;
+            let reach = reach::of_playbook(context);
+            let file = if asked.names_any_file { reach.expand(path) } else { reach.locate(path) };
+            let text = context.surroundings.read_text(&file.ok()?).ok()?;
             (!text.trim().is_empty()).then(|| format!("the file {path} is there"))
         }
         SourceKind::Prompt(_) => Some("a person is asked before".to_owned()),

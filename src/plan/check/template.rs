@@ -97,6 +97,8 @@ impl Context<'_> {
             ("row", View { row: true, .. }) | ("profile", View { profile: true, .. }) => {}
             ("settings", View { settings: Some(settings), .. }) => {
                 spot.member(settings, Code::UnknownSetting, "the provider has no setting");
+                let read = (expression.span(), reference.name(1).map(str::to_owned));
+                self.facts.borrow_mut().read_settings.push(read);
             }
             ("credentials", View { credentials: Some(credentials), .. }) => {
                 spot.member(credentials, Code::UnknownCredential, "the provider has no credential");

@@ -184,6 +184,32 @@ fn what_may_be_skipped_is_asked_first() {
 }
 
 #[test]
+fn a_setting_of_an_address_that_is_replaced_need_not_be_given() {
+    let api = "version: 1
+provider: api
+settings: { host: {}, region: {}, tenant: {} }
+base_url: https://${{ settings.host }}
+auth_base_url: https://${{ settings.region }}.example.com
+headers: { X-Tenant: \"${{ settings.tenant }}\" }
+";
+    let check = |entry: &str| {
+        let playbook = format!(
+            "version: 1\nproviders: {{ api: {{ use: ./api.yaml{entry} }} }}\nsteps: [{{ get: /a }}]\n"
+        );
+        let surroundings = FakeSurroundings::default().file("api.yaml", api);
+        let needed =
+            |line: &String| line.split_once("needs the setting ").map(|(_, rest)| rest[..3].to_owned());
+        let mut needed: Vec<_> =
+            shown(&check_in(&playbook, &surroundings)).iter().filter_map(needed).collect();
+        needed.sort();
+        needed
+    };
+    assert_eq!(check(""), ["`ho", "`re", "`te"]);
+    assert_eq!(check(", base_url: https://a.example, auth_base_url: https://b.example"), ["`te"]);
+    assert_eq!(check(", auth_base_url: https://b.example"), ["`ho", "`te"]);
+}
+
+#[test]
 fn a_store_must_be_found_again() {
     let steps = "steps: [{ store: emnify.application_token, value: \"${{ run.id }}\" }]\n";
     let playbook = format!("version: 1\nproviders: {{ emnify: {{}} }}\n{steps}");

@@ -1,4 +1,4 @@
-use crate::port::{Surroundings, VariableOrigin};
+use crate::port::{Surroundings, VariableOrigin, without_dots};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 pub struct FakeSurroundings {
     variables: BTreeMap<String, (String, VariableOrigin)>,
     files: BTreeMap<PathBuf, String>,
+    readable: Vec<PathBuf>,
 }
 
 impl FakeSurroundings {
@@ -32,6 +33,13 @@ impl FakeSurroundings {
         self.files.insert(path.into(), text.to_owned());
         self
     }
+
+    /// With one more folder in which playbooks may read.
+    #[must_use]
+    pub fn allow_read(mut self, folder: &str) -> Self {
+        self.readable.push(folder.into());
+        self
+    }
 }
 
 impl Surroundings for FakeSurroundings {
@@ -41,5 +49,18 @@ impl Surroundings for FakeSurroundings {
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(without_dots(&Path::new("/work").join(path)))
+    }
+
+    /// Left as people write it.
+    fn home(&self) -> Option<PathBuf> {
+        Some("~".into())
+    }
+
+    fn readable_folders(&self) -> &[PathBuf] {
+        &self.readable
     }
 }

@@ -5,10 +5,10 @@ use crate::event::{Event, EventKind, EventSink, Events, Failure};
 use crate::exchange::{Answer, Exchange, Parts, Rendered, Sending, render};
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedRequest, ProviderIndex, StepKind, check_text};
-use crate::port::World;
 use crate::port::fake::{
     FakeClock, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, ScriptedTransport, Sent,
 };
+use crate::port::{Reach, World};
 use crate::session::account::moment;
 use crate::session::{PlannedLogin, Sessions, Setup, SignInFailure, planned_logins};
 use crate::template::Data;
@@ -99,6 +99,12 @@ impl Case {
     /// The profile that the command line names.
     pub fn profile(mut self, name: &str) -> Self {
         self.options.profiles.push((None, name.to_owned()));
+        self
+    }
+
+    /// The address that the command line gives to the provider `api`.
+    pub fn base_url(mut self, address: &str) -> Self {
+        self.options.base_urls.push(("api".to_owned(), address.to_owned()));
         self
     }
 
@@ -199,7 +205,7 @@ impl Bench {
             cookies: &request.cookies,
             body: &request.body,
             scope: &scope,
-            folder: Path::new("/plays"),
+            reach: Reach { surroundings: &*self.exchange.world().surroundings, folder: Path::new("/plays") },
             timeout: request.timeout,
         };
         render(&parts, self.exchange.events().redactor()).expect("rendered")

@@ -5,7 +5,7 @@ use crate::event::SessionEnd;
 use crate::model::exit::Cause;
 use crate::port::StoreKey;
 use crate::port::fake::{FakePrompt, FakeStore, Reply, ScriptedTransport, Sent};
-use crate::session::PlannedLogin;
+use crate::session::{Given, PlannedLogin};
 use futures_util::future::join_all;
 use serde_json::json;
 use std::cell::Cell;
@@ -189,7 +189,7 @@ async fn a_lockout_and_where_the_password_is_to_be_corrected() {
         "POST https://api.example.com/login · sent once: api locks the account after 3 refusals"
     );
     assert_eq!(texts[2], "password came from keychain, runner/api default/password");
-    assert_eq!(texts[3], "what now: keep the right one with `runner login api`");
+    assert_eq!(texts[3], "what now: keep the right one with `runner login api --playbook /plays/p.yaml`");
 }
 
 #[tokio::test]
@@ -386,7 +386,7 @@ async fn nothing_is_sent_before_all_credentials_are_there() {
             "env NOT_SET: not set",
             "keychain, runner/api default/password: nothing is kept there",
             "prompt: no terminal to ask at",
-            "what now: set it in one of these, or keep it once with `runner login api`"
+            "what now: set it in one of these, or keep it once with `runner login api --playbook /plays/p.yaml`"
         ]
     );
 }
@@ -457,6 +457,39 @@ async fn the_first_method_whose_credentials_are_there_is_taken() {
 }
 
 #[tokio::test]
+async fn what_a_step_gives_decides_the_method() {
+    let given: Given = vec![("username".to_owned(), "me".into()), ("password".to_owned(), "x-geheim".into())];
+    let names = given.iter().map(|(name, _)| name.clone()).collect();
+    let login = PlannedLogin { provider: API, method: None, given: names };
+    let case = Case::yaml(TWO_METHODS).env("API_KEY", "k-geheim").logins(vec![login]);
+    let bench = case.start(Server::default().transport()).await;
+    let note = bench.sessions.authenticate(API, None, given).await.unwrap();
+    assert_eq!(note.method.unwrap().as_str(), "user", "though the credentials of `key` are there");
+}
+
+#[tokio::test]
+async fn the_other_ways_to_sign_in_are_named_with_what_they_need() {
+    let failures = async |case: Case| {
+        let failed = case.try_start(ScriptedTransport::script([])).await.err().unwrap();
+        failed.iter().map(texts).collect::<Vec<_>>()
+    };
+    let unasked = Case::yaml(TWO_METHODS).replace("env: API_USERNAME }, prompt", "env: API_USERNAME }");
+    let missing = failures(unasked).await;
+    assert_eq!(missing[0][0], "no source has api.key");
+    let other = "or sign in with method user: env API_USERNAME and env API_PASSWORD".to_owned();
+    assert!(missing[0].contains(&other), "{missing:#?}");
+    let asked = failures(Case::yaml(TWO_METHODS)).await;
+    assert_eq!(
+        (asked[0][0].as_str(), asked[1][0].as_str()),
+        ("no source has api.username", "no source has api.password")
+    );
+    let said: Vec<&String> = asked.iter().flatten().filter(|text| text.starts_with("or sign in")).collect();
+    assert_eq!(said, ["or sign in with method key: env API_KEY"]);
+    let named = Case::yaml(TWO_METHODS).replace("    auth:\n", "    method: user\n    auth:\n");
+    assert!(!failures(named).await.concat().iter().any(|text| text.contains("or sign in")));
+}
+
+#[tokio::test]
 async fn a_named_profile_has_credentials_of_its_own() {
     let kept = |name: &str| StoreKey::credential("emnify", "tokyo", name);
     let store = FakeStore::default()
@@ -510,6 +543,22 @@ async fn an_address_of_the_environment_is_looked_at_before_anything_is_sent() {
         texts(&missing[0])[0],
         "setting api.host has no value (env API_HOST not set); write it under `settings` of the provider"
     );
+}
+
+#[tokio::test]
+async fn a_setting_of_an_address_that_is_replaced_is_not_looked_up() {
+    let case = || {
+        let case = Case::sayable("login-json").replace(
+            "    base_url: https://api.example.com",
+            "    settings: { host: { from: [{ env: API_HOST }] } }\n    base_url: https://${{ settings.host }}",
+        );
+        case.base_url("https://b.example")
+    };
+    let bench = case().start(ScriptedTransport::script([])).await;
+    assert_eq!(bench.sessions.account(API).base_url().as_str(), "https://b.example/");
+    let header = "    headers: { X-Host: \"${{ settings.host }}\" }\n    auth:\n";
+    let failures = case().replace("    auth:\n", header).try_start(ScriptedTransport::script([])).await;
+    assert!(texts(&failures.err().unwrap()[0])[0].starts_with("setting api.host has no value"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Case files, and the surroundings that they see.
 
-use runner::port::{Surroundings, VariableOrigin};
+use runner::port::{Surroundings, VariableOrigin, without_dots};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -27,6 +27,14 @@ impl Surroundings for CaseSurroundings {
 
     fn read_text(&self, path: &Path) -> io::Result<String> {
         fs::read_to_string(path)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(without_dots(&Path::new("/package").join(path)))
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        Some("/home/me".into())
     }
 }
 

@@ -1,0 +1,44 @@
+//! A playbook on its way in: checked as a whole, everything that was found said.
+
+use super::diagnostics::{Finding, write_human};
+use super::refusal::Refusal;
+use super::streams;
+use crate::model::exit::Cause;
+use crate::plan::{Checked, FileKind, Options, Plan, check_file};
+use crate::port::Surroundings;
+use crate::source::SourceMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The plan of a playbook, unless something forbids to go on. All that was found is written to `err`.
+///
+/// # Errors
+/// When the playbook has mistakes, or is none.
+pub(super) fn check(
+    file: &Path,
+    options: &Options,
+    surroundings: &dyn Surroundings,
+    err: &mut dyn Write,
+) -> Result<(Plan, SourceMap), Refusal> {
+    let Checked { sources, diagnostics, kind, plan } = check_file(file, options, surroundings);
+    write_human(&Finding::all(&diagnostics, &sources), streams::is_stderr_coloured(), err)?;
+    match plan {
+        Some(plan) => Ok((plan, sources)),
+        None if kind == FileKind::Definition => Err(Refusal::usage(format!(
+            "{} is a provider definition: a playbook says what to do with it",
+            file.display()
+        ))),
+        None => Err(Refusal::said(Cause::Invalid)),
+    }
+}
+
+/// The folder of a playbook: what it names lies there, and its `.env`.
+pub(super) fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
+/// The certificates of private authorities that the providers of a plan trust.
+pub(super) fn ca_files(plan: &Plan) -> Vec<PathBuf> {
+    let files = plan.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
+    files.map(|file| plan.folder.join(file)).collect()
+}
