@@ -33,7 +33,7 @@ pub(super) async fn apply(args: &ApplyArgs, is_logging: bool, redactor: &Redacto
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation)?;
     let progress = Progress::new(streams::stderr_look(), !is_logging);
-    let world = world(args, &plan, surroundings, &progress, &cancellation);
+    let world = world(args, surroundings, &progress, &cancellation);
     let job = Job { args, sources, options, redactor, progress };
     match (args.dry_run, args.simulate) {
         (true, _) => job.rehearse(plan, world).await,
@@ -105,14 +105,11 @@ fn options(args: &ApplyArgs, plan: &Plan, surroundings: &dyn Surroundings) -> Re
 
 fn world(
     args: &ApplyArgs,
-    plan: &Plan,
     surroundings: Rc<dyn Surroundings>,
     progress: &Progress,
     cancellation: &Cancellation,
 ) -> World {
-    let ca_files = plan.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
-    let ca_files = ca_files.map(|file| plan.folder.join(file)).collect();
-    let real = real_world(surroundings, ca_files, args.no_prompt, cancellation);
+    let real = real_world(surroundings, args.no_prompt, cancellation);
     let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
     if !args.simulate {
         return World { prompt, ..real };

@@ -92,7 +92,7 @@ fn at_console(
     runtime()?.block_on(async {
         let cancellation = Cancellation::default();
         cancel_on_signals(&cancellation)?;
-        let world = real_world(Rc::new(surroundings), Vec::new(), false, &cancellation);
+        let world = real_world(Rc::new(surroundings), false, &cancellation);
         work(&mut Console { world, redactor: redactor.clone(), out: &mut out, err: &mut err }).await
     })
 }

@@ -2,21 +2,19 @@
 
 use crate::port::{Cancellation, Surroundings, World};
 use crate::system::{HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, TerminalPrompt};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// All ports made real. `ca_files` are trusted besides the authorities that the machine trusts.
+/// All ports made real.
 pub(super) fn real_world(
     surroundings: Rc<dyn Surroundings>,
-    ca_files: Vec<PathBuf>,
     is_prompt_forbidden: bool,
     cancellation: &Cancellation,
 ) -> World {
     World {
         clock: Rc::new(SystemClock::default()),
         random: Arc::new(SystemRandom),
-        transport: Rc::new(HttpTransport::new(ca_files)),
+        transport: Rc::new(HttpTransport::default()),
         store: Rc::new(Keychain::default()),
         prompt: Rc::new(TerminalPrompt::new(is_prompt_forbidden, cancellation.clone())),
         surroundings,

@@ -6,6 +6,7 @@ use crate::event::{EventKind, Events, Purpose};
 use crate::port::{Request, Response, SendFailure, TransportError, World};
 use http::Method;
 use http::header::LOCATION;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use thiserror::Error;
@@ -205,6 +206,7 @@ impl Exchange {
         let mut request = rendered
             .to_request()
             .ok_or_else(|| SendError::Refused("a part of the address is not known".to_owned()))?;
+        request.ca_file = turn.realm.ca_file().map(Path::to_owned);
         let is_read = matches!(request.method, Method::GET | Method::HEAD);
         for _ in 0..=MOST_REDIRECTS {
             let started = self.world.clock.elapsed();

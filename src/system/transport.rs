@@ -42,24 +42,43 @@ const PUBLIC_HEADERS: [HeaderName; 3] = [header::ACCEPT, header::CONTENT_TYPE, h
 
 /// The network over HTTP/1.1 and HTTP/2.
 pub struct HttpTransport {
-    ca_files: Vec<PathBuf>,
     clients: RefCell<HashMap<Route, Client>>,
 }
 
 /// What requests have in common that share a client and its connections.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Route {
-    /// Only then are certificates loaded, which takes longer than a whole request on loopback.
-    is_tls: bool,
+    trust: Trust,
     /// A proxy from the environment is not asked.
     is_loopback: bool,
     connect_limit: Duration,
 }
 
+/// Whose certificates count.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Trust {
+    /// There are none in plain http. They are not even loaded, which takes longer than a whole request on loopback.
+    Nobody,
+    /// The authorities of the machine.
+    Machine,
+    /// Those, and the private ones in this PEM file.
+    MachineAnd(PathBuf),
+}
+
+impl Trust {
+    fn of(request: &Request) -> Self {
+        match &request.ca_file {
+            _ if request.url.scheme() != "https" => Self::Nobody,
+            None => Self::Machine,
+            Some(path) => Self::MachineAnd(path.clone()),
+        }
+    }
+}
+
 impl Route {
     fn of(request: &Request) -> Self {
         Self {
-            is_tls: request.url.scheme() == "https",
+            trust: Trust::of(request),
             is_loopback: is_loopback(&request.url),
             connect_limit: connect_limit(request.timeout),
         }
@@ -81,14 +100,15 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-impl HttpTransport {
-    /// A network that trusts the certificates of the machine, and those of private authorities in these PEM files.
-    pub fn new(ca_files: Vec<PathBuf>) -> Self {
+impl Default for HttpTransport {
+    fn default() -> Self {
         // An error says that there is a provider already: then it is this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { ca_files, clients: RefCell::default() }
+        Self { clients: RefCell::default() }
     }
+}
 
+impl HttpTransport {
     async fn exchange(&self, request: &Request) -> Result<Response, TransportError> {
         let client = self.client(Route::of(request))?;
         let builder = client.request(request.method.clone(), request.url.clone());
@@ -102,44 +122,41 @@ impl HttpTransport {
         if let Some(client) = self.clients.borrow().get(&route) {
             return Ok(client.clone());
         }
-        let client = self.build(route)?;
+        let client = build(&route)?;
         self.clients.borrow_mut().insert(route, client.clone());
         Ok(client)
     }
+}
 
-    fn build(&self, route: Route) -> Result<Client, TransportError> {
-        let mut builder = Client::builder()
-            .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(route.connect_limit)
-            .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(MAX_IDLE);
-        if route.is_loopback {
-            builder = builder.no_proxy();
-        }
-        builder = match route.is_tls {
-            true => builder.tls_certs_merge(self.certificates()?),
-            false => builder.tls_certs_only([]),
-        };
-        builder.build().map_err(without_client)
+fn build(route: &Route) -> Result<Client, TransportError> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(route.connect_limit)
+        .pool_idle_timeout(IDLE_LIMIT)
+        .pool_max_idle_per_host(MAX_IDLE);
+    if route.is_loopback {
+        builder = builder.no_proxy();
     }
+    builder = match &route.trust {
+        Trust::Nobody => builder.tls_certs_only([]),
+        Trust::Machine => builder,
+        Trust::MachineAnd(path) => builder.tls_certs_merge(certificates(path)?),
+    };
+    builder.build().map_err(without_client)
+}
 
-    fn certificates(&self) -> Result<Vec<Certificate>, TransportError> {
-        let mut certificates = Vec::new();
-        for path in &self.ca_files {
-            let fail = |reason: &str| {
-                not_sent(format!("cannot use the certificates in {}: {reason}", path.display()))
-            };
-            let pem = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
-            let found = Certificate::from_pem_bundle(&pem).map_err(|_| fail("they are not PEM"))?;
-            if found.is_empty() {
-                return Err(fail("there are none"));
-            }
-            certificates.extend(found);
-        }
-        Ok(certificates)
+/// The certificates in a PEM file.
+fn certificates(path: &Path) -> Result<Vec<Certificate>, TransportError> {
+    let fail =
+        |reason: &str| not_sent(format!("cannot use the certificates in {}: {reason}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|_| fail("they are not PEM"))?;
+    match found.is_empty() {
+        true => Err(fail("there are none")),
+        false => Ok(found),
     }
 }
 

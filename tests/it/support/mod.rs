@@ -16,6 +16,7 @@ pub mod runner;
 pub mod scripted;
 pub mod simulated;
 pub mod stream;
+pub mod tls;
 
 use std::time::Duration;
 
