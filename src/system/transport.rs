@@ -1,3 +1,4 @@
+use super::transport_connect::{ConnectLimit, sending};
 use super::transport_error::{
     broken_body, encoding_unknown, not_sent, too_large, unanswered, without_client,
 };
@@ -13,19 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::fs::File;
 use url::{Host, Url};
-
-/// How long a connection may take, name, TCP and TLS together: the longest that ends before the request does, so that a
-/// connection that never came is told from an answer that never came. Few, for each has a client with its own connections.
-const CONNECT_LIMITS: [Duration; 5] = [
-    Duration::from_secs(10),
-    Duration::from_secs(3),
-    Duration::from_secs(1),
-    Duration::from_millis(300),
-    SHORTEST,
-];
-
-/// The connect limit of requests that are shorter than all others.
-const SHORTEST: Duration = Duration::from_millis(100);
 
 /// How long an idle connection is kept. Many servers close theirs after 60 s: one that is just being closed when a write
 /// goes out leaves that write unknown.
@@ -51,7 +39,6 @@ struct Route {
     trust: Trust,
     /// A proxy from the environment is not asked.
     is_loopback: bool,
-    connect_limit: Duration,
 }
 
 /// Whose certificates count.
@@ -77,18 +64,8 @@ impl Trust {
 
 impl Route {
     fn of(request: &Request) -> Self {
-        Self {
-            trust: Trust::of(request),
-            is_loopback: is_loopback(&request.url),
-            connect_limit: connect_limit(request.timeout),
-        }
+        Self { trust: Trust::of(request), is_loopback: is_loopback(&request.url) }
     }
-}
-
-fn connect_limit(timeout: Duration) -> Duration {
-    // A logout has just the ten seconds of a connection. It shall use the connection that is there.
-    let fits = |limit: &Duration| *limit < timeout || *limit == CONNECT_LIMITS[0] && *limit == timeout;
-    CONNECT_LIMITS.into_iter().find(fits).unwrap_or(SHORTEST)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -114,7 +91,8 @@ impl HttpTransport {
         let builder = client.request(request.method.clone(), request.url.clone());
         let builder = builder.headers(guarded(&request.headers)).timeout(request.timeout);
         let builder = with_body(builder, &request.body).await?;
-        let answer = builder.send().await.map_err(|error| unanswered(error, request.timeout))?;
+        let answer = sending(request.timeout, builder.send()).await;
+        let answer = answer.map_err(|error| unanswered(error, request.timeout))?;
         read(answer, request.timeout).await
     }
 
@@ -134,7 +112,7 @@ fn build(route: &Route) -> Result<Client, TransportError> {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
-        .connect_timeout(route.connect_limit)
+        .connector_layer(ConnectLimit)
         .pool_idle_timeout(IDLE_LIMIT)
         .pool_max_idle_per_host(MAX_IDLE);
     if route.is_loopback {
@@ -239,16 +217,6 @@ async fn read(mut answer: reqwest::Response, timeout: Duration) -> Result<Respon
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_connection_may_take_less_than_its_request() {
-        for (timeout, limit) in
-            [(30_000, 10_000), (10_000, 10_000), (9_999, 3_000), (3_000, 1_000), (200, 100), (50, 100)]
-        {
-            let limit = Duration::from_millis(limit);
-            assert_eq!(connect_limit(Duration::from_millis(timeout)), limit, "{timeout} ms");
-        }
-    }
 
     #[test]
     fn only_this_machine_is_loopback() {

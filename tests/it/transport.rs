@@ -310,11 +310,13 @@ fn connections_are_used_again() {
     let transport = HttpTransport::default();
     // The server takes a second connection only after the first has ended: on two, this would never return.
     block_on(async {
-        for _ in 0..3 {
-            transport.send(&post(&server.url("/"), "x")).await.expect("an answer");
+        for seconds in [30, 30, 10, 9, 2, 600] {
+            let timeout = Duration::from_secs(seconds);
+            let request = Request { timeout, ..post(&server.url("/"), "x") };
+            transport.send(&request).await.expect("an answer");
         }
     });
-    assert_eq!(server.requests().len(), 3);
+    assert_eq!(server.requests().len(), 6);
 }
 
 #[test]
