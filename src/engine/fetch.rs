@@ -62,6 +62,8 @@ pub struct Settled {
 /// The attempts of one request so far.
 struct Tries {
     started: Duration,
+    /// How long our own rate kept them waiting. That is not the provider's slowness.
+    paced: Duration,
     attempt: u32,
     /// The last one that may follow; a renewed session allows one more.
     last: u32,
@@ -84,6 +86,7 @@ impl Engine<'_> {
     ) -> Result<Settled, StepError> {
         let mut tries = Tries {
             started: self.world.clock.elapsed(),
+            paced: Duration::ZERO,
             attempt: 1,
             last: call.request.attempts.max(1),
             is_renewed: false,
@@ -93,6 +96,7 @@ impl Engine<'_> {
             let (attempt, generation) = self.attempt(call, rendered, &tries, tally).await?;
             let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
             let ending = attempt.ending(is_expected);
+            tries.paced += attempt.paced;
             self.note_ending(call, ending);
             if self.is_expired(call, generation, &attempt, ending) {
                 self.renew(call, generation, attempt, &mut tries).await?;
@@ -168,8 +172,12 @@ impl Engine<'_> {
         if !is_too_long && asked <= REQUEST_TIME {
             return Ok(());
         }
+        let (provider, is_asked) = (&call.subject.provider, asked >= wait);
         let wait = duration(wait);
-        let headline = format!("{} wants to be left alone for {wait}", call.subject.provider);
+        let headline = match is_asked {
+            true => format!("{provider} wants to be left alone for {wait}"),
+            false => format!("the rate limit of {provider} allows the next request in {wait} only"),
+        };
         Err(self.error(Trouble::new(Cause::Unavailable, headline).advice(format!("run it again in {wait}"))))
     }
 
@@ -233,7 +241,7 @@ impl Engine<'_> {
     /// The time that is left for a request and its repetitions.
     fn remaining(&self, call: &Call<'_>, tries: &Tries) -> Duration {
         let spent = self.world.clock.elapsed().saturating_sub(tries.started);
-        let own = REQUEST_TIME.max(call.request.timeout).saturating_sub(spent);
+        let own = (REQUEST_TIME.max(call.request.timeout) + tries.paced).saturating_sub(spent);
         call.limits.remaining(&*self.world.clock).map_or(own, |limit| limit.min(own))
     }
 

@@ -245,21 +245,21 @@ impl Visit<'_> {
     async fn deliver(&self, rendered: &Rendered, expected: &StatusSet) -> Result<(Asked, bool), Trouble> {
         let clock = &self.exchange.world().clock;
         let began = clock.elapsed();
-        let end = self.end(began);
+        let mut paced = Duration::ZERO;
         let mut rendered = rendered.clone();
         let (mut number, mut lost) = (1, 0);
         loop {
-            let remaining = end.saturating_sub(clock.elapsed());
-            self.check_pause(remaining)?;
-            rendered.limit_time(remaining);
+            self.check_pause(self.remaining(began, paced))?;
             let turn = self.exchange.turn(self.account.realm(), None).await;
+            rendered.limit_time(self.remaining(began, paced + turn.paced()));
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
             let ending = attempt.ending(|status| expected.contains(status));
             if is_lost(ending) {
                 lost += 1;
                 self.warn_of_open_session();
             }
-            let remaining = end.saturating_sub(clock.elapsed());
+            paced += attempt.paced;
+            let remaining = self.remaining(began, paced);
             let bounds = Bounds { attempt: number, attempts: ATTEMPTS, remaining, server_wish: attempt.wish };
             let next = self.next(ending, lost, bounds);
             let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
@@ -307,16 +307,20 @@ impl Visit<'_> {
         }
     }
 
-    /// When a request that begins now has to be done with.
-    fn end(&self, now: Duration) -> Duration {
-        let end = now + REQUEST_TIME;
-        self.time.map_or(end, |time| end.min(self.started + time))
+    /// The time that is left for a request that began then and was kept waiting by our own rate for so long.
+    fn remaining(&self, began: Duration, paced: Duration) -> Duration {
+        let end = began + REQUEST_TIME + paced;
+        let end = self.time.map_or(end, |time| end.min(self.started + time));
+        end.saturating_sub(self.exchange.world().clock.elapsed())
     }
 
-    /// Refuses to wait for a pause that is longer than there is time.
+    /// Refuses to wait for a pause that is longer than there is time. Our own rate is waited for, unless the conversation
+    /// as a whole has no time for that.
     fn check_pause(&self, remaining: Duration) -> Result<(), Trouble> {
         let now = self.exchange.world().clock.elapsed();
-        let wish = self.account.realm().earliest(now, None).saturating_sub(now);
+        let realm = self.account.realm();
+        let end = if self.time.is_some() { realm.earliest(now, None) } else { realm.pause_end() };
+        let wish = end.saturating_sub(now);
         match wish > remaining {
             true => Err(Trouble::AskedToWait { shot: None, wish }),
             false => Ok(()),
