@@ -157,9 +157,9 @@ impl Engine<'_> {
         let Some(provider) = call.request.provider.filter(|_| call.request.needs_session) else {
             return Ok(None);
         };
-        let signed_in = call.limits.finish(self.world, self.sessions.authorize(provider, outgoing)).await;
         let what = format!("the sign-in before {}", call.subject.request());
-        Ok(Some(signed_in.map_err(|interruption| self.interrupted(interruption, &what))??))
+        let authorized = self.sessions.authorize(provider, outgoing);
+        self.sign_in(&call.limits, &what, authorized).await.map(Some)
     }
 
     /// A pause that is longer than the time that is left is not slept, nor one that the provider asked for and that would
@@ -229,9 +229,8 @@ impl Engine<'_> {
             let advice = "check whether this account may do this; signing in itself works";
             return Err(self.error(Trouble::new(Cause::SignIn, headline).request(line).advice(advice)));
         }
-        let renewed = call.limits.finish(self.world, self.sessions.renew(provider, generation)).await;
         let what = format!("the renewed sign-in before {}", call.subject.request());
-        renewed.map_err(|interruption| self.interrupted(interruption, &what))??;
+        self.sign_in(&call.limits, &what, self.sessions.renew(provider, generation)).await?;
         tries.is_renewed = true;
         tries.attempt += 1;
         tries.last += 1;

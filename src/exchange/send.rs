@@ -306,6 +306,12 @@ impl Drop for Flight<'_> {
         if self.has_landed {
             return;
         }
+        if self.purpose == Purpose::Login {
+            self.exchange.events.warn(format!(
+                "the login at {} was given up before its answer came: a session may be left open there",
+                self.shown_address
+            ));
+        }
         let record = AttemptRecord {
             purpose: self.purpose,
             method: self.method.clone(),

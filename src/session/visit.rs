@@ -2,6 +2,7 @@
 
 use super::account::{Account, moment};
 use super::names;
+use super::run_end::RunEnd;
 use super::wallet::{Given, Looked};
 use crate::credential::Missing;
 use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
@@ -13,6 +14,8 @@ use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
 use crate::template::{Data, EvaluationError, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
+use std::cell::Cell;
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long one sign-in request may take.
@@ -27,6 +30,10 @@ pub struct Visit<'a> {
     pub method: &'a PlannedMethod,
     pub given: &'a Given,
     pub purpose: Purpose,
+    /// When no conversation may begin any more, unless it is a logout.
+    pub run_end: &'a RunEnd,
+    /// Whether anything was sent.
+    pub has_begun: Cell<bool>,
     /// How often a request is sent whose answer may get lost.
     pub most_lost: u32,
     /// When the conversation began, by the clock.
@@ -73,6 +80,8 @@ pub enum Trouble {
     AskedToWait { shot: Option<Shot>, wish: Duration },
     /// The provider asks what cannot be answered.
     Question(String),
+    /// It was not sent, because the run ends.
+    RunEnds,
 }
 
 impl Trouble {
@@ -80,7 +89,7 @@ impl Trouble {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::NoAnswer { is_network, .. } => *is_network,
-            Self::AskedToWait { .. } => true,
+            Self::AskedToWait { .. } | Self::RunEnds => true,
             Self::WrongAnswer { answer, is_refusal, .. } => {
                 !is_refusal && matches!(answer.status, 408 | 429 | 500..=599)
             }
@@ -249,8 +258,9 @@ impl Visit<'_> {
         let mut rendered = rendered.clone();
         let (mut number, mut lost) = (1, 0);
         loop {
-            self.check_pause(self.remaining(began, paced))?;
+            self.check_pause(self.time_for_more(began, paced))?;
             let turn = self.exchange.turn(self.account.realm(), None).await;
+            self.check_run(number)?;
             rendered.limit_time(self.remaining(began, paced + turn.paced()));
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
             let ending = attempt.ending(|status| expected.contains(status));
@@ -259,7 +269,7 @@ impl Visit<'_> {
                 self.warn_of_open_session();
             }
             paced += attempt.paced;
-            let remaining = self.remaining(began, paced);
+            let remaining = self.time_for_more(began, paced);
             let bounds = Bounds { attempt: number, attempts: ATTEMPTS, remaining, server_wish: attempt.wish };
             let next = self.next(ending, lost, bounds);
             let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
@@ -314,6 +324,29 @@ impl Visit<'_> {
         end.saturating_sub(self.exchange.world().clock.elapsed())
     }
 
+    /// As [`Visit::remaining`], for what begins: the end of the run bounds it too.
+    fn time_for_more(&self, began: Duration, paced: Duration) -> Duration {
+        let own = self.remaining(began, paced);
+        let run = self.run_end.remaining(self.exchange.world());
+        run.filter(|_| self.heeds_run_end()).map_or(own, |run| run.min(own))
+    }
+
+    /// Logouts are sent when the run has ended.
+    fn heeds_run_end(&self) -> bool {
+        self.purpose != Purpose::Logout
+    }
+
+    /// Refuses to send when the run has ended, but for the next request of a conversation that has begun: only at its end
+    /// there is a session that can be closed.
+    fn check_run(&self, number: u32) -> Result<(), Trouble> {
+        let goes_on = number == 1 && self.has_begun.get();
+        if self.heeds_run_end() && !goes_on && self.run_end.has_come(self.exchange.world()) {
+            return Err(Trouble::RunEnds);
+        }
+        self.has_begun.set(true);
+        Ok(())
+    }
+
     /// Refuses to wait for a pause that is longer than there is time. Our own rate is waited for, unless the conversation
     /// as a whole has no time for that.
     fn check_pause(&self, remaining: Duration) -> Result<(), Trouble> {
@@ -330,13 +363,13 @@ impl Visit<'_> {
     /// Waits, unless the end of the run is asked for meanwhile. Returns whether to go on.
     async fn rest(&self, wait: Duration) -> bool {
         let world = self.exchange.world();
-        if world.cancellation.reason().is_some() {
-            // What still happens then is cleanup, which has a time of its own.
-            world.clock.sleep(wait).await;
-            return true;
-        }
-        let cancelled = std::pin::pin!(world.cancellation.cancelled());
-        matches!(future::select(world.clock.sleep(wait), cancelled).await, Either::Left(_))
+        let signalled = async {
+            match self.heeds_run_end() {
+                true => self.run_end.signalled(world).await,
+                false => future::pending().await,
+            }
+        };
+        matches!(future::select(world.clock.sleep(wait), pin!(signalled)).await, Either::Left(_))
     }
 }
 

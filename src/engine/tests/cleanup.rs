@@ -1,8 +1,8 @@
 //! What is undone at the end.
 
 use super::case::Case;
+use crate::port::Cancellation;
 use crate::port::fake::{Reply, ScriptedTransport};
-use crate::port::{Cancellation, Reason};
 use serde_json::json;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -140,7 +140,7 @@ fn a_signal_ends_the_steps_and_not_the_cleanup() {
     let for_network = cancellation.clone();
     let network = ScriptedTransport::new(move |sent| {
         if sent.line.starts_with("PUT") {
-            for_network.borrow().as_ref().unwrap().cancel(Reason::Signal(15));
+            for_network.borrow().as_ref().unwrap().cancel(15);
         }
         Reply::json(200, json!({"id": 7, "token": "t"}))
     });
