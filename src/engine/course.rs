@@ -12,6 +12,8 @@ pub struct Course {
     unknown_steps: RefCell<HashSet<String>>,
     /// How many such steps there are, those without an id too.
     unknown: Cell<u32>,
+    /// How many steps were not skipped.
+    performed: Cell<u32>,
     /// A write that must not be done twice was done, or may have been.
     has_written: Cell<bool>,
 }
@@ -43,6 +45,16 @@ impl Course {
     pub fn first_unknown<'s>(&self, steps: impl IntoIterator<Item = &'s str>) -> Option<&'s str> {
         let unknown = self.unknown_steps.borrow();
         steps.into_iter().find(|step| unknown.contains(*step))
+    }
+
+    /// Takes note of a step that was not skipped.
+    pub fn note_performed(&self) {
+        self.performed.set(self.performed.get() + 1);
+    }
+
+    /// How many steps were not skipped.
+    pub fn performed(&self) -> u32 {
+        self.performed.get()
     }
 
     /// Takes note of a write that must not be done twice.

@@ -12,7 +12,7 @@ use super::step::Flow;
 use super::tally::Tally;
 use super::value::Value;
 use crate::document::Tree;
-use crate::event::EventKind;
+use crate::event::{EventKind, ItemCounts};
 use crate::model::exit::Cause;
 use crate::plan::{Loop, PlannedStep, StepKind};
 use crate::template::{Data, SharedJson};
@@ -33,7 +33,8 @@ impl<'a> Engine<'a> {
     ) -> Result<StepRecord, StepError> {
         let items = self.items(step, &repeated.over, stage).await?;
         let count = items.len();
-        tally.items = Some((count, 0));
+        let mut counts = ItemCounts { all: count, failed: 0, skipped: 0 };
+        tally.items = Some(counts);
         tally.rows = reads_rows(step).then_some(0);
         let unknown_before = self.course.unknown();
         let mut brought = Brought::default();
@@ -45,9 +46,14 @@ impl<'a> Engine<'a> {
             self.events.emit(EventKind::StepProgress { page: None, item: Some((index + 1, count)), rows });
             let item_stage = stage.of_item(&repeated.item_name, item, index + 1);
             match self.item(step, &item_stage, tally, file).await {
-                Ok(record) => brought.add(Some(record)),
+                Ok((record, is_idle)) => {
+                    counts.skipped += usize::from(is_idle);
+                    tally.items = Some(counts);
+                    brought.add(Some(record));
+                }
                 Err(flow) => {
-                    tally.items = tally.items.map(|(count, failed)| (count, failed + 1));
+                    counts.failed += 1;
+                    tally.items = Some(counts);
                     if flow == Flow::Stop {
                         return Err(StepError::reported(self.course.unknown() > unknown_before));
                     }
@@ -55,23 +61,25 @@ impl<'a> Engine<'a> {
                 }
             }
         }
-        match tally.items {
-            Some((_, failed)) if failed > 0 => {
+        tally.is_idle = count > 0 && counts.skipped == count;
+        match counts.failed {
+            0 => Ok(brought.into_record(step, tally.rows, true)),
+            _ => {
                 stage.frame.record(step, brought.into_record(step, tally.rows, false));
                 Err(StepError::reported(self.course.unknown() > unknown_before))
             }
-            _ => Ok(brought.into_record(step, tally.rows, true)),
         }
     }
 
-    /// Does a step for one item and tells how that ended. `Err`: it failed, and whether the next item follows.
+    /// Does a step for one item and tells how that ended. Returns what it left behind, and whether nothing was done for it.
+    /// `Err`: it failed, and whether the next item follows.
     async fn item(
         &self,
         step: &'a PlannedStep,
         stage: &Stage,
         loop_tally: &mut Tally,
         file: &mut Option<SavedFile>,
-    ) -> Result<StepRecord, Flow> {
+    ) -> Result<(StepRecord, bool), Flow> {
         // Until the item has brought something, its cleanup is to see nothing, rather than the lists of the loop.
         stage.frame.record(step, StepRecord::default());
         let note = self.note(step, stage);
@@ -81,9 +89,9 @@ impl<'a> Engine<'a> {
         let end = self.once(step, stage, &mut tally, file).await;
         loop_tally.add(&tally);
         let took = self.world.clock.elapsed().saturating_sub(started);
-        let record = end.as_ref().ok().cloned();
+        let done = end.as_ref().ok().map(|record| (record.clone(), tally.is_idle));
         let flow = self.conclude_step(step, stage, note, end, tally, took);
-        record.ok_or(flow)
+        done.ok_or(flow)
     }
 
     async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {

@@ -1,6 +1,7 @@
 //! What is sent again, and what is not.
 
 use super::case::{Case, Ran};
+use crate::event::ItemCounts;
 use crate::model::exit::Cause;
 use crate::port::fake::Reply;
 use serde_json::json;
@@ -204,7 +205,7 @@ fn an_outage_is_not_made_worse_by_repetitions() {
         100 + 500 / 14,
         "one attempt for each item, and what the credit allows"
     );
-    assert_eq!(ran.step("each").items, Some((100, 100)));
+    assert_eq!(ran.step("each").items, Some(ItemCounts { all: 100, failed: 100, skipped: 0 }));
 }
 
 #[test]
