@@ -12,6 +12,7 @@ mod exit_codes;
 mod keychain;
 mod layers;
 mod origins;
+mod outlets;
 mod own_api;
 mod prism;
 mod prompts;

@@ -185,6 +185,29 @@ fn two_addresses_need_two_overrides() {
 }
 
 #[test]
+fn a_redirect_from_https_to_http_is_refused() {
+    for status in [301, 302, 303, 307, 308] {
+        let stranger = stranger();
+        let answer = format!(
+            "HTTP/1.1 {status} Moved\r\nlocation: {}/devices\r\ncontent-length: 0\r\n\r\n",
+            stranger.base_url()
+        );
+        let own = tls::ONE.server(answer);
+        let trusting = playbook("  - get: /devices").replace("    auth:", "    ca_file: ca.pem\n    auth:");
+        let runner = Runner::new().env("API_TOKEN", TOKEN).plant(TOKEN).file("origins.yaml", trusting);
+        let runner = runner.file("ca.pem", tls::ONE.certificate);
+        let base_url = format!("api={}", tls::url(&own, ""));
+        let output = runner.args(["apply", "-vv", "origins.yaml", "--base-url", &base_url]).run().exits(1);
+        assert!(
+            output.text().contains(&format!("redirected to {}", stranger.base_url())),
+            "{}",
+            output.text()
+        );
+        assert!(stranger.lines().is_empty(), "{status}");
+    }
+}
+
+#[test]
 fn a_private_authority_is_trusted_for_its_own_provider_alone() {
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}";
     let (one, other) = (tls::ONE.server(*answer), tls::OTHER.server(*answer));

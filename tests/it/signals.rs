@@ -1,6 +1,7 @@
 //! What signals do to a run that waits for an answer.
 
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -8,8 +9,7 @@ use super::support::PATIENCE;
 use super::support::raw_server::RawServer;
 use super::support::runner::{Runner, Running};
 use super::support::scripted::{Reply, ScriptedServer};
-use serde_json::json;
-use std::time::Duration;
+use super::support::session_api::{self, LOGIN, LOGOUT, assert_logged_out};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}";
 
@@ -65,56 +65,19 @@ fn a_signal_that_is_ignored_from_the_beginning_stays_ignored() {
     assert!(output.stdout.contains("1 request"), "{}", output.stdout);
 }
 
-const TOKEN: &str = "token-geheim-4711";
-
-/// An API with a session, and a step that needs it.
-fn playbook_with_session(server: &ScriptedServer, bounds: &str) -> String {
-    format!(
-        "version: 1
-{bounds}
-providers:
-  own:
-    base_url: {}
-    credentials: {{ key: {{ from: [{{ env: OWN_KEY }}] }} }}
-    auth:
-      login: {{ post: /login, json: {{ key: '${{{{ credentials.key }}}}' }} }}
-      session: {{ token: $.token }}
-      send: {{ headers: {{ Authorization: 'Bearer ${{{{ session.token }}}}' }} }}
-      logout: {{ auth: session, delete: /login }}
-steps:
-  - get: /data
-",
-        server.base_url()
-    )
-}
-
-fn with_session(server: &ScriptedServer, bounds: &str) -> Runner {
-    let runner = Runner::new().file("p.yaml", playbook_with_session(server, bounds));
-    runner.env("OWN_KEY", "key-geheim-0815").plant("key-geheim-0815").plant(TOKEN).args(["apply", "p.yaml"])
-}
-
-#[track_caller]
-fn assert_logged_out(server: &ScriptedServer) {
-    let requests = server.requests();
-    let logouts: Vec<_> = requests.iter().filter(|request| request.line == "DELETE /login").collect();
-    assert_eq!(logouts.len(), 1, "{:?}", server.lines());
-    assert_eq!(logouts[0].header("authorization"), format!("Bearer {TOKEN}"));
-    assert_eq!(server.lines().last().unwrap(), "DELETE /login");
-}
-
 #[test]
 fn a_session_that_opens_after_a_signal_is_closed() {
     let (received, is_received) = mpsc::channel();
     let (answer, may_answer) = mpsc::channel::<()>();
     let server = ScriptedServer::start(move |request| {
-        if request.line == "POST /login" {
+        if request.line == LOGIN {
             received.send(()).expect("the test waits");
             may_answer.recv().expect("the test answers");
-            return Reply::json(200, &json!({ "token": TOKEN }));
+            return session_api::token();
         }
         Reply::empty(204)
     });
-    let mut running = with_session(&server, "").spawn();
+    let mut running = session_api::apply(&server, "steps: [{ get: /data }]").spawn();
     is_received.recv_timeout(PATIENCE).expect("the login arrives");
     running.signal(Signal::TERM);
     answer.send(()).expect("the server waits");
@@ -126,15 +89,16 @@ fn a_session_that_opens_after_a_signal_is_closed() {
 fn a_session_that_opens_after_the_deadline_is_closed() {
     let (_silence, answer) = mpsc::channel::<()>();
     let server = ScriptedServer::start(move |request| {
-        if request.line == "POST /login" {
+        if request.line == LOGIN {
             // Slower than the run may be, and faster than its sign-in is given up.
             let _ = answer.recv_timeout(Duration::from_millis(600));
-            return Reply::json(200, &json!({ "token": TOKEN }));
+            return session_api::token();
         }
         Reply::empty(204)
     });
-    let output = with_session(&server, "deadline: 300ms").run().exits(9);
+    let rest = "deadline: 300ms\nsteps: [{ get: /data }]";
+    let output = session_api::apply(&server, rest).run().exits(9);
     assert!(output.text().contains("the deadline of 300 ms passed"), "{}", output.text());
-    assert_eq!(server.lines(), ["POST /login", "DELETE /login"]);
+    assert_eq!(server.lines(), [LOGIN, LOGOUT]);
     assert_logged_out(&server);
 }

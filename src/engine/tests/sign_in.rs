@@ -309,3 +309,26 @@ fn a_logout_step_has_a_time_of_its_own() {
     );
     assert_eq!(ran.steps(), ["GET /a done", "logout acme done"]);
 }
+
+#[test]
+fn a_session_that_ends_between_two_pages_is_prolonged() {
+    let steps = "steps:
+  - { get: /list, rows: $.rows, paginate: { by: page, param: page, pages: $.pages }, save: list.ndjson }
+";
+    let refresh =
+        "      refresh: { auth: session, post: /refresh }\n      expires: [{ after: 1m }]\n      logout:";
+    let playbook = format!("{PROVIDER}{steps}").replace("      logout:", refresh);
+    let ran = Case::of(&playbook).env(KEY).answer_slowly(
+        |sent| if sent.line.ends_with("page=1") { 50 } else { 0 },
+        |sent| match sent.line.rsplit_once("page=") {
+            Some((_, page)) => Reply::json(200, json!({ "rows": [page], "pages": 2 })),
+            None => token(if sent.line.ends_with("/refresh") { "t-22222" } else { "t-11111" }),
+        },
+    );
+    let page = |page: u32| format!("GET https://acme.test/list?page={page}");
+    let refreshed = "POST https://acme.test/refresh".to_owned();
+    let wanted = [LOGIN.to_owned(), page(1), refreshed, page(2), LOGOUT.to_owned()];
+    assert_eq!(ran.network.lines(), wanted);
+    assert_eq!(ran.network.sent()[3].header("authorization"), "Bearer t-22222");
+    assert_eq!(ran.file("list.ndjson").unwrap(), "\"1\"\n\"2\"\n");
+}

@@ -14,6 +14,7 @@ pub mod pty;
 pub mod raw_server;
 pub mod runner;
 pub mod scripted;
+pub mod session_api;
 pub mod simulated;
 pub mod stream;
 pub mod tls;
