@@ -376,13 +376,16 @@ impl Sessions {
 
     /// Closes the session, if one is open. The gate is held. A session for which nothing was sent ends without a word.
     async fn close(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
-        let session = seat.session.borrow_mut().take()?;
+        // It stays where it is until that is done: whoever gives this up leaves it to be closed at the end of the run.
+        let session = seat.session.borrow().clone()?;
         let visit = self.visit(seat, session.method, &session.given, Purpose::Logout);
         if visit.method.auth.login.0.is_empty() {
+            seat.session.borrow_mut().take();
             return None;
         }
         let valid_until = self.valid_until(&session.life);
         let end = visit.logout(&session.values, valid_until).await;
+        seat.session.borrow_mut().take();
         if is_implicit {
             let provider = self.events().clean(&seat.account.provider().name);
             let took = self.elapsed().saturating_sub(visit.started);

@@ -30,7 +30,7 @@ pub struct Visit<'a> {
     pub method: &'a PlannedMethod,
     pub given: &'a Given,
     pub purpose: Purpose,
-    /// When no conversation may begin any more, unless it is a logout.
+    /// When no conversation may begin any more.
     pub run_end: &'a RunEnd,
     /// Whether anything was sent.
     pub has_begun: Cell<bool>,
@@ -38,7 +38,8 @@ pub struct Visit<'a> {
     pub most_lost: u32,
     /// When the conversation began, by the clock.
     pub started: Duration,
-    /// How long all of it may take; `None`: each request has its own time, as a person may be asked in between.
+    /// How long all of it may take, for a logout, which is sent when the run has ended too. `None`: each request has its own
+    /// time, as a person may be asked in between.
     pub time: Option<Duration>,
 }
 
@@ -258,10 +259,10 @@ impl Visit<'_> {
         let mut rendered = rendered.clone();
         let (mut number, mut lost) = (1, 0);
         loop {
-            self.check_pause(self.time_for_more(began, paced))?;
+            self.check_pause(began, paced)?;
             let turn = self.exchange.turn(self.account.realm(), None).await;
             self.check_run(number)?;
-            rendered.limit_time(self.remaining(began, paced + turn.paced()));
+            rendered.limit_time(self.flight_time(began, paced + turn.paced()));
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
             let ending = attempt.ending(|status| expected.contains(status));
             if is_lost(ending) {
@@ -317,45 +318,53 @@ impl Visit<'_> {
         }
     }
 
-    /// The time that is left for a request that began then and was kept waiting by our own rate for so long.
-    fn remaining(&self, began: Duration, paced: Duration) -> Duration {
-        let end = began + REQUEST_TIME + paced;
-        let end = self.time.map_or(end, |time| end.min(self.started + time));
-        end.saturating_sub(self.exchange.world().clock.elapsed())
+    /// The time that the repetitions of a request have, which began then and was kept waiting by our own rate for so long.
+    fn request_time(&self, began: Duration, paced: Duration) -> Duration {
+        (began + REQUEST_TIME + paced).saturating_sub(self.exchange.world().clock.elapsed())
     }
 
-    /// As [`Visit::remaining`], for what begins: the end of the run bounds it too.
+    /// The time up to which anything may be sent at all: a logout has its own, whatever becomes of the run.
+    fn sending_time(&self) -> Option<Duration> {
+        let world = self.exchange.world();
+        match self.time {
+            Some(time) => Some((self.started + time).saturating_sub(world.clock.elapsed())),
+            None => self.run_end.remaining(world),
+        }
+    }
+
+    /// The time in which another attempt has to begin.
     fn time_for_more(&self, began: Duration, paced: Duration) -> Duration {
-        let own = self.remaining(began, paced);
-        let run = self.run_end.remaining(self.exchange.world());
-        run.filter(|_| self.heeds_run_end()).map_or(own, |run| run.min(own))
+        let own = self.request_time(began, paced);
+        self.sending_time().map_or(own, |time| time.min(own))
     }
 
-    /// Logouts are sent when the run has ended.
-    fn heeds_run_end(&self) -> bool {
-        self.purpose != Purpose::Logout
+    /// How long an attempt may take that begins now. What is in flight when the run ends is not cut off here.
+    fn flight_time(&self, began: Duration, paced: Duration) -> Duration {
+        let own = self.request_time(began, paced);
+        self.sending_time().filter(|_| self.time.is_some()).map_or(own, |time| time.min(own))
     }
 
     /// Refuses to send when the run has ended, but for the next request of a conversation that has begun: only at its end
     /// there is a session that can be closed.
     fn check_run(&self, number: u32) -> Result<(), Trouble> {
         let goes_on = number == 1 && self.has_begun.get();
-        if self.heeds_run_end() && !goes_on && self.run_end.has_come(self.exchange.world()) {
+        if self.time.is_none() && !goes_on && self.run_end.has_come(self.exchange.world()) {
             return Err(Trouble::RunEnds);
         }
         self.has_begun.set(true);
         Ok(())
     }
 
-    /// Refuses to wait for a pause that is longer than there is time. Our own rate is waited for, unless the conversation
-    /// as a whole has no time for that.
-    fn check_pause(&self, remaining: Duration) -> Result<(), Trouble> {
+    /// Refuses to wait for a pause that is longer than there is time. Waiting for our own rate takes nothing from the time
+    /// of the request.
+    fn check_pause(&self, began: Duration, paced: Duration) -> Result<(), Trouble> {
         let now = self.exchange.world().clock.elapsed();
         let realm = self.account.realm();
-        let end = if self.time.is_some() { realm.earliest(now, None) } else { realm.pause_end() };
-        let wish = end.saturating_sub(now);
-        match wish > remaining {
-            true => Err(Trouble::AskedToWait { shot: None, wish }),
+        let asked = realm.pause_end().saturating_sub(now);
+        let wait = realm.earliest(now, None).saturating_sub(now);
+        let is_too_late = self.sending_time().is_some_and(|time| wait > time);
+        match is_too_late || asked > self.request_time(began, paced) {
+            true => Err(Trouble::AskedToWait { shot: None, wish: wait }),
             false => Ok(()),
         }
     }
@@ -364,9 +373,9 @@ impl Visit<'_> {
     async fn rest(&self, wait: Duration) -> bool {
         let world = self.exchange.world();
         let signalled = async {
-            match self.heeds_run_end() {
-                true => self.run_end.signalled(world).await,
-                false => future::pending().await,
+            match self.time {
+                None => self.run_end.signalled(world).await,
+                Some(_) => future::pending().await,
             }
         };
         matches!(future::select(world.clock.sleep(wait), pin!(signalled)).await, Either::Left(_))

@@ -5,7 +5,7 @@ use crate::engine::{DryAction, DryLine};
 use crate::port::Cancellation;
 use crate::port::fake::{Reply, ScriptedTransport, Sent};
 use serde_json::json;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 const PROVIDER: &str = "version: 1
@@ -331,4 +331,32 @@ fn a_session_that_ends_between_two_pages_is_prolonged() {
     assert_eq!(ran.network.lines(), wanted);
     assert_eq!(ran.network.sent()[3].header("authorization"), "Bearer t-22222");
     assert_eq!(ran.file("list.ndjson").unwrap(), "\"1\"\n\"2\"\n");
+}
+
+#[test]
+fn a_logout_that_is_given_up_is_sent_again_at_the_end() {
+    let steps = "deadline: 10s
+steps:
+  - authenticate: acme
+  - { authenticate: acme, with: { key: another-geheim } }
+";
+    let slow = Cell::new(true);
+    let ran = case(steps).answer_slowly(
+        move |sent| if sent.line == LOGOUT && slow.replace(false) { 20 } else { 0 },
+        |sent| if sent.line == LOGOUT { Reply::status(401) } else { token("t-11111") },
+    );
+    assert_eq!(ran.network.lines(), [LOGIN, LOGOUT, LOGOUT]);
+    assert_eq!(ran.exit_code(), 9, "{:?}", ran.headlines());
+}
+
+#[test]
+fn a_login_does_not_wait_for_our_own_rate_beyond_the_deadline() {
+    let steps = "deadline: 1m\nsteps:\n  - get: /a\n";
+    let playbook =
+        format!("{PROVIDER}{steps}").replace("    auth:", "    rate_limit: { rate: 1/3m }\n    auth:");
+    let ran = Case::of(&playbook).env(KEY).answer(|sent| match sent.line.as_str() {
+        LOGIN => Reply::unsent(),
+        _ => Reply::status(204),
+    });
+    assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs(), ran.exit_code()), (1, 0, 4));
 }
