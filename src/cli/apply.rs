@@ -36,7 +36,7 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
     let progress = Progress::new(streams::stderr_look(), !log.is_on());
-    let world = world(args, &plan, surroundings, &progress, &cancellation);
+    let world = world(args, surroundings, &progress, &cancellation);
     let job = Job { args, log, sources, options, redactor, progress };
     match (args.dry_run, args.simulate) {
         (true, _) => job.rehearse(plan, world).await,
@@ -87,12 +87,11 @@ fn options(args: &ApplyArgs, plan: &Plan, surroundings: &dyn Surroundings) -> Re
 
 fn world(
     args: &ApplyArgs,
-    plan: &Plan,
     surroundings: Rc<dyn Surroundings>,
     progress: &Progress,
     cancellation: &Cancellation,
 ) -> World {
-    let real = real_world(surroundings, playbook::ca_files(plan), args.no_prompt, cancellation);
+    let real = real_world(surroundings, args.no_prompt, cancellation);
     let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
     if !args.simulate {
         return World { prompt, ..real };

@@ -11,7 +11,7 @@ use crate::model::redaction::Learned;
 use crate::model::secret::SecretText;
 use crate::model::words;
 use crate::plan::{Options, PlannedCredential, PlannedMethod, PlannedProvider};
-use crate::port::{PromptError, Question, Reason, StoreKey};
+use crate::port::{GRACE, PromptError, Question, StoreKey};
 use crate::session::{PlannedLogin, Sessions};
 use std::io;
 use std::time::Duration;
@@ -150,7 +150,7 @@ async fn ask(
 ) -> Result<Option<SecretText>, Refusal> {
     let question = Question { text: question(credential), is_secret: credential.is_secret };
     let answer = console.world.prompt.ask(&question).await;
-    if let Some(Reason::Signal(signal)) = console.world.cancellation.reason() {
+    if let Some(signal) = console.world.cancellation.signal() {
         return Err(Refusal::said(Cause::Signal(signal)));
     }
     let answer = answer.and_then(|answer| match answer.expose().trim_end_matches(['\r', '\n']) {
@@ -203,18 +203,23 @@ async fn sign_in(
     console: &mut Console<'_>,
 ) -> Result<SessionNote, Refusal> {
     let given = given.iter().map(|one| (one.credential.name.clone(), one.value.clone())).collect();
-    let cancellation = console.world.cancellation.clone();
-    let cancelled = async {
-        match cancellation.cancelled().await {
-            Reason::Signal(signal) => signal,
-            Reason::Deadline => std::future::pending().await,
-        }
+    let world = console.world.clone();
+    // What is in flight when a signal comes may come to its end, so that its session can be closed.
+    let given_up = async {
+        let signal = world.cancellation.cancelled().await;
+        world.clock.sleep(GRACE).await;
+        signal
     };
-    tokio::select! {
-        note = sessions.authenticate(PROVIDER, Some(&method.name), given) => {
-            note.map_err(|refusal| console.fail(&[refusal.into_failure()]))
+    let end = tokio::select! {
+        note = sessions.authenticate(PROVIDER, Some(&method.name), given) => Ok(note),
+        signal = given_up => Err(signal),
+    };
+    match (end, world.cancellation.signal()) {
+        (Ok(note), None) => note.map_err(|refusal| console.fail(&[refusal.into_failure()])),
+        (Ok(_), Some(signal)) | (Err(signal), _) => {
+            sessions.close_all().await;
+            Err(Refusal::said(Cause::Signal(signal)))
         }
-        signal = cancelled => Err(Refusal::said(Cause::Signal(signal))),
     }
 }
 

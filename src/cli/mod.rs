@@ -110,11 +110,10 @@ fn at_console(
         }
         None => None,
     };
-    let ca_files = playbook.as_ref().map_or_else(Vec::new, |it| playbook::ca_files(&it.plan));
     runtime()?.block_on(async {
         let cancellation = Cancellation::default();
         cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
-        let world = real_world(Rc::new(surroundings), ca_files, false, &cancellation);
+        let world = real_world(Rc::new(surroundings), false, &cancellation);
         let redactor = redactor.clone();
         work(&mut Console { world, redactor, out: &mut out, err: &mut err, options, playbook }).await
     })

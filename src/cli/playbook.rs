@@ -8,7 +8,7 @@ use crate::plan::{Checked, FileKind, Options, Plan, check_file};
 use crate::port::Surroundings;
 use crate::source::SourceMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The plan of a playbook, unless something forbids to go on. All that was found is written to `err`.
 ///
@@ -35,10 +35,4 @@ pub(super) fn check(
 /// The folder of a playbook: what it names lies there, and its `.env`.
 pub(super) fn folder(file: &Path) -> &Path {
     file.parent().unwrap_or(Path::new(""))
-}
-
-/// The certificates of private authorities that the providers of a plan trust.
-pub(super) fn ca_files(plan: &Plan) -> Vec<PathBuf> {
-    let files = plan.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
-    files.map(|file| plan.folder.join(file)).collect()
 }

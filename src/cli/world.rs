@@ -7,7 +7,7 @@ use crate::system::{
     HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
 };
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,17 +28,16 @@ pub(super) fn around(
     Ok(surroundings.allow_read(&args.allow_read))
 }
 
-/// All ports made real. `ca_files` are trusted besides the authorities that the machine trusts.
+/// All ports made real.
 pub(super) fn real_world(
     surroundings: Rc<dyn Surroundings>,
-    ca_files: Vec<PathBuf>,
     is_prompt_forbidden: bool,
     cancellation: &Cancellation,
 ) -> World {
     World {
         clock: Rc::new(SystemClock::default()),
         random: Arc::new(SystemRandom),
-        transport: Rc::new(HttpTransport::new(ca_files)),
+        transport: Rc::new(HttpTransport::default()),
         store: Rc::new(Keychain::default()),
         prompt: Rc::new(TerminalPrompt::new(is_prompt_forbidden, cancellation.clone())),
         surroundings,

@@ -132,7 +132,7 @@ keys! {
         optional {
             /// The login method; default the first whose credentials are there.
             "method" => method: Option<Spanned<String>>;
-            /// A file with the certificate (PEM) of a private authority to trust.
+            /// A file with the certificate (PEM) of a private authority, trusted for this provider alone.
             "ca_file" => ca_file: Option<Spanned<String>>;
             /// Allows plain http, so that anyone on the way can read the credentials; every run warns.
             "allow_http" => allow_http: Option<Spanned<bool>>;

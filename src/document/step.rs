@@ -62,7 +62,8 @@ keys! {
             "expect" => expect: Option<Expect>;
             /// Name -> what is kept of the answer for later steps.
             "outputs" => outputs: Named<Output>;
-            /// The path to the one list in the body that holds the rows; default the body itself.
+            /// The path to the one list in the body that holds the rows; default the body itself. In a loop without `rows`
+            /// an answer that is one map is one row.
             "rows" => rows: Option<JsonPath>;
             /// How all pages are fetched.
             "paginate" => paginate: Option<Spanned<Paginate>>;

@@ -14,7 +14,7 @@ use crate::exchange::{Exchange, Realms, RenderError};
 use crate::model::exit::Cause;
 use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
-use crate::session::Sessions;
+use crate::session::{Sessions, SignInFailure};
 use crate::source::{SourceMap, Span};
 use crate::template::{Data, EvaluationError, Expression, Moment, Scope};
 
@@ -69,6 +69,20 @@ impl Engine<'_> {
     pub fn interrupted(&self, interruption: Interruption, what: &str) -> StepError {
         let error = self.error(Trouble::interruption(interruption, what).advice(self.course.rerun_advice()));
         StepError { is_interruption: interruption.ends_run(), ..error }
+    }
+
+    /// Waits for a sign-in. `what` says what it was for, if there is no time left for it.
+    ///
+    /// # Errors
+    /// When the provider does not let us in, or the time is over.
+    pub async fn sign_in<T>(
+        &self,
+        limits: &Limits,
+        what: &str,
+        sign_in: impl Future<Output = Result<T, SignInFailure>>,
+    ) -> Result<T, StepError> {
+        let end = limits.finish_sign_in(self.world, sign_in).await;
+        Ok(end.map_err(|interruption| self.interrupted(interruption, what))??)
     }
 
     /// Adds the place of the step, unless the failure has a better one.

@@ -12,6 +12,8 @@ pub struct Course {
     unknown: Cell<u32>,
     /// How often something was done, or may have been.
     deeds: Cell<u64>,
+    /// How many steps were not skipped.
+    performed: Cell<u32>,
     /// A write that must not be done twice was done, or may have been.
     has_written: Cell<bool>,
 }
@@ -48,6 +50,16 @@ impl Course {
     /// How often something was done so far, or may have been.
     pub fn deeds(&self) -> u64 {
         self.deeds.get()
+    }
+
+    /// Takes note of a step that was not skipped.
+    pub fn note_performed(&self) {
+        self.performed.set(self.performed.get() + 1);
+    }
+
+    /// How many steps were not skipped.
+    pub fn performed(&self) -> u32 {
+        self.performed.get()
     }
 
     /// Takes note of a write that must not be done twice.

@@ -8,7 +8,6 @@ use crate::exchange::{Rendered, Said, hint, status_text};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
-use crate::port::Reason;
 use crate::source::{SourceMap, Span};
 use crate::template::EvaluationError;
 use std::time::Duration;
@@ -104,10 +103,7 @@ impl Trouble {
 /// The cause of an interruption, and what happened in a few words.
 pub fn interruption_words(interruption: Interruption) -> (Cause, String) {
     match interruption {
-        Interruption::Cancelled(Reason::Signal(number)) => {
-            (Cause::Signal(number), format!("{} came", signal_name(number)))
-        }
-        Interruption::Cancelled(Reason::Deadline) => (Cause::Deadline, "the deadline passed".to_owned()),
+        Interruption::Signal(number) => (Cause::Signal(number), format!("{} came", signal_name(number))),
         Interruption::OutOfTime(TimeLimit::Deadline(time)) => {
             (Cause::Deadline, format!("the deadline of {} passed", duration(time)))
         }
@@ -256,7 +252,7 @@ mod tests {
     fn interruptions_have_their_cause() {
         let minute = Duration::from_secs(60);
         for (interruption, cause, words) in [
-            (Interruption::Cancelled(Reason::Signal(15)), Cause::Signal(15), "SIGTERM came during x"),
+            (Interruption::Signal(15), Cause::Signal(15), "SIGTERM came during x"),
             (
                 Interruption::OutOfTime(TimeLimit::Deadline(minute)),
                 Cause::Deadline,

@@ -64,6 +64,8 @@ pub struct Settled {
 /// The attempts of one request so far.
 struct Tries {
     started: Duration,
+    /// How long our own rate kept them waiting. That is not the provider's slowness.
+    paced: Duration,
     attempt: u32,
     /// The last one that may follow; a renewed session allows one more.
     last: u32,
@@ -86,6 +88,7 @@ impl Engine<'_> {
     ) -> Result<Settled, StepError> {
         let mut tries = Tries {
             started: self.world.clock.elapsed(),
+            paced: Duration::ZERO,
             attempt: 1,
             last: call.request.attempts.max(1),
             is_renewed: false,
@@ -95,6 +98,7 @@ impl Engine<'_> {
             let (attempt, generation) = self.attempt(call, rendered, &tries, tally).await?;
             let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
             let ending = attempt.ending(is_expected);
+            tries.paced += attempt.paced;
             self.note_attempt(call, &attempt, ending);
             if self.is_expired(call, generation, &attempt, ending) {
                 self.renew(call, generation, attempt, &mut tries).await?;
@@ -155,9 +159,9 @@ impl Engine<'_> {
         let Some(provider) = call.request.provider.filter(|_| call.request.needs_session) else {
             return Ok(None);
         };
-        let signed_in = call.limits.finish(self.world, self.sessions.authorize(provider, outgoing)).await;
         let what = format!("the sign-in before {}", call.subject.request());
-        Ok(Some(signed_in.map_err(|interruption| self.interrupted(interruption, &what))??))
+        let authorized = self.sessions.authorize(provider, outgoing);
+        self.sign_in(&call.limits, &what, authorized).await.map(Some)
     }
 
     /// A pause that is longer than the time that is left is not slept, nor one that the provider asked for and that would
@@ -170,8 +174,12 @@ impl Engine<'_> {
         if !is_too_long && asked <= REQUEST_TIME {
             return Ok(());
         }
+        let (provider, is_asked) = (&call.subject.provider, asked >= wait);
         let wait = duration(wait);
-        let headline = format!("{} wants to be left alone for {wait}", call.subject.provider);
+        let headline = match is_asked {
+            true => format!("{provider} wants to be left alone for {wait}"),
+            false => format!("the rate limit of {provider} allows the next request in {wait} only"),
+        };
         Err(self.error(Trouble::new(Cause::Unavailable, headline).advice(format!("run it again in {wait}"))))
     }
 
@@ -230,9 +238,8 @@ impl Engine<'_> {
             let advice = "check whether this account may do this; signing in itself works";
             return Err(self.error(Trouble::new(Cause::SignIn, headline).request(line).advice(advice)));
         }
-        let renewed = call.limits.finish(self.world, self.sessions.renew(provider, generation)).await;
         let what = format!("the renewed sign-in before {}", call.subject.request());
-        renewed.map_err(|interruption| self.interrupted(interruption, &what))??;
+        self.sign_in(&call.limits, &what, self.sessions.renew(provider, generation)).await?;
         tries.is_renewed = true;
         tries.attempt += 1;
         tries.last += 1;
@@ -242,7 +249,7 @@ impl Engine<'_> {
     /// The time that is left for a request and its repetitions.
     fn remaining(&self, call: &Call<'_>, tries: &Tries) -> Duration {
         let spent = self.world.clock.elapsed().saturating_sub(tries.started);
-        let own = REQUEST_TIME.max(call.request.timeout).saturating_sub(spent);
+        let own = (REQUEST_TIME.max(call.request.timeout) + tries.paced).saturating_sub(spent);
         call.limits.remaining(&*self.world.clock).map_or(own, |limit| limit.min(own))
     }
 

@@ -1,19 +1,18 @@
 //! The time that work may take, and the wish that it ends.
 
-use crate::port::{Clock, Reason, World};
+use crate::model::exit::Cause;
+use crate::port::{Clock, GRACE, World};
+use crate::session::SignInFailure;
 use futures_util::future::{Either, select};
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-/// What is in flight when a signal comes gets this long.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// Why work ended before it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruption {
-    /// The run was cancelled from outside.
-    Cancelled(Reason),
+    /// The signal with this number came.
+    Signal(i32),
     /// Its time has passed.
     OutOfTime(TimeLimit),
 }
@@ -21,7 +20,7 @@ pub enum Interruption {
 impl Interruption {
     /// True when it is the run that ends, not a single step.
     pub fn ends_run(self) -> bool {
-        matches!(self, Self::Cancelled(_) | Self::OutOfTime(TimeLimit::Deadline(_)))
+        matches!(self, Self::Signal(_) | Self::OutOfTime(TimeLimit::Deadline(_)))
     }
 }
 
@@ -88,8 +87,8 @@ impl Limits {
     /// # Errors
     /// An [`Interruption`] when it may not.
     pub fn check(&self, world: &World) -> Result<(), Interruption> {
-        match (self.end, world.cancellation.reason()) {
-            (_, Some(reason)) if self.heeds_cancellation => Err(Interruption::Cancelled(reason)),
+        match (self.end, world.cancellation.signal()) {
+            (_, Some(signal)) if self.heeds_cancellation => Err(Interruption::Signal(signal)),
             (Some((end, limit)), _) if world.clock.elapsed() >= end => Err(Interruption::OutOfTime(limit)),
             _ => Ok(()),
         }
@@ -100,7 +99,7 @@ impl Limits {
     /// # Errors
     /// An [`Interruption`], when it took longer.
     pub async fn finish<T>(&self, world: &World, work: impl Future<Output = T>) -> Result<T, Interruption> {
-        match select(pin!(work), pin!(self.interruption(world, GRACE))).await {
+        match select(pin!(work), pin!(self.interruption(world, GRACE, Duration::ZERO))).await {
             Either::Left((done, _)) => Ok(done),
             Either::Right((interruption, _)) => Err(interruption),
         }
@@ -112,24 +111,45 @@ impl Limits {
     /// An [`Interruption`], when it took longer.
     pub async fn wait<T>(&self, world: &World, work: impl Future<Output = T>) -> Result<T, Interruption> {
         self.check(world)?;
-        match select(pin!(work), pin!(self.interruption(world, Duration::ZERO))).await {
+        match select(pin!(work), pin!(self.interruption(world, Duration::ZERO, Duration::ZERO))).await {
             Either::Left((done, _)) => self.check(world).map(|()| done),
             Either::Right((interruption, _)) => Err(interruption),
         }
     }
 
-    async fn interruption(&self, world: &World, grace: Duration) -> Interruption {
+    /// Waits for a sign-in that is in flight, also for a short time after the end: a session that it opens has to be known,
+    /// or nobody can close it.
+    ///
+    /// # Errors
+    /// An [`Interruption`], when it took longer than that, or came to a good end only then.
+    pub async fn finish_sign_in<T>(
+        &self,
+        world: &World,
+        sign_in: impl Future<Output = Result<T, SignInFailure>>,
+    ) -> Result<Result<T, SignInFailure>, Interruption> {
+        match select(pin!(sign_in), pin!(self.interruption(world, GRACE, GRACE))).await {
+            // A refusal is worth more than to hear that there was no time left.
+            Either::Left((Err(failure), _)) if failure.failure().cause != Cause::Unavailable => {
+                Ok(Err(failure))
+            }
+            Either::Left((end, _)) => self.check(world).map(|()| end),
+            Either::Right((interruption, _)) => Err(interruption),
+        }
+    }
+
+    /// Waits for the reason to give work up: so long after a signal, and so long after the end.
+    async fn interruption(&self, world: &World, signal_grace: Duration, end_grace: Duration) -> Interruption {
         let cancelled = async {
             if !self.heeds_cancellation {
                 return std::future::pending().await;
             }
-            let reason = world.cancellation.cancelled().await;
-            world.clock.sleep(grace).await;
-            Interruption::Cancelled(reason)
+            let signal = world.cancellation.cancelled().await;
+            world.clock.sleep(signal_grace).await;
+            Interruption::Signal(signal)
         };
         let out_of_time = async {
             let Some((end, limit)) = self.end else { return std::future::pending().await };
-            world.clock.sleep(end.saturating_sub(world.clock.elapsed())).await;
+            world.clock.sleep(end.saturating_sub(world.clock.elapsed()) + end_grace).await;
             Interruption::OutOfTime(limit)
         };
         match select(pin!(cancelled), pin!(out_of_time)).await {
@@ -174,8 +194,8 @@ mod tests {
     async fn a_signal_leaves_five_seconds_to_what_is_in_flight_and_none_to_what_waits() {
         let fake = FakeWorld::default();
         let world = fake.world();
-        world.cancellation.cancel(Reason::Signal(15));
-        let cancelled = Interruption::Cancelled(Reason::Signal(15));
+        world.cancellation.cancel(15);
+        let cancelled = Interruption::Signal(15);
         let limits = Limits::of_run(&*fake.clock, None);
         assert_eq!(limits.finish(&world, pending::<()>()).await, Err(cancelled));
         assert_eq!(world.clock.elapsed(), seconds(5));

@@ -11,7 +11,7 @@ use super::stage::Stage;
 use super::step::Flow;
 use super::tally::Tally;
 use crate::document::Tree;
-use crate::event::EventKind;
+use crate::event::{EventKind, ItemCounts};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Loop, PlannedStep, StepKind};
@@ -33,7 +33,8 @@ impl<'a> Engine<'a> {
     ) -> Result<StepRecord, StepError> {
         let items = self.items(step, &repeated.over, stage).await?;
         let count = items.len();
-        tally.items = Some((count, 0));
+        let mut counts = ItemCounts { all: count, failed: 0, skipped: 0 };
+        tally.items = Some(counts);
         tally.rows = reads_rows(step).then_some(0);
         let unknown_before = self.course.unknown();
         let mut brought = Brought::default();
@@ -48,9 +49,14 @@ impl<'a> Engine<'a> {
             self.events.emit(EventKind::StepProgress { page: None, item: Some((index + 1, count)), rows });
             let item_stage = stage.of_item(&repeated.item_name, item, index + 1);
             match self.item(step, &item_stage, tally, file).await {
-                Ok(record) => brought.add(Some(record)),
+                Ok((record, is_idle)) => {
+                    counts.skipped += usize::from(is_idle);
+                    tally.items = Some(counts);
+                    brought.add(Some(record));
+                }
                 Err(flow) => {
-                    tally.items = tally.items.map(|(count, failed)| (count, failed + 1));
+                    counts.failed += 1;
+                    tally.items = Some(counts);
                     brought.add(None);
                     if flow == Flow::Stop {
                         break;
@@ -58,7 +64,8 @@ impl<'a> Engine<'a> {
                 }
             }
         }
-        if stopped.is_none() && tally.items.is_none_or(|(_, failed)| failed == 0) {
+        tally.is_idle = count > 0 && counts.skipped == count;
+        if stopped.is_none() && counts.failed == 0 {
             return Ok(brought.into_record(step, tally.rows, true));
         }
         // Cleanup needs what the items before the last one have made, whatever ended the loop.
@@ -66,14 +73,15 @@ impl<'a> Engine<'a> {
         Err(stopped.unwrap_or_else(|| StepError::reported(self.course.unknown() > unknown_before)))
     }
 
-    /// Does a step for one item and tells how that ended. `Err`: it failed, and whether the next item follows.
+    /// Does a step for one item and tells how that ended. Returns what it left behind, and whether nothing was done for it.
+    /// `Err`: it failed, and whether the next item follows.
     async fn item(
         &self,
         step: &'a PlannedStep,
         stage: &Stage,
         loop_tally: &mut Tally,
         file: &mut Option<SavedFile>,
-    ) -> Result<StepRecord, Flow> {
+    ) -> Result<(StepRecord, bool), Flow> {
         // Until the item has brought something, its cleanup is to see nothing, rather than the lists of the loop.
         stage.frame.record(step, StepRecord::default());
         let note = self.note(step, stage);
@@ -83,9 +91,9 @@ impl<'a> Engine<'a> {
         let end = self.once(step, stage, &mut tally, file).await;
         loop_tally.add(&tally);
         let took = self.world.clock.elapsed().saturating_sub(started);
-        let record = end.as_ref().ok().cloned();
+        let done = end.as_ref().ok().map(|record| (record.clone(), tally.is_idle));
         let flow = self.conclude_step(step, stage, note, end, tally, took);
-        record.ok_or(flow)
+        done.ok_or(flow)
     }
 
     async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {

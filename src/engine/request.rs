@@ -58,9 +58,8 @@ impl<'a> Engine<'a> {
         subject: &Subject,
     ) -> Result<(), StepError> {
         let Some(provider) = request.provider.filter(|_| request.needs_session) else { return Ok(()) };
-        let signed_in = stage.limits.finish(self.world, self.sessions.ready(provider)).await;
         let what = format!("the sign-in before {}", subject.request());
-        signed_in.map_err(|interruption| self.interrupted(interruption, &what))??;
+        self.sign_in(&stage.limits, &what, self.sessions.ready(provider)).await?;
         Ok(())
     }
 

@@ -35,6 +35,7 @@ pub fn extract(rows: &Rows, body: &Json) -> Result<Vec<Json>, RowsProblem> {
     };
     match found {
         Some(Json::Array(rows)) => Ok(rows),
+        Some(Json::Object(row)) if rows.may_be_one => Ok(vec![Json::Object(row)]),
         Some(Json::Null) | None => Err(RowsProblem::Missing { path: path() }),
         Some(other) => Err(RowsProblem::NoList { path: path(), found: kind(&other) }),
     }
@@ -65,7 +66,7 @@ mod tests {
             let text = Text::new(path.into(), Span::new(file, 0..path.len()), path, false);
             JsonPath::parse(&text).unwrap()
         });
-        Rows { are_read: true, are_kept: false, path }
+        Rows { are_read: true, are_kept: false, path, may_be_one: false }
     }
 
     #[test]
@@ -73,6 +74,14 @@ mod tests {
         assert_eq!(extract(&rows_at(None), &json!([1, 2])), Ok(vec![json!(1), json!(2)]));
         assert_eq!(extract(&rows_at(None), &json!([])), Ok(vec![]));
         assert_eq!(extract(&rows_at(Some("$.a.b")), &json!({"a": {"b": [3]}})), Ok(vec![json!(3)]));
+    }
+
+    #[test]
+    fn one_map_is_one_row_where_that_may_be() {
+        let rows = Rows { may_be_one: true, ..rows_at(None) };
+        assert_eq!(extract(&rows, &json!({"id": 1})), Ok(vec![json!({"id": 1})]));
+        assert_eq!(extract(&rows, &json!([1])), Ok(vec![json!(1)]));
+        assert!(extract(&rows, &json!(null)).is_err() && extract(&rows, &json!("x")).is_err());
     }
 
     #[test]

@@ -172,6 +172,7 @@ impl Engine<'_> {
         let frame = Frame::outermost(&self.plan.steps);
         self.do_steps(&frame).await;
         self.note_cancellation();
+        self.sessions.begin_cleanup();
         self.clean_up(&frame).await;
         self.close_sessions().await;
         self.course.verdict()
@@ -194,8 +195,8 @@ impl Engine<'_> {
 
     /// A run that was asked to end has ended for that reason, even if nothing was in flight.
     fn note_cancellation(&self) {
-        let Some(reason) = self.world.cancellation.reason() else { return };
-        let (cause, why) = interruption_words(Interruption::Cancelled(reason));
+        let Some(signal) = self.world.cancellation.signal() else { return };
+        let (cause, why) = interruption_words(Interruption::Signal(signal));
         if !self.course.has_failed_for(cause) {
             let trouble = Trouble::new(cause, format!("{why} while the run was at work"));
             self.course.fail_without_step(trouble.into_failure(self.events, self.sources, None));

@@ -32,8 +32,7 @@ impl Engine<'_> {
         let given = with.iter().map(|(name, tree)| Ok((name.clone(), self.credential(name, tree, &scope)?)));
         let given = given.collect::<Result<Vec<_>, StepError>>()?;
         let opening = self.sessions.authenticate(provider, method, given);
-        let opened = stage.limits.finish(self.world, opening).await;
-        let note = opened.map_err(|interruption| self.interrupted(interruption, "the sign-in"))??;
+        let note = self.sign_in(&stage.limits, "the sign-in", opening).await?;
         tally.detail = Some(note.words());
         Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })
     }
@@ -50,15 +49,9 @@ impl Engine<'_> {
         }
     }
 
-    /// Closes a session.
-    pub async fn log_out(
-        &self,
-        provider: ProviderIndex,
-        stage: &Stage,
-        tally: &mut Tally,
-    ) -> Result<StepRecord, StepError> {
-        let closed = stage.limits.finish(self.world, self.sessions.logout(provider)).await;
-        let end = closed.map_err(|interruption| self.interrupted(interruption, "the logout"))?;
+    /// Closes a session. That has a time of its own, whatever time is left: nobody would close it afterwards.
+    pub async fn log_out(&self, provider: ProviderIndex, tally: &mut Tally) -> Result<StepRecord, StepError> {
+        let end = self.sessions.logout(provider).await;
         tally.detail = end.as_ref().map(|end| end.words(self.world.clock.now()));
         match end {
             None => {

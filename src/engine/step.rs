@@ -104,13 +104,18 @@ impl<'a> Engine<'a> {
     ) -> Flow {
         let error = match end {
             Ok(record) => {
-                let status = if record.is_skipped { StepStatus::Skipped } else { StepStatus::Done };
+                let is_skipped = record.is_skipped || tally.is_idle;
+                let status = if is_skipped { StepStatus::Skipped } else { StepStatus::Done };
+                if !is_skipped {
+                    self.course.note_performed();
+                }
                 stage.frame.record(step, record);
                 self.emit_finished(note, status, tally, took, None);
                 return Flow::On;
             }
             Err(error) => self.placed(error, step.span),
         };
+        self.course.note_performed();
         let status = if error.is_unknown { StepStatus::Unknown } else { StepStatus::Failed };
         if error.is_unknown {
             self.course.note_unknown();
@@ -174,11 +179,11 @@ impl<'a> Engine<'a> {
             StepKind::Request(request) => {
                 self.single_request(step, request, stage, tally, file).boxed_local()
             }
-            StepKind::Group(group) => self.group(step, group, stage).boxed_local(),
+            StepKind::Group(group) => self.group(step, group, stage, tally).boxed_local(),
             StepKind::Authenticate { provider, method, with, .. } => {
                 self.authenticate(step, *provider, method.as_deref(), with, stage, tally).boxed_local()
             }
-            StepKind::Logout { provider, .. } => self.log_out(*provider, stage, tally).boxed_local(),
+            StepKind::Logout { provider, .. } => self.log_out(*provider, tally).boxed_local(),
             StepKind::Store { target, value } => self.store(step, target, value, stage, tally).boxed_local(),
         }
     }
@@ -202,11 +207,13 @@ impl<'a> Engine<'a> {
         step: &'a PlannedStep,
         group: &'a Group,
         stage: &Stage,
+        tally: &mut Tally,
     ) -> Result<StepRecord, StepError> {
         let frame = stage.frame.inner(&group.steps);
         let registration = self.cleanup.register(step, &frame);
         let inner = Stage { frame, depth: stage.depth + 1, ..stage.clone() };
         let (unknown_before, deeds_before) = (self.course.unknown(), self.course.deeds());
+        let performed_before = self.course.performed();
         let flow = self.steps(&group.steps, &inner).await;
         if self.course.deeds() == deeds_before {
             self.cleanup.drop(registration);
@@ -214,6 +221,7 @@ impl<'a> Engine<'a> {
         if flow == Flow::Stop {
             return Err(StepError::reported(self.course.unknown() > unknown_before));
         }
+        tally.is_idle = self.course.performed() == performed_before;
         let expressions: Vec<_> =
             group.outputs.iter().flat_map(|(_, template)| template.expressions()).collect();
         let scope = self.scope(&inner, &moment(self.world), &expressions).await?;

@@ -1,4 +1,4 @@
-use crate::event::FileNote;
+use crate::event::{FileNote, ItemCounts};
 
 /// What a step has done so far.
 #[derive(Debug, Clone, Default)]
@@ -11,8 +11,10 @@ pub struct Tally {
     pub rows: Option<u64>,
     /// Pages, where there is paging.
     pub pages: Option<u32>,
-    /// Items of a loop: all, failed.
-    pub items: Option<(usize, usize)>,
+    /// Items of a loop.
+    pub items: Option<ItemCounts>,
+    /// Nothing was done, since every step inside was skipped.
+    pub is_idle: bool,
     /// What it did, in a few words.
     pub detail: Option<String>,
     /// The file that it wrote.

@@ -178,6 +178,17 @@ pub enum SessionEnd {
     },
 }
 
+/// How many items a loop has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ItemCounts {
+    /// All of them.
+    pub all: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those for which nothing was done: every step inside was skipped.
+    pub skipped: usize,
+}
+
 /// How a step ended.
 #[derive(Debug, Clone)]
 pub struct StepResult {
@@ -189,8 +200,8 @@ pub struct StepResult {
     pub rows: Option<u64>,
     /// Pages, where there is paging.
     pub pages: Option<u32>,
-    /// Items of a loop: all, failed.
-    pub items: Option<(usize, usize)>,
+    /// Items of a loop.
+    pub items: Option<ItemCounts>,
     /// The file that it wrote.
     pub file: Option<FileNote>,
     /// Requests that were sent for it, without those of sessions.

@@ -7,8 +7,8 @@ mod session;
 mod sink;
 
 pub use kind::{
-    Event, EventKind, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult, StepStatus,
-    Verdict,
+    Event, EventKind, Failure, FileNote, ItemCounts, Purpose, SessionEnd, SessionNote, StepNote, StepResult,
+    StepStatus, Verdict,
 };
 pub use outcome::{EntryKind, EntryReport, ReportFold, RunReport};
 pub use sink::{EventSink, Events, Fanout};

@@ -105,6 +105,9 @@ pub struct EntryReport {
     /// Of these, how many failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failed_items: Option<usize>,
+    /// Of these, for how many nothing was done, since every step inside was skipped.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped_items: Option<usize>,
     /// The file that it wrote.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub file: Option<FileNote>,
@@ -142,6 +145,7 @@ impl EntryReport {
             pages: None,
             items: None,
             failed_items: None,
+            skipped_items: None,
             file: None,
             requests: 0,
             retries: 0,
@@ -252,8 +256,9 @@ impl ReportFold {
             detail: result.detail.clone(),
             rows: result.rows,
             pages: result.pages,
-            items: result.items.map(|(all, _)| all),
-            failed_items: result.items.map(|(_, failed)| failed),
+            items: result.items.map(|items| items.all),
+            failed_items: result.items.map(|items| items.failed),
+            skipped_items: result.items.map(|items| items.skipped),
             file: result.file.clone(),
             requests: entry.requests + result.requests,
             retries: entry.retries + result.retries,
@@ -307,6 +312,7 @@ fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::ItemCounts;
     use crate::model::redaction::Redactor;
 
     fn clean(text: &str) -> Redacted {
@@ -344,7 +350,7 @@ mod tests {
             detail: None,
             rows: Some(3),
             pages: None,
-            items: Some((5, 1)),
+            items: Some(ItemCounts { all: 5, failed: 1, skipped: 2 }),
             file: None,
             requests,
             retries,
@@ -394,7 +400,8 @@ mod tests {
         ];
         assert_eq!(kinds, expected);
         let step = &report.entries[0];
-        assert_eq!((step.item, step.items, step.failed_items), (Some(2), Some(5), Some(1)));
+        assert_eq!((step.item, step.items), (Some(2), Some(5)));
+        assert_eq!((step.failed_items, step.skipped_items), (Some(1), Some(2)));
         assert_eq!((step.rows, step.depth, step.took_ms), (Some(3), 1, 1.5));
     }
 

@@ -4,6 +4,7 @@ use crate::template::{Condition, EvaluationError, Scope};
 use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use url::Url;
@@ -13,6 +14,7 @@ use url::Url;
 pub struct Realm {
     origins: Vec<Origin>,
     allows_http: bool,
+    ca_file: Option<PathBuf>,
     limit: Option<RateLimit>,
     limiter: Option<Limiter>,
     operation_limiters: RefCell<HashMap<String, Rc<Limiter>>>,
@@ -27,12 +29,20 @@ impl Realm {
         Self {
             origins,
             allows_http,
+            ca_file: None,
             limit: None,
             limiter: None,
             operation_limiters: RefCell::default(),
             throttled: None,
             pause_end: Cell::default(),
         }
+    }
+
+    /// The realm with the certificates of a private authority, which is trusted here and nowhere else.
+    #[must_use]
+    pub fn trusting(mut self, ca_file: Option<PathBuf>) -> Self {
+        self.ca_file = ca_file;
+        self
     }
 
     /// The realm with the provider's limit.
@@ -53,6 +63,11 @@ impl Realm {
     /// The origins that requests may go to.
     pub fn origins(&self) -> &[Origin] {
         &self.origins
+    }
+
+    /// The certificates that are trusted besides those of the machine.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
     }
 
     /// Whether a request may go to an address.

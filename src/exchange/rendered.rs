@@ -245,7 +245,8 @@ impl Rendered {
             }
         }
         self.add_cookies(&mut headers);
-        Some(Request { method: self.method.clone(), url, headers, body, timeout: self.timeout })
+        let (method, timeout) = (self.method.clone(), self.timeout);
+        Some(Request { method, url, headers, body, timeout, ca_file: None })
     }
 
     fn add_cookies(&self, headers: &mut HeaderMap) {

@@ -6,6 +6,7 @@ use crate::event::{EventKind, Events, Purpose};
 use crate::port::{Request, Response, SendFailure, TransportError, World};
 use http::Method;
 use http::header::LOCATION;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use thiserror::Error;
@@ -26,6 +27,14 @@ pub struct Exchange {
 pub struct Turn {
     realm: Rc<Realm>,
     operation: Option<Rc<Limiter>>,
+    paced: Duration,
+}
+
+impl Turn {
+    /// How long it was waited for because of our own rate, not because the provider asked for a pause.
+    pub fn paced(&self) -> Duration {
+        self.paced
+    }
 }
 
 /// What a request is for, and how it is sent.
@@ -77,6 +86,8 @@ pub struct Attempt {
     pub requests: u32,
     /// How long it took.
     pub took: Duration,
+    /// How long our own rate kept it waiting, before it and between its redirects.
+    pub paced: Duration,
     /// For [`Exchange::report`], once it is decided whether another attempt follows.
     pub record: AttemptRecord,
 }
@@ -133,7 +144,8 @@ impl Exchange {
     /// be dropped without harm.
     pub async fn turn(&self, realm: &Rc<Realm>, operation: Option<&Rc<Limiter>>) -> Turn {
         let clock = &self.world.clock;
-        let start = realm.earliest(clock.elapsed(), operation.map(Rc::as_ref));
+        let began = clock.elapsed();
+        let start = realm.earliest(began, operation.map(Rc::as_ref));
         realm.take(start, operation.map(Rc::as_ref));
         let mut until = start;
         // A pause may begin or grow while this request waits.
@@ -141,7 +153,8 @@ impl Exchange {
             clock.sleep(wait).await;
             until = start.max(realm.pause_end());
         }
-        Turn { realm: realm.clone(), operation: operation.cloned() }
+        let paced = clock.elapsed().saturating_sub(began.max(realm.pause_end()));
+        Turn { realm: realm.clone(), operation: operation.cloned(), paced }
     }
 
     /// Sends a request. The final address is checked against the realm; redirects are followed for reads only, within the
@@ -150,8 +163,10 @@ impl Exchange {
     pub async fn send(&self, turn: Turn, rendered: &Rendered, sending: Sending) -> Attempt {
         let clock = self.world.clock.clone();
         let mut flight = Flight::begin(self, rendered, sending);
+        flight.paced = turn.paced;
         let outcome = self.follow(&turn, rendered, sending, &mut flight).await;
         let requests = flight.redirects + u32::from(was_sent(&outcome));
+        let paced = flight.paced;
         let (shown_address, took) = flight.land();
         let is_throttled = outcome.as_ref().is_ok_and(|answer| self.is_throttled(&turn.realm, answer));
         let wish =
@@ -169,7 +184,7 @@ impl Exchange {
             problem: problem_of(&outcome),
             took,
         };
-        Attempt { outcome, is_throttled, wish, requests, took, record }
+        Attempt { outcome, is_throttled, wish, requests, took, paced, record }
     }
 
     /// Emits the event of an attempt. `retry_after` is the wait before the next one, if there is one.
@@ -205,6 +220,7 @@ impl Exchange {
         let mut request = rendered
             .to_request()
             .ok_or_else(|| SendError::Refused("a part of the address is not known".to_owned()))?;
+        request.ca_file = turn.realm.ca_file().map(Path::to_owned);
         let is_read = matches!(request.method, Method::GET | Method::HEAD);
         for _ in 0..=MOST_REDIRECTS {
             let started = self.world.clock.elapsed();
@@ -231,7 +247,7 @@ impl Exchange {
             );
             flight.redirects += 1;
             request.url = target;
-            let _again = self.turn(&turn.realm, turn.operation.as_ref()).await;
+            flight.paced += self.turn(&turn.realm, turn.operation.as_ref()).await.paced;
         }
         Err(SendError::Redirect {
             status: 302,
@@ -254,6 +270,7 @@ struct Flight<'a> {
     attempt: u32,
     shown_address: String,
     redirects: u32,
+    paced: Duration,
     started: Duration,
     has_landed: bool,
 }
@@ -267,6 +284,7 @@ impl<'a> Flight<'a> {
             attempt: sending.attempt,
             shown_address: rendered.shown_address(),
             redirects: 0,
+            paced: Duration::ZERO,
             started: exchange.world.clock.elapsed(),
             has_landed: false,
         }
@@ -287,6 +305,12 @@ impl Drop for Flight<'_> {
     fn drop(&mut self) {
         if self.has_landed {
             return;
+        }
+        if self.purpose == Purpose::Login {
+            self.exchange.events.warn(format!(
+                "the login at {} was given up before its answer came: a session may be left open there",
+                self.shown_address
+            ));
         }
         let record = AttemptRecord {
             purpose: self.purpose,

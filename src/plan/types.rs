@@ -513,6 +513,8 @@ pub struct Rows {
     pub are_kept: bool,
     /// The path to the list; `None` = the body itself.
     pub path: Option<JsonPath>,
+    /// Whether a body that is one map is one row: in a loop, where nothing says that a list is expected.
+    pub may_be_one: bool,
 }
 
 /// A file to write.

@@ -13,7 +13,7 @@ mod surroundings;
 mod transport;
 mod world;
 
-pub use cancellation::{Cancellation, Reason};
+pub use cancellation::{Cancellation, GRACE};
 pub use clock::Clock;
 pub use output::{OutputFile, OutputFiles};
 pub use prompt::{Prompt, PromptError, Question};

@@ -18,6 +18,8 @@ pub struct Request {
     pub body: Body,
     /// How long the whole exchange may take.
     pub timeout: Duration,
+    /// The certificates (PEM) of a private authority that this request trusts besides those of the machine.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The body of a request.

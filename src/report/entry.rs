@@ -55,13 +55,16 @@ pub(super) fn took(entry: &EntryReport) -> String {
     }
 }
 
-/// `12 items, 1 failed`
+/// `12 items, 1 failed, 2 skipped`
 fn items(entry: &EntryReport) -> Option<String> {
-    let all = counted(entry.items? as u64, "item");
-    match entry.failed_items {
-        None | Some(0) => Some(all),
-        Some(failed) => Some(format!("{all}, {failed} failed")),
-    }
+    let all = entry.items?;
+    let some = |count: Option<usize>, word: &str| match count {
+        None | Some(0) => String::new(),
+        Some(count) if count == all => format!(", all {word}"),
+        Some(count) => format!(", {count} {word}"),
+    };
+    let (failed, skipped) = (some(entry.failed_items, "failed"), some(entry.skipped_items, "skipped"));
+    Some(format!("{}{failed}{skipped}", counted(all as u64, "item")))
 }
 
 /// `1,250 rows, 2 pages → devices.ndjson`

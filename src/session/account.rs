@@ -290,5 +290,8 @@ fn realm(
         events.warn(format!("{name}: credentials and data go to {open} without encryption (`allow_http`)"));
     }
     let sign = provider.throttled.clone().map(|sign| (sign, definition.clone()));
-    Ok(Realm::new(origins, provider.allow_http).limited(provider.rate_limit.as_ref()).throttled_when(sign))
+    Ok(Realm::new(origins, provider.allow_http)
+        .trusting(provider.ca_file.clone())
+        .limited(provider.rate_limit.as_ref())
+        .throttled_when(sign))
 }

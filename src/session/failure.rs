@@ -148,6 +148,10 @@ impl Visit<'_> {
                 let draft = Draft::new(cause, headline).request(request_line(shot));
                 if *is_network { draft.advice(LATER) } else { draft }.finish(events)
             }
+            Trouble::RunEnds => {
+                let headline = format!("there was no time left to sign in at {provider}");
+                Draft::new(Cause::Unavailable, headline).advice(LATER).finish(events)
+            }
             Trouble::AskedToWait { shot, wish } => self.describe_wait(shot.as_ref(), *wish),
             Trouble::WrongAnswer { shot, answer, is_refusal: true, reason: _ } => {
                 self.describe_refusal(shot, answer).await

@@ -136,6 +136,7 @@ impl Visit<'_> {
             Trouble::Unsendable(error) => error.to_string(),
             Trouble::Missing(missing) => missing.to_string(),
             Trouble::Question(text) => text.clone(),
+            Trouble::RunEnds => "the run ends".to_owned(),
         }
     }
 

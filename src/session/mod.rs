@@ -11,6 +11,7 @@ mod login;
 mod names;
 mod needs;
 mod preview;
+mod run_end;
 mod seat;
 mod sessions;
 mod settings;

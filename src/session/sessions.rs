@@ -3,6 +3,7 @@ use super::failure;
 use super::freshness::{Freshness, Life};
 use super::login::Grant;
 use super::names;
+use super::run_end::RunEnd;
 use super::seat::{Generation, Login, Seat, Session};
 use super::values;
 use super::visit::{Trouble, Visit};
@@ -41,6 +42,7 @@ pub struct Sessions {
     is_preview: bool,
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
+    run_end: RunEnd,
 }
 
 impl Sessions {
@@ -198,6 +200,11 @@ impl Sessions {
         self.close(seat, false).await
     }
 
+    /// Says that the steps are over, however that came: what is sent from now on is cleanup.
+    pub fn begin_cleanup(&self) {
+        self.run_end.begin_cleanup();
+    }
+
     /// Closes all open sessions in reverse order of opening, each within 10 s of its own, and emits how each ended.
     pub async fn close_all(&self) -> Vec<SessionEnd> {
         let mut open: Vec<(u64, &Seat)> = Vec::new();
@@ -215,6 +222,7 @@ impl Sessions {
 
     pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
         let Setup { plan, inputs, exchange, .. } = setup;
+        let run_end = RunEnd::of_run(exchange.world(), plan.deadline);
         let preparation = Preparation { plan, inputs, exchange, is_preview };
         let (mut seats, mut failures) = (Vec::new(), Vec::new());
         for index in 0..plan.providers.len() {
@@ -229,7 +237,7 @@ impl Sessions {
         if !failures.is_empty() {
             return Err(failures);
         }
-        Ok(Self { exchange: exchange.clone(), seats, is_preview, opened: Cell::new(0) })
+        Ok(Self { exchange: exchange.clone(), seats, is_preview, opened: Cell::new(0), run_end })
     }
 
     pub(super) fn seat(&self, provider: ProviderIndex) -> &Seat {
@@ -266,6 +274,8 @@ impl Sessions {
             method: seat.method(method),
             given,
             purpose,
+            run_end: &self.run_end,
+            has_begun: Cell::new(false),
             // Two logins whose answers are lost may be two open sessions already; a refresh opens none.
             most_lost: if purpose == Purpose::Login { 2 } else { 3 },
             started: self.elapsed(),
@@ -348,6 +358,10 @@ impl Sessions {
             self.keep(&visit, &to_keep).await?;
             return Ok(generation);
         }
+        if self.run_end.has_come(self.exchange.world()) {
+            // The old session stays where it will be closed.
+            return Err(visit.describe(&Trouble::RunEnds).await.into());
+        }
         seat.session.borrow_mut().take();
         let Session { method, given, .. } = session;
         self.sign_in(seat, Login { method, given, is_implicit: true, is_on_trial: is_refused }).await
@@ -362,13 +376,16 @@ impl Sessions {
 
     /// Closes the session, if one is open. The gate is held. A session for which nothing was sent ends without a word.
     async fn close(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
-        let session = seat.session.borrow_mut().take()?;
+        // It stays where it is until that is done: whoever gives this up leaves it to be closed at the end of the run.
+        let session = seat.session.borrow().clone()?;
         let visit = self.visit(seat, session.method, &session.given, Purpose::Logout);
         if visit.method.auth.login.0.is_empty() {
+            seat.session.borrow_mut().take();
             return None;
         }
         let valid_until = self.valid_until(&session.life);
         let end = visit.logout(&session.values, valid_until).await;
+        seat.session.borrow_mut().take();
         if is_implicit {
             let provider = self.events().clean(&seat.account.provider().name);
             let took = self.elapsed().saturating_sub(visit.started);

@@ -2,6 +2,7 @@
 
 use super::account::{Account, moment};
 use super::names;
+use super::run_end::RunEnd;
 use super::wallet::{Given, Looked};
 use crate::credential::Missing;
 use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
@@ -14,6 +15,8 @@ use crate::port::Reach;
 use crate::template::{Data, EvaluationError, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
+use std::cell::Cell;
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long one sign-in request may take.
@@ -28,11 +31,16 @@ pub struct Visit<'a> {
     pub method: &'a PlannedMethod,
     pub given: &'a Given,
     pub purpose: Purpose,
+    /// When no conversation may begin any more.
+    pub run_end: &'a RunEnd,
+    /// Whether anything was sent.
+    pub has_begun: Cell<bool>,
     /// How often a request is sent whose answer may get lost.
     pub most_lost: u32,
     /// When the conversation began, by the clock.
     pub started: Duration,
-    /// How long all of it may take; `None`: each request has its own time, as a person may be asked in between.
+    /// How long all of it may take, for a logout, which is sent when the run has ended too. `None`: each request has its own
+    /// time, as a person may be asked in between.
     pub time: Option<Duration>,
 }
 
@@ -74,6 +82,8 @@ pub enum Trouble {
     AskedToWait { shot: Option<Shot>, wish: Duration },
     /// The provider asks what cannot be answered.
     Question(String),
+    /// It was not sent, because the run ends.
+    RunEnds,
 }
 
 impl Trouble {
@@ -81,7 +91,7 @@ impl Trouble {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::NoAnswer { is_network, .. } => *is_network,
-            Self::AskedToWait { .. } => true,
+            Self::AskedToWait { .. } | Self::RunEnds => true,
             Self::WrongAnswer { answer, is_refusal, .. } => {
                 !is_refusal && matches!(answer.status, 408 | 429 | 500..=599)
             }
@@ -249,21 +259,22 @@ impl Visit<'_> {
     async fn deliver(&self, rendered: &Rendered, expected: &StatusSet) -> Result<(Asked, bool), Trouble> {
         let clock = &self.exchange.world().clock;
         let began = clock.elapsed();
-        let end = self.end(began);
+        let mut paced = Duration::ZERO;
         let mut rendered = rendered.clone();
         let (mut number, mut lost) = (1, 0);
         loop {
-            let remaining = end.saturating_sub(clock.elapsed());
-            self.check_pause(remaining)?;
-            rendered.limit_time(remaining);
+            self.check_pause(began, paced)?;
             let turn = self.exchange.turn(self.account.realm(), None).await;
+            self.check_run(number)?;
+            rendered.limit_time(self.flight_time(began, paced + turn.paced()));
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
             let ending = attempt.ending(|status| expected.contains(status));
             if is_lost(ending) {
                 lost += 1;
                 self.warn_of_open_session();
             }
-            let remaining = end.saturating_sub(clock.elapsed());
+            paced += attempt.paced;
+            let remaining = self.time_for_more(began, paced);
             let bounds = Bounds { attempt: number, attempts: ATTEMPTS, remaining, server_wish: attempt.wish };
             let next = self.next(ending, lost, bounds);
             let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
@@ -311,18 +322,53 @@ impl Visit<'_> {
         }
     }
 
-    /// When a request that begins now has to be done with.
-    fn end(&self, now: Duration) -> Duration {
-        let end = now + REQUEST_TIME;
-        self.time.map_or(end, |time| end.min(self.started + time))
+    /// The time that the repetitions of a request have, which began then and was kept waiting by our own rate for so long.
+    fn request_time(&self, began: Duration, paced: Duration) -> Duration {
+        (began + REQUEST_TIME + paced).saturating_sub(self.exchange.world().clock.elapsed())
     }
 
-    /// Refuses to wait for a pause that is longer than there is time.
-    fn check_pause(&self, remaining: Duration) -> Result<(), Trouble> {
+    /// The time up to which anything may be sent at all: a logout has its own, whatever becomes of the run.
+    fn sending_time(&self) -> Option<Duration> {
+        let world = self.exchange.world();
+        match self.time {
+            Some(time) => Some((self.started + time).saturating_sub(world.clock.elapsed())),
+            None => self.run_end.remaining(world),
+        }
+    }
+
+    /// The time in which another attempt has to begin.
+    fn time_for_more(&self, began: Duration, paced: Duration) -> Duration {
+        let own = self.request_time(began, paced);
+        self.sending_time().map_or(own, |time| time.min(own))
+    }
+
+    /// How long an attempt may take that begins now. What is in flight when the run ends is not cut off here.
+    fn flight_time(&self, began: Duration, paced: Duration) -> Duration {
+        let own = self.request_time(began, paced);
+        self.sending_time().filter(|_| self.time.is_some()).map_or(own, |time| time.min(own))
+    }
+
+    /// Refuses to send when the run has ended, but for the next request of a conversation that has begun: only at its end
+    /// there is a session that can be closed.
+    fn check_run(&self, number: u32) -> Result<(), Trouble> {
+        let goes_on = number == 1 && self.has_begun.get();
+        if self.time.is_none() && !goes_on && self.run_end.has_come(self.exchange.world()) {
+            return Err(Trouble::RunEnds);
+        }
+        self.has_begun.set(true);
+        Ok(())
+    }
+
+    /// Refuses to wait for a pause that is longer than there is time. Waiting for our own rate takes nothing from the time
+    /// of the request.
+    fn check_pause(&self, began: Duration, paced: Duration) -> Result<(), Trouble> {
         let now = self.exchange.world().clock.elapsed();
-        let wish = self.account.realm().earliest(now, None).saturating_sub(now);
-        match wish > remaining {
-            true => Err(Trouble::AskedToWait { shot: None, wish }),
+        let realm = self.account.realm();
+        let asked = realm.pause_end().saturating_sub(now);
+        let wait = realm.earliest(now, None).saturating_sub(now);
+        let is_too_late = self.sending_time().is_some_and(|time| wait > time);
+        match is_too_late || asked > self.request_time(began, paced) {
+            true => Err(Trouble::AskedToWait { shot: None, wish: wait }),
             false => Ok(()),
         }
     }
@@ -330,13 +376,13 @@ impl Visit<'_> {
     /// Waits, unless the end of the run is asked for meanwhile. Returns whether to go on.
     async fn rest(&self, wait: Duration) -> bool {
         let world = self.exchange.world();
-        if world.cancellation.reason().is_some() {
-            // What still happens then is cleanup, which has a time of its own.
-            world.clock.sleep(wait).await;
-            return true;
-        }
-        let cancelled = std::pin::pin!(world.cancellation.cancelled());
-        matches!(future::select(world.clock.sleep(wait), cancelled).await, Either::Left(_))
+        let signalled = async {
+            match self.time {
+                None => self.run_end.signalled(world).await,
+                Some(_) => future::pending().await,
+            }
+        };
+        matches!(future::select(world.clock.sleep(wait), pin!(signalled)).await, Either::Left(_))
     }
 }
 

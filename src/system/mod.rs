@@ -14,6 +14,7 @@ mod random;
 mod signals;
 mod surroundings;
 mod transport;
+mod transport_connect;
 mod transport_error;
 
 pub use clock::SystemClock;

@@ -1,5 +1,5 @@
 use super::prompt::restore_terminal;
-use crate::port::{Cancellation, Reason};
+use crate::port::Cancellation;
 use std::io;
 
 /// Turns SIGINT, SIGTERM and SIGHUP into the wish that the run ends. A second signal ends the process at once, with the
@@ -50,11 +50,11 @@ pub fn cancel_on_signals(cancellation: &Cancellation) -> io::Result<()> {
 }
 
 fn end_or_cancel(cancellation: &Cancellation, signal: i32) {
-    if let Some(Reason::Signal(_)) = cancellation.reason() {
+    if cancellation.signal().is_some() {
         restore_terminal();
         std::process::exit(128 + signal);
     }
-    cancellation.cancel(Reason::Signal(signal));
+    cancellation.cancel(signal);
 }
 
 /// The signals that the process ignores, one bit each, the lowest for signal 1. Known on Linux; elsewhere none.

@@ -1,3 +1,4 @@
+use super::transport_connect::{ConnectLimit, sending};
 use super::transport_error::{
     broken_body, encoding_unknown, local, not_sent, too_large, unanswered, without_client,
 };
@@ -14,19 +15,6 @@ use std::time::Duration;
 use tokio::fs::File;
 use url::{Host, Url};
 
-/// How long a connection may take, name, TCP and TLS together: the longest that ends before the request does, so that a
-/// connection that never came is told from an answer that never came. Few, for each has a client with its own connections.
-const CONNECT_LIMITS: [Duration; 5] = [
-    Duration::from_secs(10),
-    Duration::from_secs(3),
-    Duration::from_secs(1),
-    Duration::from_millis(300),
-    SHORTEST,
-];
-
-/// The connect limit of requests that are shorter than all others.
-const SHORTEST: Duration = Duration::from_millis(100);
-
 /// How long an idle connection is kept. Many servers close theirs after 60 s: one that is just being closed when a write
 /// goes out leaves that write unknown.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
@@ -42,34 +30,42 @@ const PUBLIC_HEADERS: [HeaderName; 3] = [header::ACCEPT, header::CONTENT_TYPE, h
 
 /// The network over HTTP/1.1 and HTTP/2.
 pub struct HttpTransport {
-    ca_files: Vec<PathBuf>,
     clients: RefCell<HashMap<Route, Client>>,
 }
 
 /// What requests have in common that share a client and its connections.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Route {
-    /// Only then are certificates loaded, which takes longer than a whole request on loopback.
-    is_tls: bool,
+    trust: Trust,
     /// A proxy from the environment is not asked.
     is_loopback: bool,
-    connect_limit: Duration,
 }
 
-impl Route {
+/// Whose certificates count.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Trust {
+    /// There are none in plain http. They are not even loaded, which takes longer than a whole request on loopback.
+    Nobody,
+    /// The authorities of the machine.
+    Machine,
+    /// Those, and the private ones in this PEM file.
+    MachineAnd(PathBuf),
+}
+
+impl Trust {
     fn of(request: &Request) -> Self {
-        Self {
-            is_tls: request.url.scheme() == "https",
-            is_loopback: is_loopback(&request.url),
-            connect_limit: connect_limit(request.timeout),
+        match &request.ca_file {
+            _ if request.url.scheme() != "https" => Self::Nobody,
+            None => Self::Machine,
+            Some(path) => Self::MachineAnd(path.clone()),
         }
     }
 }
 
-fn connect_limit(timeout: Duration) -> Duration {
-    // A logout has just the ten seconds of a connection. It shall use the connection that is there.
-    let fits = |limit: &Duration| *limit < timeout || *limit == CONNECT_LIMITS[0] && *limit == timeout;
-    CONNECT_LIMITS.into_iter().find(fits).unwrap_or(SHORTEST)
+impl Route {
+    fn of(request: &Request) -> Self {
+        Self { trust: Trust::of(request), is_loopback: is_loopback(&request.url) }
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -81,20 +77,22 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-impl HttpTransport {
-    /// A network that trusts the certificates of the machine, and those of private authorities in these PEM files.
-    pub fn new(ca_files: Vec<PathBuf>) -> Self {
+impl Default for HttpTransport {
+    fn default() -> Self {
         // An error says that there is a provider already: then it is this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { ca_files, clients: RefCell::default() }
+        Self { clients: RefCell::default() }
     }
+}
 
+impl HttpTransport {
     async fn exchange(&self, request: &Request) -> Result<Response, TransportError> {
         let client = self.client(Route::of(request))?;
         let builder = client.request(request.method.clone(), request.url.clone());
         let builder = builder.headers(guarded(&request.headers)).timeout(request.timeout);
         let builder = with_body(builder, &request.body).await?;
-        let answer = builder.send().await.map_err(|error| unanswered(error, request.timeout))?;
+        let answer = sending(request.timeout, builder.send()).await;
+        let answer = answer.map_err(|error| unanswered(error, request.timeout))?;
         read(answer, request.timeout).await
     }
 
@@ -102,44 +100,41 @@ impl HttpTransport {
         if let Some(client) = self.clients.borrow().get(&route) {
             return Ok(client.clone());
         }
-        let client = self.build(route)?;
+        let client = build(&route)?;
         self.clients.borrow_mut().insert(route, client.clone());
         Ok(client)
     }
+}
 
-    fn build(&self, route: Route) -> Result<Client, TransportError> {
-        let mut builder = Client::builder()
-            .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(route.connect_limit)
-            .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(MAX_IDLE);
-        if route.is_loopback {
-            builder = builder.no_proxy();
-        }
-        builder = match route.is_tls {
-            true => builder.tls_certs_merge(self.certificates()?),
-            false => builder.tls_certs_only([]),
-        };
-        builder.build().map_err(without_client)
+fn build(route: &Route) -> Result<Client, TransportError> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connector_layer(ConnectLimit)
+        .pool_idle_timeout(IDLE_LIMIT)
+        .pool_max_idle_per_host(MAX_IDLE);
+    if route.is_loopback {
+        builder = builder.no_proxy();
     }
+    builder = match &route.trust {
+        Trust::Nobody => builder.tls_certs_only([]),
+        Trust::Machine => builder,
+        Trust::MachineAnd(path) => builder.tls_certs_merge(certificates(path)?),
+    };
+    builder.build().map_err(without_client)
+}
 
-    fn certificates(&self) -> Result<Vec<Certificate>, TransportError> {
-        let mut certificates = Vec::new();
-        for path in &self.ca_files {
-            let fail = |reason: &str| {
-                not_sent(format!("cannot use the certificates in {}: {reason}", path.display()))
-            };
-            let pem = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
-            let found = Certificate::from_pem_bundle(&pem).map_err(|_| fail("they are not PEM"))?;
-            if found.is_empty() {
-                return Err(fail("there are none"));
-            }
-            certificates.extend(found);
-        }
-        Ok(certificates)
+/// The certificates in a PEM file.
+fn certificates(path: &Path) -> Result<Vec<Certificate>, TransportError> {
+    let fail =
+        |reason: &str| not_sent(format!("cannot use the certificates in {}: {reason}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|_| fail("they are not PEM"))?;
+    match found.is_empty() {
+        true => Err(fail("there are none")),
+        false => Ok(found),
     }
 }
 
@@ -222,16 +217,6 @@ async fn read(mut answer: reqwest::Response, timeout: Duration) -> Result<Respon
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_connection_may_take_less_than_its_request() {
-        for (timeout, limit) in
-            [(30_000, 10_000), (10_000, 10_000), (9_999, 3_000), (3_000, 1_000), (200, 100), (50, 100)]
-        {
-            let limit = Duration::from_millis(limit);
-            assert_eq!(connect_limit(Duration::from_millis(timeout)), limit, "{timeout} ms");
-        }
-    }
 
     #[test]
     fn only_this_machine_is_loopback() {

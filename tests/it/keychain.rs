@@ -1,10 +1,15 @@
 //! `runner login`, `status` and `logout` with keychains that are open, locked and absent.
 
-use runner::simulate::Provider;
+use std::sync::mpsc;
 
+use runner::simulate::Provider;
+use serde_json::json;
+
+use super::support::PATIENCE;
 use super::support::keyring::Keyring;
 use super::support::pty::{Size, Terminal};
 use super::support::runner::{Output, Runner};
+use super::support::scripted::{Reply, ScriptedServer};
 use super::support::simulated::Simulated;
 
 const SIZE: Size = Size { columns: 200, rows: 40 };
@@ -209,4 +214,32 @@ fn a_locked_keychain_does_not_stop_other_sources() {
     let address = format!("emnify={}", emnify.base_url());
     room.args(["apply", "--base-url", &address, "p.yaml"]).keyring(&keyring).run().exits(0);
     assert_eq!(emnify.stats().logins, 1);
+}
+
+#[test]
+fn a_login_that_is_interrupted_closes_the_session_that_it_opens() {
+    let (received, is_received) = mpsc::channel();
+    let (answer, may_answer) = mpsc::channel::<()>();
+    let server = ScriptedServer::start(move |request| {
+        if request.line == "POST /auth/logout" {
+            return Reply::empty(204);
+        }
+        received.send(()).expect("the test waits");
+        may_answer.recv().expect("the test answers");
+        Reply::json(
+            200,
+            &json!({ "apiKey": "api-key-geheim", "token": "token-geheim", "operatorId": "OP01" }),
+        )
+    });
+    let keyring = Keyring::open();
+    let room = Runner::new().plant("secret-geheim").plant("api-key-geheim").plant("token-geheim");
+    let login = room.args(["login", "soracom", "--method", "auth_key", "--base-url", &server.base_url()]);
+    let mut terminal = login.keyring(&keyring).open_terminal(SIZE);
+    terminal.wait_for("Auth key id: ").send("keyId-1\r").wait_for("Auth key: ").send("secret-geheim\r");
+    is_received.recv_timeout(PATIENCE).expect("the login arrives");
+    terminal.send("\x03").wait_for("^C");
+    answer.send(()).expect("the server waits");
+    // Whichever comes first, the signal or the answer.
+    terminal.finish();
+    assert_eq!(server.lines(), ["POST /auth", "POST /auth/logout"]);
 }

@@ -13,6 +13,7 @@ mod keychain;
 mod layers;
 mod oauth2;
 mod origins;
+mod outlets;
 mod own_api;
 mod own_login;
 mod prism;

@@ -2,6 +2,7 @@
 
 use crate::support::runner::{Output, Runner};
 use crate::support::scripted::{Reply, ScriptedServer};
+use crate::support::tls;
 use serde_json::json;
 
 const TOKEN: &str = "token-geheim-4711";
@@ -181,4 +182,62 @@ fn two_addresses_need_two_overrides() {
     let output = runner.args(["--base-url", &format!("api={}", own.base_url())]).run().exits(2);
     assert!(output.text().contains("--auth-base-url"), "{}", output.text());
     assert!(own.lines().is_empty());
+}
+
+#[test]
+fn a_redirect_from_https_to_http_is_refused() {
+    for status in [301, 302, 303, 307, 308] {
+        let stranger = stranger();
+        let answer = format!(
+            "HTTP/1.1 {status} Moved\r\nlocation: {}/devices\r\ncontent-length: 0\r\n\r\n",
+            stranger.base_url()
+        );
+        let own = tls::ONE.server(answer);
+        let trusting = playbook("  - get: /devices").replace("    auth:", "    ca_file: ca.pem\n    auth:");
+        let runner = Runner::new().env("API_TOKEN", TOKEN).plant(TOKEN).file("origins.yaml", trusting);
+        let runner = runner.file("ca.pem", tls::ONE.certificate);
+        let base_url = format!("api={}", tls::url(&own, ""));
+        let output = runner.args(["apply", "-vv", "origins.yaml", "--base-url", &base_url]).run().exits(1);
+        assert!(
+            output.text().contains(&format!("redirected to {}", stranger.base_url())),
+            "{}",
+            output.text()
+        );
+        assert!(stranger.lines().is_empty(), "{status}");
+    }
+}
+
+#[test]
+fn a_private_authority_is_trusted_for_its_own_provider_alone() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}";
+    let (one, other) = (tls::ONE.server(*answer), tls::OTHER.server(*answer));
+    let playbook = format!(
+        "version: 1
+providers:
+  one: {{ base_url: {one}, ca_file: tls/one.pem }}
+  other: {{ base_url: {other}, ca_file: tls/other.pem }}
+  misled: {{ base_url: {other}, ca_file: tls/one.pem }}
+  unaware: {{ base_url: {one} }}
+steps:
+  - {{ provider: one, get: / }}
+  - {{ provider: other, get: / }}
+  - {{ provider: misled, get: /, retry: {{ attempts: 1 }}, on_error: continue }}
+  - {{ provider: unaware, get: /, retry: {{ attempts: 1 }}, on_error: continue }}
+  - {{ get: {one}/direct, retry: {{ attempts: 1 }} }}
+",
+        one = tls::url(&one, ""),
+        other = tls::url(&other, ""),
+    );
+    // The path of the file counts from the playbook's folder.
+    let runner = Runner::new().file("jobs/p.yaml", playbook);
+    let runner = runner.file("jobs/tls/one.pem", tls::ONE.certificate);
+    let runner = runner.file("jobs/tls/other.pem", tls::OTHER.certificate);
+    let report =
+        runner.args(["apply", "jobs/p.yaml", "--report", "json=report.json"]).run().exits(4).report();
+    let ends = report["entries"].as_array().expect("entries").iter().map(|step| {
+        let headline = step["failure"]["headline"].as_str().unwrap_or_default();
+        (step["status"].as_str().expect("a status"), headline.contains("certificate not trusted"))
+    });
+    let (done, failed) = (("done", false), ("failed", true));
+    assert_eq!(ends.collect::<Vec<_>>(), [done, done, failed, failed, failed]);
 }

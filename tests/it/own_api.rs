@@ -80,13 +80,19 @@ fn an_interrupt_closes_the_window_and_the_session() {
 
 #[test]
 fn an_expired_token_is_refreshed_in_the_midst_of_the_pages() {
-    let acme = Acme::start(false);
-    acme.set(|state| state.expires = true);
-    runner(&acme).run().exits(0);
-    let wanted =
-        [LOGIN, OPEN, &machines(1), REFRESH, &machines(1), &machines(2), &machines(3), CLOSE, LOGOUT];
-    assert_eq!(acme.server.lines(), wanted.map(str::to_owned));
-    assert_everything_is_closed(&acme);
+    for page in [1, 2] {
+        let acme = Acme::start(false);
+        acme.set(|state| state.expired_page = page);
+        let output = runner(&acme).run().exits(0);
+        let mut wanted = [LOGIN, OPEN, &machines(1), &machines(2), &machines(3), CLOSE, LOGOUT]
+            .map(str::to_owned)
+            .to_vec();
+        let expired = wanted.iter().position(|line| *line == machines(page)).expect("the page");
+        wanted.splice(expired + 1..expired + 1, [REFRESH.to_owned(), machines(page)]);
+        assert_eq!(acme.server.lines(), wanted);
+        assert_eq!(output.read("machines.ndjson").lines().count(), PAGES * PER_PAGE);
+        assert_everything_is_closed(&acme);
+    }
 }
 
 #[test]

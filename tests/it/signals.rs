@@ -1,11 +1,15 @@
 //! What signals do to a run that waits for an answer.
 
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::support::PATIENCE;
 use super::support::raw_server::RawServer;
 use super::support::runner::{Runner, Running};
+use super::support::scripted::{Reply, ScriptedServer};
+use super::support::session_api::{self, LOGIN, LOGOUT, assert_logged_out};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}";
 
@@ -59,4 +63,42 @@ fn a_signal_that_is_ignored_from_the_beginning_stays_ignored() {
     answer.send(()).expect("the server waits");
     let output = running.finish();
     assert!(output.stdout.contains("1 request"), "{}", output.stdout);
+}
+
+#[test]
+fn a_session_that_opens_after_a_signal_is_closed() {
+    let (received, is_received) = mpsc::channel();
+    let (answer, may_answer) = mpsc::channel::<()>();
+    let server = ScriptedServer::start(move |request| {
+        if request.line == LOGIN {
+            received.send(()).expect("the test waits");
+            may_answer.recv().expect("the test answers");
+            return session_api::token();
+        }
+        Reply::empty(204)
+    });
+    let mut running = session_api::apply(&server, "steps: [{ get: /data }]").spawn();
+    is_received.recv_timeout(PATIENCE).expect("the login arrives");
+    running.signal(Signal::TERM);
+    answer.send(()).expect("the server waits");
+    running.finish().exits(143);
+    assert_logged_out(&server);
+}
+
+#[test]
+fn a_session_that_opens_after_the_deadline_is_closed() {
+    let (_silence, answer) = mpsc::channel::<()>();
+    let server = ScriptedServer::start(move |request| {
+        if request.line == LOGIN {
+            // Slower than the run may be, and faster than its sign-in is given up.
+            let _ = answer.recv_timeout(Duration::from_millis(600));
+            return session_api::token();
+        }
+        Reply::empty(204)
+    });
+    let rest = "deadline: 300ms\nsteps: [{ get: /data }]";
+    let output = session_api::apply(&server, rest).run().exits(9);
+    assert!(output.text().contains("the deadline of 300 ms passed"), "{}", output.text());
+    assert_eq!(server.lines(), [LOGIN, LOGOUT]);
+    assert_logged_out(&server);
 }

@@ -1,22 +1,17 @@
 //! The network as it really is: servers that refuse, fall silent, cut and lie.
 
-use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use runner::port::{Body, BodyPart, Request, Response, SendFailure, Transport, TransportError};
 use runner::system::HttpTransport;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, Stream};
+use tempfile::NamedTempFile;
 
 use super::support::PATIENCE;
 use super::support::raw_server::RawServer;
-
-/// The certificate of an authority that nobody else knows.
-const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/authority.pem");
+use super::support::tls::{self, Authority};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -28,7 +23,7 @@ const GZIP: &[u8] = &[
 
 fn request(method: Method, url: &str) -> Request {
     let url = url.parse().expect("an address");
-    Request { method, url, headers: HeaderMap::new(), body: Body::Empty, timeout: PATIENCE }
+    Request { method, url, headers: HeaderMap::new(), body: Body::Empty, timeout: PATIENCE, ca_file: None }
 }
 
 fn post(url: &str, body: &str) -> Request {
@@ -41,7 +36,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn send(request: &Request) -> Result<Response, TransportError> {
-    block_on(HttpTransport::new(Vec::new()).send(request))
+    block_on(HttpTransport::default().send(request))
 }
 
 #[track_caller]
@@ -229,28 +224,20 @@ fn plain_text_instead_of_tls() {
     assert!(error.reason.starts_with("TLS failed: "), "{error}");
 }
 
-/// Speaks TLS with a certificate of the authority in `tests/tls`, for `127.0.0.1`.
-fn tls_server() -> RawServer {
-    let certificate = CertificateDer::from_pem_slice(include_bytes!("../tls/server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tls/server-key.pem")).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
-    RawServer::start(move |_, connection| {
-        let mut tls = ServerConnection::new(config.clone()).unwrap();
-        let mut stream = Stream::new(&mut tls, &mut connection.stream);
-        let mut request = [0; 4096];
-        if matches!(stream.read(&mut request), Ok(1..)) {
-            let _ = stream.write_all(OK);
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-        }
-    })
+/// What trusts an authority whose certificate lies in this file.
+fn trusting(file: &NamedTempFile, request: Request) -> Request {
+    Request { ca_file: Some(file.path().to_owned()), ..request }
+}
+
+fn ca_file(authority: &Authority) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), authority.certificate).unwrap();
+    file
 }
 
 #[test]
 fn a_certificate_of_an_unknown_authority() {
-    let url = tls_server().url("/secret-path").replace("http://", "https://");
+    let url = tls::url(&tls::ONE.server(OK), "/secret-path");
     assert_fails(
         &post(&url, "x"),
         SendFailure::NotSent,
@@ -260,19 +247,29 @@ fn a_certificate_of_an_unknown_authority() {
 
 #[test]
 fn a_certificate_for_another_host() {
-    let url = tls_server().url("/").replace("http://127.0.0.1", "https://localhost");
-    let transport = HttpTransport::new(vec![AUTHORITY.into()]);
-    let error = block_on(transport.send(&post(&url, "x"))).expect_err("the names differ");
-    let expected = "certificate not trusted: it belongs to another host";
-    assert_eq!((error.failure, error.reason.as_str()), (SendFailure::NotSent, expected));
+    let url = tls::ONE.server(OK).url("/").replace("http://127.0.0.1", "https://localhost");
+    let authority = ca_file(&tls::ONE);
+    let request = trusting(&authority, post(&url, "x"));
+    assert_fails(&request, SendFailure::NotSent, "certificate not trusted: it belongs to another host");
 }
 
 #[test]
-fn a_private_authority_can_be_trusted() {
-    let url = tls_server().url("/").replace("http://", "https://");
-    let transport = HttpTransport::new(vec![AUTHORITY.into()]);
-    let response = block_on(transport.send(&post(&url, "x"))).expect("an answer");
-    assert_eq!((response.status, &response.body[..]), (200, &b"ok"[..]));
+fn a_private_authority_is_trusted_by_those_requests_alone_that_name_it() {
+    let (one, other) = (tls::ONE.server(OK), tls::OTHER.server(OK));
+    let (of_one, of_other) = (ca_file(&tls::ONE), ca_file(&tls::OTHER));
+    let transport = HttpTransport::default();
+    block_on(async {
+        for (server, own, foreign) in [(&one, &of_one, &of_other), (&other, &of_other, &of_one)] {
+            let request = || post(&tls::url(server, "/"), "x");
+            let response = transport.send(&trusting(own, request())).await.expect("an answer");
+            assert_eq!((response.status, &response.body[..]), (200, &b"ok"[..]));
+            for request in [request(), trusting(foreign, request())] {
+                let error = transport.send(&request).await.expect_err("no trust");
+                let expected = "certificate not trusted: nobody here knows its issuer";
+                assert_eq!((error.failure, error.reason.as_str()), (SendFailure::NotSent, expected));
+            }
+        }
+    });
 }
 
 #[test]
@@ -294,7 +291,7 @@ fn no_cookie_comes_back() {
             connection.send(b"HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n");
         }
     });
-    let transport = HttpTransport::new(Vec::new());
+    let transport = HttpTransport::default();
     block_on(async {
         for _ in 0..2 {
             transport.send(&request(Method::GET, &server.url("/"))).await.expect("an answer");
@@ -310,14 +307,16 @@ fn connections_are_used_again() {
             connection.send(OK)
         }
     });
-    let transport = HttpTransport::new(Vec::new());
+    let transport = HttpTransport::default();
     // The server takes a second connection only after the first has ended: on two, this would never return.
     block_on(async {
-        for _ in 0..3 {
-            transport.send(&post(&server.url("/"), "x")).await.expect("an answer");
+        for seconds in [30, 30, 10, 9, 2, 600] {
+            let timeout = Duration::from_secs(seconds);
+            let request = Request { timeout, ..post(&server.url("/"), "x") };
+            transport.send(&request).await.expect("an answer");
         }
     });
-    assert_eq!(server.requests().len(), 3);
+    assert_eq!(server.requests().len(), 6);
 }
 
 #[test]
@@ -329,7 +328,7 @@ fn an_idle_connection_that_the_server_has_closed_is_replaced() {
         connection.close();
         closed.send(()).expect("the test waits");
     });
-    let transport = HttpTransport::new(Vec::new());
+    let transport = HttpTransport::default();
     block_on(async {
         for _ in 0..10 {
             transport.send(&post(&server.url("/"), "x")).await.expect("an answer");
@@ -349,7 +348,7 @@ fn a_connection_that_closes_while_it_is_used_sends_nothing_twice() {
         connection.receive();
         connection.send(OK);
     });
-    let transport = HttpTransport::new(Vec::new());
+    let transport = HttpTransport::default();
     let outcomes = block_on(async {
         let mut outcomes = Vec::new();
         for number in 0..20 {
@@ -379,7 +378,7 @@ fn a_write_that_meets_a_dying_connection_is_sent_once() {
         connection.send(OK);
         connection.receive();
     });
-    let transport = HttpTransport::new(Vec::new());
+    let transport = HttpTransport::default();
     let error = block_on(async {
         transport.send(&post(&server.url("/"), "first")).await.expect("an answer");
         transport.send(&post(&server.url("/"), "second")).await.expect_err("no answer")
@@ -392,7 +391,7 @@ fn a_write_that_meets_a_dying_connection_is_sent_once() {
 #[test]
 fn a_file_is_sent_with_its_length() {
     let server = RawServer::answering(OK);
-    let file = tempfile::NamedTempFile::new().unwrap();
+    let file = NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "x".repeat(100_000)).unwrap();
     let body = Body::File(file.path().to_owned());
     send(&Request { body, ..request(Method::PUT, &server.url("/")) }).expect("an answer");
@@ -436,10 +435,8 @@ fn several_parts_make_a_form() {
 
 #[test]
 fn a_ca_file_that_cannot_be_used_is_named() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let transport = HttpTransport::new(vec![file.path().to_owned()]);
-    let error =
-        block_on(transport.send(&request(Method::GET, "https://127.0.0.1:9/"))).expect_err("no certificates");
-    let expected = format!("cannot use the certificates in {}: there are none", file.path().display());
-    assert_eq!((error.failure, error.reason), (SendFailure::NotSent, expected));
+    let file = NamedTempFile::new().unwrap();
+    let request = trusting(&file, request(Method::GET, "https://127.0.0.1:9/"));
+    let reason = format!("cannot use the certificates in {}: there are none", file.path().display());
+    assert_fails(&request, SendFailure::NotSent, &reason);
 }

@@ -107,6 +107,16 @@ impl Case {
         RunOptions { inputs, selection, ..RunOptions::default() }
     }
 
+    /// Runs on a network that answers by a function and takes so many seconds.
+    pub fn answer_slowly(
+        self,
+        seconds: impl Fn(&Sent) -> u64 + 'static,
+        answer: impl Fn(&Sent) -> Reply + 'static,
+    ) -> Ran {
+        let clock = self.fake.clock.clone();
+        self.run(ScriptedTransport::new(answer).slow(clock, seconds), |_| {})
+    }
+
     /// Runs on a network that answers by a function.
     pub fn answer(self, answer: impl Fn(&Sent) -> Reply + 'static) -> Ran {
         self.run(ScriptedTransport::new(answer), |_| {})
@@ -229,6 +239,15 @@ impl Ran {
         });
         let failure = failure.expect("a step that failed");
         (failure.headline.to_string(), failure.advice.as_ref().map(ToString::to_string).unwrap_or_default())
+    }
+
+    /// All warnings.
+    pub fn warnings(&self) -> Vec<String> {
+        let warnings = self.events.iter().filter_map(|event| match event {
+            EventKind::Warning { text } => Some(text.to_string()),
+            _ => None,
+        });
+        warnings.collect()
     }
 
     /// The waits between attempts, in milliseconds.

@@ -1,8 +1,8 @@
 //! What is undone at the end.
 
 use super::case::Case;
+use crate::port::Cancellation;
 use crate::port::fake::{Reply, ScriptedTransport};
-use crate::port::{Cancellation, Reason};
 use serde_json::json;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -140,7 +140,7 @@ fn a_signal_ends_the_steps_and_not_the_cleanup() {
     let for_network = cancellation.clone();
     let network = ScriptedTransport::new(move |sent| {
         if sent.line.starts_with("PUT") {
-            for_network.borrow().as_ref().unwrap().cancel(Reason::Signal(15));
+            for_network.borrow().as_ref().unwrap().cancel(15);
         }
         Reply::json(200, json!({"id": 7, "token": "t"}))
     });
@@ -200,7 +200,7 @@ fn what_a_loop_has_made_before_a_signal_came_can_be_undone_together() {
     let cancellation = Rc::new(RefCell::new(None::<Cancellation>));
     let for_network = cancellation.clone();
     let network = ScriptedTransport::new(move |_| {
-        for_network.borrow().as_ref().unwrap().cancel(Reason::Signal(2));
+        for_network.borrow().as_ref().unwrap().cancel(2);
         Reply::json(200, json!({"id": 7}))
     });
     let ran = Case::of_steps(UNDONE_TOGETHER).run(network, |world| {

@@ -1,6 +1,7 @@
 //! Conditions, loops, groups, outputs, files.
 
 use super::case::Case;
+use crate::event::{ItemCounts, StepStatus};
 use crate::port::fake::Reply;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -71,8 +72,53 @@ fn a_loop_brings_lists_in_the_order_of_its_items() {
     ]);
     assert_eq!(ran.network.sent()[3].body, r#"{"all":[1,null,3]}"#);
     assert_eq!(ran.steps(), ["each#1 done", "each#2 failed", "each#3 done", "each failed", "POST /sum done"]);
-    assert_eq!(ran.step("each").items, Some((3, 1)));
+    assert_eq!(ran.step("each").items, Some(ItemCounts { all: 3, failed: 1, skipped: 0 }));
     assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn a_loop_over_single_things_saves_a_row_for_each() {
+    let steps = "steps:
+  - { id: each, for_each: [2, 1], get: '/x/${{ item }}', save: { file: x.ndjson, fields: { id: $.id } } }
+  - { post: /sum, json: { ids: '${{ steps.each.rows | map(attribute=\"id\") }}' } }
+";
+    let ran = Case::of_steps(steps).answer(|sent| {
+        let id = sent.line.rsplit('/').next().unwrap_or_default();
+        Reply::json(200, json!({ "id": id, "name": "n" }))
+    });
+    assert_eq!(ran.file("x.ndjson").unwrap(), "{\"id\":\"2\"}\n{\"id\":\"1\"}\n");
+    assert_eq!(ran.step("each").rows, Some(2));
+    assert_eq!(ran.network.sent()[2].body, r#"{"ids":["2","1"]}"#);
+    // Where a list was announced, a map is none.
+    let ran = Case::of_steps("steps: [{ for_each: [1], get: /x, rows: $, save: x.ndjson }]\n")
+        .answer(|_| Reply::json(200, json!({ "items": [] })));
+    assert_eq!(ran.exit_code(), 1);
+}
+
+#[test]
+fn a_loop_whose_items_are_all_skipped_has_done_nothing() {
+    let steps = "steps:
+  - id: each
+    for_each: [1, 2]
+    steps:
+      - if: item > LEAST
+        delete: /x/${{ item }}
+  - get: /y?
+"
+    .replace("/y?", "/y/${{ steps.each.succeeded }}/${{ steps.each.skipped }}");
+    let none = Case::of_steps(&steps.replace("LEAST", "2")).answer(|_| Reply::status(204));
+    assert_eq!(none.network.lines(), ["GET https://api.test/y/true/false"]);
+    let label = "DELETE /x/${{ item }}";
+    let skipped = |item: usize| [format!("{label}#{item} skipped"), format!("each#{item} skipped")];
+    let end = [
+        "each skipped".to_owned(),
+        "GET /y/${{ steps.each.succeeded }}/${{ steps.each.skipped }} done".to_owned(),
+    ];
+    assert_eq!(none.steps(), [skipped(1).as_slice(), &skipped(2), &end].concat());
+    assert_eq!(none.step("each").items, Some(ItemCounts { all: 2, failed: 0, skipped: 2 }));
+    let one = Case::of_steps(&steps.replace("LEAST", "1")).answer(|_| Reply::status(204));
+    assert_eq!(one.step("each").status, StepStatus::Done);
+    assert_eq!(one.step("each").items, Some(ItemCounts { all: 2, failed: 0, skipped: 1 }));
 }
 
 #[test]

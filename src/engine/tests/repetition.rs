@@ -1,6 +1,7 @@
 //! What is sent again, and what is not.
 
 use super::case::{Case, Ran};
+use crate::event::ItemCounts;
 use crate::model::exit::Cause;
 use crate::port::fake::Reply;
 use serde_json::json;
@@ -293,7 +294,7 @@ fn an_outage_is_not_made_worse_by_repetitions() {
         100 + 500 / 14,
         "one attempt for each item, and what the credit allows"
     );
-    assert_eq!(ran.step("each").items, Some((100, 100)));
+    assert_eq!(ran.step("each").items, Some(ItemCounts { all: 100, failed: 100, skipped: 0 }));
 }
 
 #[test]
@@ -335,4 +336,30 @@ fn the_advice_fits_what_may_have_happened() {
     let advice = ran.failure("b").advice.as_ref().unwrap().to_string();
     assert_eq!(advice, "run it again later, but mind that earlier steps of this run would be done again");
     assert!(!ran.verdict.is_safe_to_rerun);
+}
+
+/// A provider that may be asked once in three minutes.
+const SLOW_RATE: &str = "version: 1
+providers:
+  api: { base_url: https://api.test, rate_limit: { rate: 1/3m } }
+";
+
+#[test]
+fn waiting_for_our_own_rate_takes_nothing_from_the_time_of_a_request() {
+    let ran =
+        Case::of(&format!("{SLOW_RATE}steps: [{{ id: read, get: /x }}]\n")).answer(|_| Reply::status(500));
+    assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs()), (3, 360), "{:?}", ran.headlines());
+}
+
+#[test]
+fn waiting_for_our_own_rate_takes_from_the_time_of_the_step_and_the_run() {
+    let steps = |bound: &str, within: &str| {
+        format!("{SLOW_RATE}{bound}steps: [{{ get: /a }}, {{ id: b, get: /b{within} }}]\n")
+    };
+    for playbook in [steps("deadline: 1m\n", ""), steps("", ", within: 1m")] {
+        let ran = Case::of(&playbook).answer(|_| Reply::status(200));
+        assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs(), ran.exit_code()), (1, 0, 4));
+        let headline = &ran.failure("b").headline;
+        assert_eq!(headline.as_str(), "the rate limit of api allows the next request in 3 min only");
+    }
 }

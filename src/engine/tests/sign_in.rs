@@ -1,10 +1,13 @@
 //! Sessions and secrets in a run, and in a dry run.
 
-use super::case::Case;
+use super::case::{Case, Ran};
 use crate::engine::{DryAction, DryLine};
 use crate::model::exit::Cause;
-use crate::port::fake::{Reply, Sent};
+use crate::port::Cancellation;
+use crate::port::fake::{Reply, ScriptedTransport, Sent};
 use serde_json::json;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 const PROVIDER: &str = "version: 1
 providers:
@@ -235,4 +238,145 @@ fn a_dry_run_without_a_secret_says_so() {
     let dry = Case::of(&format!("{PROVIDER}steps:\n  - get: /a\n")).dry_run();
     assert_eq!(dry.exit_code(), 3);
     assert!(dry.secrets[0].source.is_err());
+}
+
+/// A run of ten seconds whose login takes so long and is answered so.
+fn slow_login(seconds: u64, answer: fn() -> Reply) -> Ran {
+    case("deadline: 10s\nsteps:\n  - get: /a\n").answer_slowly(
+        move |sent| if sent.line.starts_with("POST") { seconds } else { 0 },
+        move |sent| if sent.line.starts_with("POST") { answer() } else { Reply::status(204) },
+    )
+}
+
+const LOGIN: &str = "POST https://acme.test/login";
+const LOGOUT: &str = "DELETE https://acme.test/login";
+
+#[test]
+fn a_login_that_is_answered_after_the_deadline_is_logged_out() {
+    let ran = slow_login(12, || token("t-11111"));
+    assert_eq!(ran.network.lines(), [LOGIN, LOGOUT]);
+    assert_eq!(ran.network.sent()[1].header("authorization"), "Bearer t-11111");
+    assert_eq!(ran.exit_code(), 9);
+    assert_eq!(ran.headlines(), ["the deadline of 10 s passed during the sign-in before `GET /a`"]);
+}
+
+#[test]
+fn a_login_that_is_not_answered_soon_after_the_deadline_is_given_up() {
+    let ran = slow_login(20, || token("t-11111"));
+    assert_eq!((ran.network.lines(), ran.fake_elapsed.as_secs()), (vec![LOGIN.to_owned()], 15));
+    assert_eq!(ran.exit_code(), 9);
+    let warning = "the login at https://acme.test/login was given up before its answer came: a session may be left open there";
+    assert_eq!(ran.warnings(), [warning]);
+}
+
+#[test]
+fn no_login_is_repeated_after_the_deadline() {
+    for (answer, exit_code) in
+        [(Reply::unsent as fn() -> Reply, 9), (|| Reply::status(503), 9), (|| Reply::status(401), 3)]
+    {
+        let ran = slow_login(12, answer);
+        assert_eq!((ran.network.lines(), ran.exit_code()), (vec![LOGIN.to_owned()], exit_code));
+    }
+}
+
+#[test]
+fn no_login_is_repeated_after_a_signal() {
+    let cancellation = Rc::new(RefCell::new(None::<Cancellation>));
+    let for_network = cancellation.clone();
+    let network = ScriptedTransport::new(move |_| {
+        for_network.borrow().as_ref().unwrap().cancel(15);
+        Reply::unsent()
+    });
+    let ran = case("steps:\n  - get: /a\n").run(network, |world| {
+        *cancellation.borrow_mut() = Some(world.cancellation.clone());
+    });
+    assert_eq!((ran.network.lines(), ran.exit_code()), (vec![LOGIN.to_owned()], 143));
+}
+
+#[test]
+fn cleanup_signs_in_after_the_deadline() {
+    let steps = "deadline: 10s\nsteps:\n  - { get: https://other.test/a }\ncleanup:\n  - delete: /b\n";
+    let ran = case(steps)
+        .answer_slowly(|sent| if sent.line.ends_with("/a") { 20 } else { 0 }, |_| token("t-11111"));
+    assert_eq!(ran.network.lines()[1..], [LOGIN, "DELETE https://acme.test/b", LOGOUT]);
+}
+
+#[test]
+fn what_a_refresh_brings_after_the_deadline_is_logged_out() {
+    let steps = "deadline: 55s\nsteps:\n  - get: /slow\n  - get: /b\n";
+    let refresh =
+        "      refresh: { auth: session, post: /refresh }\n      expires: [{ after: 1m }]\n      logout:";
+    let playbook = format!("{PROVIDER}{steps}").replace("      logout:", refresh);
+    let ran = Case::of(&playbook).env(KEY).answer_slowly(
+        |sent| match sent.line.as_str() {
+            "GET https://acme.test/slow" => 50,
+            "POST https://acme.test/refresh" => 7,
+            _ => 0,
+        },
+        |sent| token(if sent.line.ends_with("/refresh") { "t-22222" } else { "t-11111" }),
+    );
+    let refreshed = "POST https://acme.test/refresh";
+    assert_eq!(ran.network.lines(), [LOGIN, "GET https://acme.test/slow", refreshed, LOGOUT]);
+    assert_eq!(ran.network.sent()[3].header("authorization"), "Bearer t-22222");
+    assert_eq!(ran.exit_code(), 9);
+}
+
+#[test]
+fn a_logout_step_has_a_time_of_its_own() {
+    let ran = case("deadline: 10s\nsteps:\n  - get: /a\n  - logout: acme\n").answer_slowly(
+        |sent| if sent.line == LOGOUT { 9 } else { 4 },
+        |sent| if sent.line == LOGOUT { Reply::status(204) } else { token("t-11111") },
+    );
+    assert_eq!(ran.steps(), ["GET /a done", "logout acme done"]);
+}
+
+#[test]
+fn a_session_that_ends_between_two_pages_is_prolonged() {
+    let steps = "steps:
+  - { get: /list, rows: $.rows, paginate: { by: page, param: page, pages: $.pages }, save: list.ndjson }
+";
+    let refresh =
+        "      refresh: { auth: session, post: /refresh }\n      expires: [{ after: 1m }]\n      logout:";
+    let playbook = format!("{PROVIDER}{steps}").replace("      logout:", refresh);
+    let ran = Case::of(&playbook).env(KEY).answer_slowly(
+        |sent| if sent.line.ends_with("page=1") { 50 } else { 0 },
+        |sent| match sent.line.rsplit_once("page=") {
+            Some((_, page)) => Reply::json(200, json!({ "rows": [page], "pages": 2 })),
+            None => token(if sent.line.ends_with("/refresh") { "t-22222" } else { "t-11111" }),
+        },
+    );
+    let page = |page: u32| format!("GET https://acme.test/list?page={page}");
+    let refreshed = "POST https://acme.test/refresh".to_owned();
+    let wanted = [LOGIN.to_owned(), page(1), refreshed, page(2), LOGOUT.to_owned()];
+    assert_eq!(ran.network.lines(), wanted);
+    assert_eq!(ran.network.sent()[3].header("authorization"), "Bearer t-22222");
+    assert_eq!(ran.file("list.ndjson").unwrap(), "\"1\"\n\"2\"\n");
+}
+
+#[test]
+fn a_logout_that_is_given_up_is_sent_again_at_the_end() {
+    let steps = "deadline: 10s
+steps:
+  - authenticate: acme
+  - { authenticate: acme, with: { key: another-geheim } }
+";
+    let slow = Cell::new(true);
+    let ran = case(steps).answer_slowly(
+        move |sent| if sent.line == LOGOUT && slow.replace(false) { 20 } else { 0 },
+        |sent| if sent.line == LOGOUT { Reply::status(401) } else { token("t-11111") },
+    );
+    assert_eq!(ran.network.lines(), [LOGIN, LOGOUT, LOGOUT]);
+    assert_eq!(ran.exit_code(), 9, "{:?}", ran.headlines());
+}
+
+#[test]
+fn a_login_does_not_wait_for_our_own_rate_beyond_the_deadline() {
+    let steps = "deadline: 1m\nsteps:\n  - get: /a\n";
+    let playbook =
+        format!("{PROVIDER}{steps}").replace("    auth:", "    rate_limit: { rate: 1/3m }\n    auth:");
+    let ran = Case::of(&playbook).env(KEY).answer(|sent| match sent.line.as_str() {
+        LOGIN => Reply::unsent(),
+        _ => Reply::status(204),
+    });
+    assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs(), ran.exit_code()), (1, 0, 4));
 }

@@ -384,6 +384,7 @@ impl<'s> RequestStep<'s> {
                 are_read: saves_rows || self.writes_rows(operation),
                 are_kept: false,
                 path: step.rows.clone().or_else(|| operation.and_then(|it| it.rows.clone())),
+                may_be_one: step.for_each.is_some() && !self.writes_rows(operation),
             },
             paginate: paginate.map(|paginate| paginate.value.clone()),
             rate_limit: operation.and_then(|it| it.rate_limit.clone()),

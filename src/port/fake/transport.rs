@@ -1,9 +1,10 @@
-use crate::port::{Body, Request, Response, SendFailure, Transport, TransportError};
+use crate::port::{Body, Clock, Request, Response, SendFailure, Transport, TransportError};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A request as the network saw it.
@@ -113,12 +114,26 @@ impl Reply {
 pub struct ScriptedTransport {
     answer: Box<dyn Fn(&Sent) -> Reply>,
     sent: RefCell<Vec<Sent>>,
+    slowness: Option<Slowness>,
+}
+
+/// How long each answer takes, by which clock.
+struct Slowness {
+    clock: Rc<dyn Clock>,
+    seconds: Box<dyn Fn(&Sent) -> u64>,
 }
 
 impl ScriptedTransport {
     /// Answers each request by a function.
     pub fn new(answer: impl Fn(&Sent) -> Reply + 'static) -> Self {
-        Self { answer: Box::new(answer), sent: RefCell::default() }
+        Self { answer: Box::new(answer), sent: RefCell::default(), slowness: None }
+    }
+
+    /// The network whose answers take so many seconds.
+    #[must_use]
+    pub fn slow(mut self, clock: Rc<dyn Clock>, seconds: impl Fn(&Sent) -> u64 + 'static) -> Self {
+        self.slowness = Some(Slowness { clock, seconds: Box::new(seconds) });
+        self
     }
 
     /// Answers these requests in this order, named as in [`Sent::line`]; another one fails the test.
@@ -149,6 +164,9 @@ impl Transport for ScriptedTransport {
         async move {
             let sent = Sent::of(request);
             self.sent.borrow_mut().push(sent.clone());
+            if let Some(Slowness { clock, seconds }) = &self.slowness {
+                clock.sleep(Duration::from_secs(seconds(&sent))).await;
+            }
             let has_waited = Cell::new(false);
             std::future::poll_fn(|context| match has_waited.replace(true) {
                 true => std::task::Poll::Ready(()),

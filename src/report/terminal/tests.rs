@@ -1,8 +1,8 @@
 use super::super::{LiveReport, Look, Messages, Progress};
 use super::*;
 use crate::event::{
-    Event, EventKind, EventSink, Failure, FileNote, Purpose, SessionEnd, SessionNote, StepNote, StepResult,
-    Verdict,
+    Event, EventKind, EventSink, Failure, FileNote, ItemCounts, Purpose, SessionEnd, SessionNote, StepNote,
+    StepResult, Verdict,
 };
 use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
@@ -299,6 +299,23 @@ fn implicit_logins_and_cleanup_have_their_lines() {
 }
 
 #[test]
+fn a_loop_whose_items_were_all_skipped_says_so() {
+    let mut script = Script::new(Look::pipe(true), &["revoke"]).begin("clean up", false);
+    let items = |all, skipped| Some(ItemCounts { all, failed: 0, skipped });
+    script.step(StepNote { item: Some(1), ..step("revoke") }, result(StepStatus::Skipped, "", 0));
+    script.step(step("revoke"), StepResult { items: items(2, 2), ..result(StepStatus::Skipped, "", 0) });
+    script.step(step("close"), StepResult { items: items(3, 1), ..done("", 10) });
+    assert_snapshot!(script.end(ended_by(&[])), @r"
+    clean up
+
+      ○ revoke            2 items, all skipped
+      ✓ close             3 items, 1 skipped                                                       10 ms
+
+      done: 1 step, 1 skipped, no requests, no retries, 0.01 s                              run 01JD8Y3K
+    ");
+}
+
+#[test]
 fn of_a_loop_only_failed_items_and_the_sum_are_told() {
     let mut script = Script::new(Look::pipe(true), &["revoke"]).begin("clean up", false);
     let item = |item| StepNote { item: Some(item), ..step("revoke") };
@@ -306,7 +323,10 @@ fn of_a_loop_only_failed_items_and_the_sum_are_told() {
     script.step(item(1), done("204", 10));
     script.step(item(2), failed("404", 10, gone.clone()));
     script.step(item(3), done("204", 10));
-    script.step(step("revoke"), StepResult { items: Some((3, 1)), ..failed("", 30, gone) });
+    script.step(
+        step("revoke"),
+        StepResult { items: Some(ItemCounts { all: 3, failed: 1, skipped: 0 }), ..failed("", 30, gone) },
+    );
     assert_snapshot!(script.end(ended_by(&[Cause::Step])), @r#"
     clean up
 

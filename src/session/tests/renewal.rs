@@ -3,8 +3,8 @@
 use super::bench::{API, Bench, Case, texts};
 use crate::event::SessionEnd;
 use crate::model::exit::Cause;
-use crate::port::StoreKey;
 use crate::port::fake::{FakePrompt, FakeStore, Reply, ScriptedTransport, Sent};
+use crate::port::{Clock, StoreKey};
 use crate::session::{Given, PlannedLogin};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -211,6 +211,21 @@ async fn logins_are_repeated_only_where_that_does_no_harm() {
         let result = bench.sessions.ready(API).await;
         assert_eq!((bench.transport.sent().len(), result.is_ok()), (logins, is_signed_in));
     }
+}
+
+#[tokio::test]
+async fn waiting_for_our_own_rate_takes_nothing_from_the_time_of_a_login() {
+    let bench = Case::sayable("login-json")
+        .replace("    auth:", "    rate_limit: { rate: 1/3m }\n    auth:")
+        .start(ScriptedTransport::script([
+            (LOGIN, Reply::unsent()),
+            (LOGIN, Reply::unsent()),
+            (LOGIN, Reply::json(200, json!({"access_token": "token-geheim"}))),
+        ]))
+        .await;
+    bench.sessions.ready(API).await.unwrap();
+    let timeouts: Vec<u64> = bench.transport.sent().iter().map(|sent| sent.timeout.as_secs()).collect();
+    assert_eq!((timeouts, bench.clock.elapsed().as_secs()), (vec![30, 30, 30], 360));
 }
 
 #[tokio::test]

@@ -32,8 +32,8 @@ pub struct State {
     pages: usize,
     /// The page of machines that is answered 500, from 1; 0 = none.
     pub broken_page: usize,
-    /// Whether the next request for machines finds its token expired.
-    pub expires: bool,
+    /// The page of machines whose next request finds its token expired, from 1; 0 = none.
+    pub expired_page: usize,
 }
 
 /// The server on loopback.
@@ -146,14 +146,15 @@ impl State {
     }
 
     fn machines(&mut self, query: &str) -> Reply {
-        if std::mem::take(&mut self.expires) {
-            return refusal(401, "expired", "the token has expired");
-        }
         let page: Option<usize> =
             query.split('&').find_map(|pair| pair.strip_prefix("page=")).and_then(|page| page.parse().ok());
         let Some(page) = page.filter(|_| query.split('&').any(|pair| pair == "per_page=100")) else {
             return refusal(400, "bad_query", "page and per_page are needed");
         };
+        if page == self.expired_page {
+            self.expired_page = 0;
+            return refusal(401, "expired", "the token has expired");
+        }
         if page == self.broken_page {
             return refusal(500, "broken", "machine 150 cannot be read");
         }

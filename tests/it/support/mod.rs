@@ -14,8 +14,10 @@ pub mod pty;
 pub mod raw_server;
 pub mod runner;
 pub mod scripted;
+pub mod session_api;
 pub mod simulated;
 pub mod stream;
+pub mod tls;
 
 use std::time::Duration;
 
