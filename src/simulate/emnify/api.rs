@@ -88,10 +88,7 @@ pub(super) fn number(text: &str) -> Result<u64, Answer> {
 
 impl Api for Emnify {
     fn route(&self, call: &Call) -> Option<String> {
-        match route::find(ROUTES, call) {
-            Match::Found(route, _) => Some(route.name()),
-            Match::OtherMethods(_) | Match::NoPath => None,
-        }
+        route::name(ROUTES, call)
     }
 
     /// What an unknown path or method gets is not published.
