@@ -8,6 +8,7 @@ use super::accounts::{self, User};
 use super::application_tokens::ApplicationToken;
 use super::authenticate::{Attempts, Holder, MfaChallenge, TrustedDevice};
 use super::error::{BAD_REQUEST, INVALID_REFERENCE, error, gateway_refusal};
+use super::rate_limit::AuthenticateLimit;
 use super::records::Kind;
 use crate::simulate::answer::Answer;
 use crate::simulate::api::Api;
@@ -22,6 +23,7 @@ pub(in crate::simulate) struct Emnify {
     pub(super) users: Vec<User>,
     pub(super) sessions: Sessions<Holder>,
     pub(super) options: Options,
+    pub(super) authenticate_limit: AuthenticateLimit,
     /// Refusals in a row, by user name, known or not.
     pub(super) attempts: HashMap<String, Attempts>,
     /// Second factors asked for, by `mfa_token`.
@@ -51,6 +53,7 @@ impl Emnify {
             users,
             sessions: Sessions::new(),
             options: options.clone(),
+            authenticate_limit: AuthenticateLimit::new(options),
             attempts: HashMap::new(),
             challenges: HashMap::new(),
             trusted_devices: Vec::new(),
