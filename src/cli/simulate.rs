@@ -5,25 +5,35 @@ use super::refusal::Refusal;
 use crate::document::{Source, SourceKind};
 use crate::plan::BuiltIn;
 use crate::port::Cancellation;
-use crate::simulate::{DemoKind, DemoValue, Options, Provider, Simulator, UnknownProvider};
+use crate::simulate::{DemoKind, DemoValue, Options, Provider, Simulator};
 use crate::system::cancel_on_signals;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use std::io::{self, Write};
 use std::time::Duration;
 
 /// A provider may take two ports: one for its API, one for signing in.
 const PORTS_EACH: u16 = 2;
 
+impl ValueEnum for Provider {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
+}
+
 /// Starts the simulators, says how to reach them, and holds them until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// When there is no such simulator, a port is taken, or `out` cannot be written.
+/// When a port is taken, or `out` cannot be written.
 pub(super) async fn simulate(args: &SimulateArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation)?;
     let mut simulators = Vec::with_capacity(args.providers.len());
-    for (name, index) in args.providers.iter().zip(0..) {
-        let provider: Provider =
-            name.parse().map_err(|unknown: UnknownProvider| Refusal::usage(unknown.to_string()))?;
+    for (&provider, index) in args.providers.iter().zip(0..) {
         simulators.push(Simulator::start(provider, &options(args, index)).await?);
     }
     for simulator in &simulators {

@@ -75,6 +75,10 @@ fn what_a_simulator_says_works() {
 
 #[test]
 fn an_unknown_simulator_is_refused() {
-    let output = Runner::new().args(["simulate", "verizon"]).run().exits(2);
-    assert!(output.stderr.contains("no simulator is called `verizon`"), "{}", output.stderr);
+    let refused = |name| Runner::new().args(["simulate", "soracom", name]).run().exits(2).stderr;
+    let other = refused("verizon");
+    assert!(other.contains("invalid value 'verizon'"), "{other}");
+    assert!(other.contains("possible values: soracom, emnify, echome, simpleiot"), "{other}");
+    let misspelt = refused("emnfy");
+    assert!(misspelt.contains("a similar value exists: 'emnify'"), "{misspelt}");
 }
