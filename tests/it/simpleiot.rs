@@ -54,7 +54,7 @@ impl Team {
 
     /// With the secret of the demo user's second factor.
     fn with_totp(mut self, account: &str) -> Self {
-        let secret = self.server.demo(account, "totp_secret");
+        let secret = self.server.demo(account, "mfa_secret");
         self.runner = self.runner.env("IOT_MFA_SECRET", &secret).plant(secret);
         self
     }

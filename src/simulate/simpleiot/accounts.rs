@@ -54,6 +54,6 @@ fn demo_account(label: &'static str, user: &User, base_url: &str) -> DemoAccount
         // With the slash at its end, as the team's own configuration file has it.
         setting("api_endpoint", None, &format!("{base_url}/")),
     ];
-    values.extend(user.totp_secret.map(|secret| credential("totp_secret", None, secret)));
+    values.extend(user.totp_secret.map(|secret| credential("mfa_secret", Some("IOT_MFA_SECRET"), secret)));
     DemoAccount { label, values }
 }

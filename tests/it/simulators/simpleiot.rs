@@ -192,7 +192,7 @@ async fn a_new_password_that_is_too_short_is_refused() {
 #[tokio::test]
 async fn a_code_is_asked_for_and_its_session_is_used_up_by_a_wrong_one() {
     let caller = start(1).await;
-    let code = totp_code(&caller.demo("mfa", "totp_secret"));
+    let code = totp_code(&caller.demo("mfa", "mfa_secret"));
     let asked = pool(&caller, "InitiateAuth", &login_body(&caller, "mfa")).await;
     assert_eq!(asked.text_at("/ChallengeName"), "SOFTWARE_TOKEN_MFA");
     let wrong = response(&caller, "mfa", &asked, "SOFTWARE_TOKEN_MFA_CODE", "0");
@@ -222,7 +222,7 @@ async fn one_challenge_may_follow_another() {
     let body = response(&caller, label, &asked, "NEW_PASSWORD", "demo-new-password-Qa2");
     let asked = pool(&caller, "RespondToAuthChallenge", &body).await;
     assert_eq!(asked.text_at("/ChallengeName"), "SOFTWARE_TOKEN_MFA");
-    let code = totp_code(&caller.demo(label, "totp_secret"));
+    let code = totp_code(&caller.demo(label, "mfa_secret"));
     let body = response(&caller, label, &asked, "SOFTWARE_TOKEN_MFA_CODE", &code);
     assert_eq!(pool(&caller, "RespondToAuthChallenge", &body).await.status, 200);
 }
