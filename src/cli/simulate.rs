@@ -2,6 +2,7 @@
 
 use super::args::SimulateArgs;
 use super::refusal::Refusal;
+use super::simulated::SimulationError;
 use crate::document::{Source, SourceKind};
 use crate::plan::BuiltIn;
 use crate::port::Cancellation;
@@ -34,7 +35,7 @@ pub(super) async fn simulate(args: &SimulateArgs, out: &mut dyn Write) -> Result
     cancel_on_signals(&cancellation)?;
     let mut simulators = Vec::with_capacity(args.providers.len());
     for (&provider, index) in args.providers.iter().zip(0..) {
-        simulators.push(Simulator::start(provider, &options(args, index)).await?);
+        simulators.push(start(provider, &options(args, index)).await?);
     }
     for simulator in &simulators {
         introduce(simulator, out)?;
@@ -43,6 +44,11 @@ pub(super) async fn simulate(args: &SimulateArgs, out: &mut dyn Write) -> Result
     out.flush()?;
     cancellation.cancelled().await;
     Ok(0)
+}
+
+async fn start(provider: Provider, options: &Options) -> Result<Simulator, SimulationError> {
+    let name = options.port.map_or_else(|| provider.to_string(), |port| format!("{provider} at port {port}"));
+    Simulator::start(provider, options).await.map_err(|source| SimulationError::Start { name, source })
 }
 
 fn options(args: &SimulateArgs, index: u16) -> Options {
