@@ -2,6 +2,7 @@
 
 use super::schema::SchemaKind;
 use super::validate::Format;
+use crate::simulate::Provider;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::fmt;
 use std::path::PathBuf;
@@ -206,9 +207,9 @@ pub struct ValidateArgs {
 #[command(after_help = "Example:\n  runner simulate emnify --devices 5000\n\
                         It prints what to set in another terminal, and how to run a playbook against it.")]
 pub struct SimulateArgs {
-    /// soracom, emnify, echome, simpleiot
+    /// Which ones
     #[arg(required = true, value_name = "PROVIDER")]
-    pub providers: Vec<String>,
+    pub providers: Vec<Provider>,
     /// How many devices, SIMs or virtual machines there are
     #[arg(long, value_name = "N")]
     pub devices: Option<usize>,

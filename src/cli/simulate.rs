@@ -2,29 +2,40 @@
 
 use super::args::SimulateArgs;
 use super::refusal::Refusal;
+use super::simulated::SimulationError;
 use crate::document::{Source, SourceKind};
 use crate::plan::BuiltIn;
 use crate::port::Cancellation;
-use crate::simulate::{DemoKind, DemoValue, Options, Provider, Simulator, UnknownProvider};
+use crate::simulate::{DemoAccount, DemoKind, DemoValue, Options, Provider, Simulator};
 use crate::system::cancel_on_signals;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use std::io::{self, Write};
 use std::time::Duration;
 
 /// A provider may take two ports: one for its API, one for signing in.
 const PORTS_EACH: u16 = 2;
 
+impl ValueEnum for Provider {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
+}
+
 /// Starts the simulators, says how to reach them, and holds them until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// When there is no such simulator, a port is taken, or `out` cannot be written.
+/// When a port is taken, or `out` cannot be written.
 pub(super) async fn simulate(args: &SimulateArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation)?;
     let mut simulators = Vec::with_capacity(args.providers.len());
-    for (name, index) in args.providers.iter().zip(0..) {
-        let provider: Provider =
-            name.parse().map_err(|unknown: UnknownProvider| Refusal::usage(unknown.to_string()))?;
-        simulators.push(Simulator::start(provider, &options(args, index)).await?);
+    for (&provider, index) in args.providers.iter().zip(0..) {
+        simulators.push(start(provider, &options(args, index)).await?);
     }
     for simulator in &simulators {
         introduce(simulator, out)?;
@@ -33,6 +44,11 @@ pub(super) async fn simulate(args: &SimulateArgs, out: &mut dyn Write) -> Result
     out.flush()?;
     cancellation.cancelled().await;
     Ok(0)
+}
+
+async fn start(provider: Provider, options: &Options) -> Result<Simulator, SimulationError> {
+    let name = options.port.map_or_else(|| provider.to_string(), |port| format!("{provider} at port {port}"));
+    Simulator::start(provider, options).await.map_err(|source| SimulationError::Start { name, source })
 }
 
 fn options(args: &SimulateArgs, index: u16) -> Options {
@@ -47,7 +63,7 @@ fn options(args: &SimulateArgs, index: u16) -> Options {
 /// Address, demo credentials, and the command that uses them.
 fn introduce(simulator: &Simulator, out: &mut dyn Write) -> io::Result<()> {
     let name = simulator.provider();
-    let needed = Needed::of(simulator);
+    let needed = Needed::of(name, simulator.demo());
     writeln!(out, "{name} answers at {}", simulator.base_url())?;
     writeln!(out, "In another terminal:\n")?;
     for (variable, value) in needed.variables {
@@ -58,14 +74,34 @@ fn introduce(simulator: &Simulator, out: &mut dyn Write) -> io::Result<()> {
         write!(out, " --auth-base-url {name}={address}")?;
     }
     writeln!(out, " PLAYBOOK\n")?;
-    if needed.settings.is_empty() {
+    if !needed.settings.is_empty() {
+        writeln!(out, "and in the playbook:\n\n  providers:\n    {name}:\n      settings:")?;
+        for (setting, value) in needed.settings {
+            writeln!(out, "        {setting}: {value}")?;
+        }
+        writeln!(out)?;
+    }
+    introduce_others(name, simulator.accounts().get(1..).unwrap_or_default(), out)
+}
+
+/// The accounts with second factors and the like. All of it is comments: the lines to paste are the plain account's.
+fn introduce_others(name: Provider, others: &[DemoAccount], out: &mut dyn Write) -> io::Result<()> {
+    if others.is_empty() {
         return Ok(());
     }
-    writeln!(out, "and in the playbook:\n\n  providers:\n    {name}:\n      settings:")?;
-    for (setting, value) in needed.settings {
-        writeln!(out, "        {setting}: {value}")?;
+    writeln!(out, "Other accounts, each for a terminal of its own:\n")?;
+    for account in others {
+        let needed = Needed::of(name, &account.values);
+        writeln!(out, "  # {}", account.label)?;
+        for (variable, value) in needed.variables {
+            writeln!(out, "  # export {variable}={}", quoted(value))?;
+        }
+        for (credential, value) in needed.answers {
+            writeln!(out, "  # {credential}, when it is asked for: {value}")?;
+        }
+        writeln!(out)?;
     }
-    writeln!(out)
+    Ok(())
 }
 
 /// What one must give to use a simulator.
@@ -74,13 +110,15 @@ struct Needed<'s> {
     variables: Vec<(&'s str, &'s str)>,
     /// Setting that comes from no variable -> value.
     settings: Vec<(&'s str, &'s str)>,
+    /// Credential that comes from no variable -> value.
+    answers: Vec<(&'s str, &'s str)>,
 }
 
 impl<'s> Needed<'s> {
-    fn of(simulator: &'s Simulator) -> Self {
-        let definition = BuiltIn::find(simulator.provider().as_str()).map(BuiltIn::definition);
-        let mut needed = Self { variables: Vec::new(), settings: Vec::new() };
-        for DemoValue { name, kind, variable, value } in simulator.demo() {
+    fn of(provider: Provider, values: &'s [DemoValue]) -> Self {
+        let definition = BuiltIn::find(provider.as_str()).map(BuiltIn::definition);
+        let mut needed = Self { variables: Vec::new(), settings: Vec::new(), answers: Vec::new() };
+        for DemoValue { name, kind, variable, value } in values {
             let setting = definition.as_ref().and_then(|definition| definition.keys.settings.get(name));
             let has_variable = match kind {
                 DemoKind::Credential => true,
@@ -89,6 +127,7 @@ impl<'s> Needed<'s> {
             match variable.filter(|_| has_variable) {
                 Some(variable) => needed.variables.push((variable, value)),
                 None if setting.is_some() => needed.settings.push((name, value)),
+                None if *kind == DemoKind::Credential => needed.answers.push((name, value)),
                 None => {}
             }
         }
@@ -103,4 +142,62 @@ fn is_variable(source: &Source) -> bool {
 /// A word for a POSIX shell.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a provider, and its simulator.
+    async fn introduced(provider: Provider) -> (String, Simulator) {
+        let simulator = Simulator::start(provider, &Options::default()).await.unwrap();
+        let mut out = Vec::new();
+        introduce(&simulator, &mut out).unwrap();
+        (String::from_utf8(out).unwrap(), simulator)
+    }
+
+    #[tokio::test]
+    async fn every_credential_of_every_account_is_printed_under_its_label() {
+        for provider in Provider::ALL {
+            let (text, simulator) = introduced(provider).await;
+            for (account, place) in simulator.accounts().iter().zip(0..) {
+                let (label, comment) = match place {
+                    0 => (String::new(), ""),
+                    _ => (format!("  # {}\n", account.label), "# "),
+                };
+                let credentials = account.values.iter().filter(|value| value.kind == DemoKind::Credential);
+                let lines = credentials.map(|value| match value.variable {
+                    Some(variable) => format!("  {comment}export {variable}='{}'\n", value.value),
+                    None => format!("  {comment}{}, when it is asked for: {}\n", value.name, value.value),
+                });
+                let block = format!("\n\n{label}{}", lines.collect::<String>());
+                assert!(text.contains(&block), "{block}\nis not in\n{text}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_is_no_comment_means_the_plain_account() {
+        let (text, _) = introduced(Provider::Emnify).await;
+        let exported: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("  export ")).collect();
+        assert_eq!(exported.len(), 3, "{text}");
+        assert!(exported.contains(&"EMNIFY_USERNAME='demo@example.com'"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn the_variables_of_credentials_are_those_that_the_definitions_read() {
+        for provider in Provider::ALL {
+            let definition = BuiltIn::find(provider.as_str()).unwrap().definition();
+            let simulator = Simulator::start(provider, &Options::default()).await.unwrap();
+            for value in simulator.accounts().iter().flat_map(|account| &account.values) {
+                let (Some(credential), Some(variable)) =
+                    (definition.keys.credentials.get(value.name), value.variable)
+                else {
+                    continue;
+                };
+                let reads = |source: &Source| matches!(&source.kind, SourceKind::Env(name) if name.source() == variable);
+                assert!(credential.from.iter().any(reads), "{provider}: {variable}");
+            }
+        }
+    }
 }

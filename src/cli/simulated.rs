@@ -88,7 +88,7 @@ impl Simulators {
 
 async fn simulator_of(provider: &PlannedProvider) -> Result<Simulator, SimulationError> {
     let name = || provider.name.clone();
-    let known = provider.definition.parse::<Provider>().ok().filter(|_| provider.is_built_in);
+    let known = Provider::named(&provider.definition).filter(|_| provider.is_built_in);
     let known = known.ok_or_else(|| SimulationError::NoSimulator { name: name() })?;
     let options = Options { devices: DEVICES, ..Options::default() };
     let started = Simulator::start(known, &options).await;

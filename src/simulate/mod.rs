@@ -37,7 +37,7 @@ mod world;
 pub use demo::{DemoAccount, DemoKind, DemoValue};
 pub use fault::Fault;
 pub use options::Options;
-pub use provider::{Provider, UnknownProvider};
+pub use provider::Provider;
 pub use record::RecordedRequest;
 pub use simulator::Simulator;
 pub use stats::Stats;

@@ -23,11 +23,6 @@ impl<S> Route<S> {
     pub(super) fn run(&self, state: &mut S, call: &Call, params: &Params) -> Answer {
         (self.handler)(state, call, params).unwrap_or_else(|refusal| refusal)
     }
-
-    /// How the statistics name the route.
-    pub(super) fn name(&self) -> String {
-        format!("{} {}", self.method, self.template)
-    }
 }
 
 /// The values of a template's braces.
@@ -49,6 +44,14 @@ pub(super) enum Match<'r, S: 'static> {
     OtherMethods(Vec<&'static str>),
     /// There is no such path.
     NoPath,
+}
+
+/// How the statistics name the route of a call: method and path template.
+pub(super) fn name<S>(routes: &[Route<S>], call: &Call) -> Option<String> {
+    match find(routes, call) {
+        Match::Found(Route { method, template, .. }, _) => Some(format!("{method} {template}")),
+        Match::OtherMethods(_) | Match::NoPath => None,
+    }
 }
 
 /// Finds the route of a call; the first that fits wins.

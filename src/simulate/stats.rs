@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Counts since the simulator started.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Requests by method and path template (`GET /v1/sims/{sim_id}`), then by status. A path the provider does not
     /// have counts as `GET (no such path)`, a connection that was dropped without an answer as status `none`.

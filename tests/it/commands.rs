@@ -1,5 +1,7 @@
 //! The commands around `apply`, and what the command line refuses.
 
+use std::net::TcpListener;
+
 use rustix::process::Signal;
 
 use super::support::runner::Runner;
@@ -75,6 +77,19 @@ fn what_a_simulator_says_works() {
 
 #[test]
 fn an_unknown_simulator_is_refused() {
-    let output = Runner::new().args(["simulate", "verizon"]).run().exits(2);
-    assert!(output.stderr.contains("no simulator is called `verizon`"), "{}", output.stderr);
+    let refused = |name| Runner::new().args(["simulate", "soracom", name]).run().exits(2).stderr;
+    let other = refused("verizon");
+    assert!(other.contains("invalid value 'verizon'"), "{other}");
+    assert!(other.contains("possible values: soracom, emnify, echome, simpleiot"), "{other}");
+    let misspelt = refused("emnfy");
+    assert!(misspelt.contains("a similar value exists: 'emnify'"), "{misspelt}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_simulator() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = Runner::new().args(["simulate", "emnify", "--port", &port]).run().exits(8);
+    let reason = format!("start the simulator of emnify at port {port}: ");
+    assert!(output.stderr.contains(&reason), "{}", output.stderr);
 }

@@ -61,8 +61,10 @@ fn a_write_that_is_throttled_was_not_done_and_is_sent_again() {
         let emnify = Fleet::emnify(1);
         let path = "/api/v1/application_token";
         emnify.simulator.inject(with_headers(fault(path, status), &[("retry-after", "0")]));
-        let report =
-            run(&emnify, "  - { id: issue, call: emnify.issue_application_token }\n").exits(0).report();
+        // Only a user may issue tokens.
+        let playbook = playbook("  - { id: issue, call: emnify.issue_application_token }\n");
+        let user = ["username", "password"];
+        let report = emnify.apply(playbook).account(&emnify, "plain", &user).run().exits(0).report();
         assert_eq!(emnify.stats().requests_to("POST /api/v1/application_token"), 2);
         assert_eq!(entry(&report, "issue")["retries"], 1);
         emnify.agrees_with(&report);

@@ -360,7 +360,7 @@ fn a_logout_follows_a_step_that_failed() {
 
 #[test]
 fn a_logout_that_fails_is_told_by_an_exit_code_of_its_own() {
-    // Asked once more, for it may be sent twice; then told.
+    // A refusal is an answer: nothing is sent again.
     let case = Case::new("logout-204", [token(1), ok(), Reply::empty(404)]);
     case.sends(7, &[LOGIN, DEVICES, LOGOUT]);
 }

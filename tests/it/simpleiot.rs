@@ -1,9 +1,13 @@
 //! SimpleIOT: Cognito signs in, another host answers, and errors are teapots.
 
-use runner::simulate::{Fault, Provider};
+use std::time::Duration;
+
+use runner::simulate::{Fault, Options, Provider};
 use serde_json::{Value, json};
 
+use crate::support::fleet::Fleet;
 use crate::support::pty::Size;
+use crate::support::raw_server::RawServer;
 use crate::support::runner::{Output, Runner};
 use crate::support::simulated::Simulated;
 
@@ -54,7 +58,7 @@ impl Team {
 
     /// With the secret of the demo user's second factor.
     fn with_totp(mut self, account: &str) -> Self {
-        let secret = self.server.demo(account, "totp_secret");
+        let secret = self.server.demo(account, "mfa_secret");
         self.runner = self.runner.env("IOT_MFA_SECRET", &secret).plant(secret);
         self
     }
@@ -197,6 +201,25 @@ fn a_revoked_id_token_is_replaced() {
     assert_eq!(team.body(2)["AuthFlow"], "REFRESH_TOKEN_AUTH");
     assert_eq!(team.body(3)["AuthFlow"], "USER_PASSWORD_AUTH");
     team.counts([2, 0, 0, 1]);
+}
+
+#[test]
+fn a_session_that_ends_soon_is_refreshed_before_the_gateway_says_so() {
+    let life = Some(Duration::from_secs(4));
+    let team = Fleet::start(Provider::Simpleiot, &Options { devices: 1, token_life: life, port: None });
+    let slow = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let (_, provider) = TWO_LISTS.split_once("providers:\n  ").expect("it has providers");
+    let (provider, _) = provider.split_once("\nsteps:").expect("it has steps");
+    // The last quarter of four seconds begins after three.
+    let playbook = slow.between(provider, "simpleiot.list_projects", "3050ms");
+    let runner = team.apply(playbook).account(&team, "plain", &["username", "password"]);
+    let output = runner.run().exits(0);
+    let stats = team.stats();
+    assert_eq!((stats.logins, stats.refreshes, stats.logouts), (1, 1, 1));
+    assert_eq!(stats.requests["GET /iotcli/v1/project"], [("200".to_owned(), 2)].into());
+    let lists = team.requests("GET", "/iotcli/v1/project");
+    assert_ne!(lists[0].header("authorization"), lists[1].header("authorization"));
+    team.stayed_silent(&output);
 }
 
 #[test]

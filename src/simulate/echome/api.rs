@@ -77,10 +77,7 @@ impl Echome {
 
 impl Api for Echome {
     fn route(&self, call: &Call) -> Option<String> {
-        match route::find(ROUTES, call) {
-            Match::Found(route, _) => Some(route.name()),
-            Match::OtherMethods(_) | Match::NoPath => None,
-        }
+        route::name(ROUTES, call)
     }
 
     fn answer(&mut self, call: &Call) -> Answer {

@@ -40,20 +40,17 @@ pub(super) fn users() -> Vec<User> {
 /// The users as they see themselves.
 pub(super) fn demo_accounts() -> Vec<DemoAccount> {
     let credential = DemoValue::credential;
-    let user = |username| {
-        vec![
+    let account = |label, username, more: &[DemoValue]| {
+        let user = [
             credential("username", Some("EMNIFY_USERNAME"), username),
             credential("password", Some("EMNIFY_PASSWORD"), PASSWORD),
-            credential("application_token", Some("EMNIFY_APPLICATION_TOKEN"), APPLICATION_TOKEN),
-        ]
+        ];
+        DemoAccount { label, values: [&user, more].concat() }
     };
-    let mut with_mfa = user(MFA_USER);
-    with_mfa.push(credential("mfa_secret", None, MFA.totp_secret));
-    with_mfa.push(credential("mfa_code", None, MFA.mailed_code));
-    vec![
-        DemoAccount { label: "plain", values: user(PLAIN_USER) },
-        DemoAccount { label: "mfa", values: with_mfa },
-    ]
+    let token = credential("application_token", Some("EMNIFY_APPLICATION_TOKEN"), APPLICATION_TOKEN);
+    let mfa_secret = credential("mfa_secret", Some("EMNIFY_MFA_SECRET"), MFA.totp_secret);
+    let mfa_code = credential("mfa_code", None, MFA.mailed_code);
+    vec![account("plain", PLAIN_USER, &[token]), account("mfa", MFA_USER, &[mfa_secret, mfa_code])]
 }
 
 fn sha1_hex(text: &str) -> String {

@@ -8,6 +8,7 @@ use super::accounts::{self, User};
 use super::application_tokens::ApplicationToken;
 use super::authenticate::{Attempts, Holder, MfaChallenge, TrustedDevice};
 use super::error::{BAD_REQUEST, INVALID_REFERENCE, error, gateway_refusal};
+use super::rate_limit::AuthenticateLimit;
 use super::records::Kind;
 use crate::simulate::answer::Answer;
 use crate::simulate::api::Api;
@@ -22,6 +23,7 @@ pub(in crate::simulate) struct Emnify {
     pub(super) users: Vec<User>,
     pub(super) sessions: Sessions<Holder>,
     pub(super) options: Options,
+    pub(super) authenticate_limit: AuthenticateLimit,
     /// Refusals in a row, by user name, known or not.
     pub(super) attempts: HashMap<String, Attempts>,
     /// Second factors asked for, by `mfa_token`.
@@ -51,6 +53,7 @@ impl Emnify {
             users,
             sessions: Sessions::new(),
             options: options.clone(),
+            authenticate_limit: AuthenticateLimit::new(options),
             attempts: HashMap::new(),
             challenges: HashMap::new(),
             trusted_devices: Vec::new(),
@@ -88,10 +91,7 @@ pub(super) fn number(text: &str) -> Result<u64, Answer> {
 
 impl Api for Emnify {
     fn route(&self, call: &Call) -> Option<String> {
-        match route::find(ROUTES, call) {
-            Match::Found(route, _) => Some(route.name()),
-            Match::OtherMethods(_) | Match::NoPath => None,
-        }
+        route::name(ROUTES, call)
     }
 
     /// What an unknown path or method gets is not published.

@@ -1,7 +1,8 @@
 //! Application tokens: issued once in clear, listed without their value, revoked by a change of status.
 //!
-//! Whether a session that came from an application token may issue others is not published; here it may. A token
-//! that was revoked opens no session any more; those it had opened live on.
+//! Whether a session that came from an application token may issue others is not confirmed. Older pages speak of users
+//! who are logged in, so here it is refused, with the code and status published for what one may not do; it may list
+//! and revoke. A token that was revoked opens no session any more; those it had opened live on.
 
 use std::net::Ipv4Addr;
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use super::accounts::{APPLICATION_TOKEN, User};
 use super::api::{Emnify, number};
 use super::authenticate::Holder;
-use super::error::{Code, INVALID_FORMAT, INVALID_REFERENCE, bad_body, error, validation_failed};
+use super::error::{Code, FORBIDDEN, INVALID_FORMAT, INVALID_REFERENCE, bad_body, error, validation_failed};
 use super::lists::paged;
 use crate::simulate::answer::Answer;
 use crate::simulate::call::Call;
@@ -72,7 +73,7 @@ impl ApplicationToken {
             expires: None,
             network: None,
             is_revoked: false,
-            creator: Holder { user_id: creator.id, username: creator.username },
+            creator: Holder::user(creator),
         }
     }
 
@@ -100,6 +101,11 @@ impl ApplicationToken {
 impl Emnify {
     pub(super) fn issue_application_token(&mut self, call: &Call) -> Result<Answer, Answer> {
         let session = self.signed_in(call)?;
+        let creator = *self.sessions.holder(session);
+        if creator.is_application {
+            let message = "Application tokens are issued to users who are logged in";
+            return Err(error(StatusCode::FORBIDDEN, FORBIDDEN, message));
+        }
         let body: IssueBody = call.json().map_err(bad_body)?;
         let (expires, network) = (read_expiry(body.expiry_date), read_network(body.ip));
         let wrong = [expires.as_ref().err(), network.as_ref().err()].into_iter().flatten();
@@ -116,7 +122,7 @@ impl Emnify {
             expires,
             network,
             is_revoked: false,
-            creator: *self.sessions.holder(session),
+            creator,
         });
         Ok(Answer::json(StatusCode::OK, &json!({ "application_token": value })))
     }

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::accounts::Mfa;
+use super::accounts::{Mfa, User};
 use super::api::Emnify;
 use super::error::{BAD_REQUEST, TOO_MANY_REQUESTS, bad_body, error};
 use crate::simulate::answer::Answer;
@@ -33,6 +33,15 @@ const LOCK_TIME: i64 = 300;
 pub(super) struct Holder {
     pub(super) user_id: u64,
     pub(super) username: &'static str,
+    /// Signed in with an application token: a program, and not the user.
+    pub(super) is_application: bool,
+}
+
+impl Holder {
+    /// The user in person.
+    pub(super) fn user(user: &User) -> Self {
+        Self { user_id: user.id, username: user.username, is_application: false }
+    }
 }
 
 /// The refusals of one account.
@@ -92,8 +101,12 @@ struct ApplicationBody {
 }
 
 impl Emnify {
-    /// What was sent as `Authorization` does not matter here.
+    /// What was sent as `Authorization` does not matter here. A call over the limit is refused unread: it is no refused
+    /// login. Its message is not published, and no header says when to come again.
     pub(super) fn authenticate(&mut self, call: &Call) -> Result<Answer, Answer> {
+        if !self.authenticate_limit.admits(call.now()) {
+            return Err(error(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS, "Too many requests"));
+        }
         let body: Value = call.json().map_err(bad_body)?;
         let has = |field| body.get(field).is_some();
         if has("username") {
@@ -111,13 +124,11 @@ impl Emnify {
 
     fn log_in(&mut self, body: UserBody, now: i64) -> Result<Answer, Answer> {
         self.refuse_locked(&body.username, now)?;
-        let is_user = |user: &&super::accounts::User| {
-            user.username == body.username && user.password_sha1 == body.password
-        };
+        let is_user = |user: &&User| user.username == body.username && user.password_sha1 == body.password;
         let Some(user) = self.users.iter().find(is_user) else {
             return Err(self.refuse(Some(&body.username), now));
         };
-        let (holder, mfa) = (Holder { user_id: user.id, username: user.username }, user.mfa);
+        let (holder, mfa) = (Holder::user(user), user.mfa);
         match mfa {
             Some(mfa) if !self.is_trusted(holder.user_id, body.fingerprint.as_deref(), now) => {
                 Ok(self.challenge(holder, mfa, now))
@@ -168,7 +179,7 @@ impl Emnify {
         let Some(token) = self.application_tokens.iter().find(is_good) else {
             return Err(self.refuse(None, now));
         };
-        let session = self.sessions.open(token.creator);
+        let session = self.sessions.open(Holder { is_application: true, ..token.creator });
         let auth_token = self.issue(TokenKind::Access, session, now);
         Ok(Answer::json(StatusCode::OK, &json!({ "auth_token": auth_token })))
     }

@@ -11,6 +11,7 @@ use crate::simulate::call::BodyError;
 pub(super) struct Code(u16, &'static str);
 
 pub(super) const BAD_REQUEST: Code = Code(1000, "BadRequest");
+pub(super) const FORBIDDEN: Code = Code(1104, "Forbidden");
 pub(super) const TOO_MANY_REQUESTS: Code = Code(1105, "TooManyRequests");
 pub(super) const INVALID_QUERY: Code = Code(1301, "InvalidQueryCriteria");
 pub(super) const INVALID_SORT: Code = Code(1302, "InvalidSortCriteria");

@@ -6,6 +6,7 @@ mod application_tokens;
 mod authenticate;
 mod error;
 mod lists;
+mod rate_limit;
 mod records;
 
 pub(super) use api::Emnify;

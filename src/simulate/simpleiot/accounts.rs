@@ -1,5 +1,6 @@
 //! Who may sign in to the simulated installation, and what its configuration says.
 
+use super::lockout::Attempts;
 use crate::simulate::demo::{DemoAccount, DemoValue};
 
 pub(super) const CLIENT_ID: &str = "7democlientid4simulated0ab";
@@ -16,6 +17,7 @@ pub(super) struct User {
     pub(super) must_change_password: bool,
     /// Base32.
     pub(super) totp_secret: Option<&'static str>,
+    pub(super) attempts: Attempts,
 }
 
 /// One user for each combination of challenges.
@@ -25,6 +27,7 @@ pub(super) fn users() -> Vec<User> {
         password: password.to_owned(),
         must_change_password,
         totp_secret,
+        attempts: Attempts::default(),
     };
     vec![
         user("demo-admin", "demo-password-Gx5wLc7P", false, None),
@@ -51,6 +54,6 @@ fn demo_account(label: &'static str, user: &User, base_url: &str) -> DemoAccount
         // With the slash at its end, as the team's own configuration file has it.
         setting("api_endpoint", None, &format!("{base_url}/")),
     ];
-    values.extend(user.totp_secret.map(|secret| credential("totp_secret", None, secret)));
+    values.extend(user.totp_secret.map(|secret| credential("mfa_secret", Some("IOT_MFA_SECRET"), secret)));
     DemoAccount { label, values }
 }

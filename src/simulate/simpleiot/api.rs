@@ -82,10 +82,9 @@ impl Simpleiot {
 impl Api for Simpleiot {
     /// The user pool has one path; its actions are told apart by their name.
     fn route(&self, call: &Call) -> Option<String> {
-        match (call.origin, route::find(ROUTES, call)) {
-            (Origin::SignIn, _) => cognito::action(call).map(|action| format!("POST / {}", action.name())),
-            (Origin::Api, Match::Found(route, _)) => Some(route.name()),
-            (Origin::Api, _) => None,
+        match call.origin {
+            Origin::SignIn => cognito::action(call).map(|action| format!("POST / {}", action.name())),
+            Origin::Api => route::name(ROUTES, call),
         }
     }
 

@@ -127,8 +127,10 @@ impl Simpleiot {
     }
 
     fn check_code(&mut self, user: usize, code: &str, now: i64) -> Result<Answer, Answer> {
+        self.refuse_locked(user, now)?;
         let is_right = self.users[user].totp_secret.is_some_and(|secret| totp::accepts(secret, code, now));
         if !is_right {
+            self.users[user].attempts.fail(now);
             self.sessions.refuse();
             return Err(pool("CodeMismatchException", "Invalid code received for user"));
         }

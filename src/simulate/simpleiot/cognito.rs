@@ -107,11 +107,22 @@ impl Simpleiot {
             self.sessions.refuse();
             return Err(pool("UserNotFoundException", "User does not exist."));
         };
+        self.refuse_locked(index, now)?;
         if self.users[index].password != password {
+            self.users[index].attempts.fail(now);
             self.sessions.refuse();
             return Err(not_authorized("Incorrect username or password."));
         }
         Ok(self.challenge_or_tokens(index, now))
+    }
+
+    /// Refuses a user who is locked out, whatever the password or the code. A refresh is no attempt.
+    pub(super) fn refuse_locked(&mut self, user: usize, now: i64) -> Result<(), Answer> {
+        if self.users[user].attempts.admits(now) {
+            return Ok(());
+        }
+        self.sessions.refuse();
+        Err(not_authorized("Password attempts exceeded"))
     }
 
     fn refresh(&mut self, token: &str, now: i64) -> Result<Answer, Answer> {

@@ -6,6 +6,7 @@ mod challenge;
 mod cognito;
 mod devices;
 mod error;
+mod lockout;
 mod projects;
 mod tokens;
 

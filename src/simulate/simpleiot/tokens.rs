@@ -17,6 +17,7 @@ const REFRESH_LIFE: i64 = 30 * 86_400;
 impl Simpleiot {
     /// The answer to a login that is complete.
     pub(super) fn all_tokens(&mut self, user: usize, now: i64) -> Answer {
+        self.users[user].attempts.succeed();
         let session = self.sessions.open(self.users[user].name);
         // Five parts, as a JWE has them.
         let refresh: Vec<String> = [2, 16, 1, 24, 1].map(random::opaque).into();

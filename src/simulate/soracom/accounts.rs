@@ -109,6 +109,6 @@ fn demo_account(operator: &Operator) -> DemoAccount {
         credential("new_password", Some("SORACOM_NEW_PASSWORD"), NEW_PASSWORD),
     ];
     let Mfa::On(secret) = &operator.root.mfa else { return DemoAccount { label: "plain", values } };
-    values.push(credential("mfa_secret", None, secret));
+    values.push(credential("mfa_secret", Some("SORACOM_MFA_SECRET"), secret));
     DemoAccount { label: "mfa", values }
 }

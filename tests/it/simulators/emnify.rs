@@ -1,6 +1,8 @@
 //! emnify.
 
-use runner::simulate::Provider;
+use std::time::Duration;
+
+use runner::simulate::{Options, Provider};
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 
@@ -93,6 +95,45 @@ async fn the_account_is_locked_for_five_minutes_after_three_refusals_in_a_row() 
     assert_eq!(authenticate(&caller, &user(&caller, "plain")).await.status, 200);
     let stats = caller.simulator.stats();
     assert_eq!((stats.logins, stats.refused_logins), (1, 5));
+}
+
+#[tokio::test]
+async fn one_may_authenticate_a_hundred_times_in_five_minutes() {
+    let caller = start(1).await;
+    let login = json!({ "application_token": caller.demo("plain", "application_token") });
+    let bearer = format!("Bearer {}", authenticate(&caller, &login).await.text_at("/auth_token"));
+    for _ in 1..100 {
+        assert_eq!(authenticate(&caller, &login).await.status, 200);
+    }
+    for body in [&login, &json!({ "refresh_token": "x" }), &user(&caller, "plain")] {
+        let refused = authenticate(&caller, body).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (429, ""));
+        assert_eq!(
+            (refused.json()["error_code"].as_i64(), refused.text_at("/error_token").as_str()),
+            (Some(1105), "TooManyRequests")
+        );
+    }
+    assert_eq!(caller.get("/api/v1/endpoint", &[("authorization", &bearer)]).await.status, 200);
+    let stats = caller.simulator.stats();
+    assert_eq!((stats.logins, stats.refused_logins), (100, 0));
+    caller.wait(300);
+    assert_eq!(authenticate(&caller, &login).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_that_lives_for_seconds_can_be_renewed_for_as_long_as_one_likes() {
+    let token_life = Some(Duration::from_secs(3));
+    let caller = Caller::start_with(Provider::Emnify, &Options { token_life, ..Options::default() }).await;
+    let login = authenticate(&caller, &user(&caller, "plain")).await;
+    let renewal = json!({ "refresh_token": login.text_at("/refresh_token") });
+    for _ in 0..400 {
+        caller.wait(2);
+        assert_eq!(authenticate(&caller, &renewal).await.status, 200);
+    }
+    for _ in 0..100 {
+        authenticate(&caller, &renewal).await;
+    }
+    assert_eq!(authenticate(&caller, &renewal).await.status, 429, "there is a limit all the same");
 }
 
 #[tokio::test]
@@ -222,6 +263,23 @@ async fn an_application_token_is_issued_listed_without_its_value_and_revoked() {
     assert_eq!((refused.status, refused.text.as_str()), (401, ""));
     let listed = caller.get(TOKENS, &[("authorization", &format!("Bearer {opened}"))]).await;
     assert_eq!(listed.json()[1]["status"]["description"], "Revoked", "sessions opened before live on");
+}
+
+#[tokio::test]
+async fn an_application_token_may_list_and_revoke_but_not_issue() {
+    let caller = start(1).await;
+    let login = json!({ "application_token": caller.demo("plain", "application_token") });
+    let bearer = format!("Bearer {}", authenticate(&caller, &login).await.text_at("/auth_token"));
+    let headers = [("authorization", bearer.as_str())];
+    let refused = caller.json("POST", TOKENS, &headers, &json!({})).await;
+    assert_eq!(
+        (refused.status, refused.json()["error_code"].as_i64(), refused.text_at("/error_token").as_str()),
+        (403, Some(1104), "Forbidden")
+    );
+    assert_eq!(caller.get(TOKENS, &headers).await.row_count(), 1);
+    let revoked =
+        caller.json("PATCH", &format!("{TOKENS}/1"), &headers, &json!({ "status": { "id": 1 } })).await;
+    assert_eq!(revoked.status, 204);
 }
 
 #[tokio::test]

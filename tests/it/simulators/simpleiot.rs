@@ -103,6 +103,52 @@ async fn refused_logins_are_400_with_a_type() {
 }
 
 #[tokio::test]
+async fn five_wrong_passwords_lock_the_user_out_for_longer_and_longer() {
+    let caller = start(1).await;
+    let tokens = log_in(&caller).await;
+    let right = login_body(&caller, "plain");
+    let mut wrong = right.clone();
+    wrong["AuthParameters"]["PASSWORD"] = "wrong".into();
+    let refused = async |body: &Value| {
+        let reply = pool(&caller, "InitiateAuth", body).await;
+        assert_refused(&reply, "NotAuthorizedException");
+        reply.text_at("/message")
+    };
+    // Ten failures, each when the lock of the one before has ended, lock for 32 seconds.
+    for _ in 0..10 {
+        assert_eq!(refused(&wrong).await, "Incorrect username or password.");
+        caller.wait(17);
+    }
+    assert_eq!(refused(&right).await, "Password attempts exceeded");
+    assert_eq!(refused(&wrong).await, "Password attempts exceeded");
+    assert_eq!(refresh(&caller, text(&tokens, "RefreshToken")).await.status, 200, "a refresh is no attempt");
+    let other = pool(&caller, "InitiateAuth", &login_body(&caller, "mfa")).await;
+    assert_eq!(other.status, 200, "other users are not locked out");
+    assert_eq!(caller.simulator.stats().refused_logins, 12);
+    caller.wait(15);
+    log_in(&caller).await;
+    assert_eq!(refused(&wrong).await, "Incorrect username or password.", "success has forgiven the others");
+    log_in(&caller).await;
+}
+
+#[tokio::test]
+async fn wrong_codes_lock_the_user_out_too() {
+    let caller = start(1).await;
+    let answered = async |code: &str| {
+        let asked = pool(&caller, "InitiateAuth", &login_body(&caller, "mfa")).await;
+        let body = response(&caller, "mfa", &asked, "SOFTWARE_TOKEN_MFA_CODE", code);
+        pool(&caller, "RespondToAuthChallenge", &body).await
+    };
+    for _ in 0..10 {
+        assert_refused(&answered("0").await, "CodeMismatchException");
+        caller.wait(17);
+    }
+    let locked = pool(&caller, "InitiateAuth", &login_body(&caller, "mfa")).await;
+    assert_refused(&locked, "NotAuthorizedException");
+    assert_eq!(locked.text_at("/message"), "Password attempts exceeded");
+}
+
+#[tokio::test]
 async fn target_and_content_type_are_needed() {
     let caller = start(1).await;
     let body = login_body(&caller, "plain");
@@ -146,7 +192,7 @@ async fn a_new_password_that_is_too_short_is_refused() {
 #[tokio::test]
 async fn a_code_is_asked_for_and_its_session_is_used_up_by_a_wrong_one() {
     let caller = start(1).await;
-    let code = totp_code(&caller.demo("mfa", "totp_secret"));
+    let code = totp_code(&caller.demo("mfa", "mfa_secret"));
     let asked = pool(&caller, "InitiateAuth", &login_body(&caller, "mfa")).await;
     assert_eq!(asked.text_at("/ChallengeName"), "SOFTWARE_TOKEN_MFA");
     let wrong = response(&caller, "mfa", &asked, "SOFTWARE_TOKEN_MFA_CODE", "0");
@@ -176,7 +222,7 @@ async fn one_challenge_may_follow_another() {
     let body = response(&caller, label, &asked, "NEW_PASSWORD", "demo-new-password-Qa2");
     let asked = pool(&caller, "RespondToAuthChallenge", &body).await;
     assert_eq!(asked.text_at("/ChallengeName"), "SOFTWARE_TOKEN_MFA");
-    let code = totp_code(&caller.demo(label, "totp_secret"));
+    let code = totp_code(&caller.demo(label, "mfa_secret"));
     let body = response(&caller, label, &asked, "SOFTWARE_TOKEN_MFA_CODE", &code);
     assert_eq!(pool(&caller, "RespondToAuthChallenge", &body).await.status, 200);
 }

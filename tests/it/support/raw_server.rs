@@ -42,6 +42,26 @@ impl RawServer {
         })
     }
 
+    /// A playbook that makes a call, lets `pause` pass, and makes it again: two requests to this server, whose pace is
+    /// slow enough, lie between. `provider` is the entry of the provider that is called.
+    pub fn between(&self, provider: &str, call: &str, pause: &str) -> String {
+        let address = self.url("");
+        format!(
+            "
+version: 1
+providers:
+  {provider}
+  slow: {{ base_url: {address:?}, rate_limit: {{ rate: 1/{pause} }} }}
+steps:
+  - call: {call}
+  - for_each: [1, 2]
+    provider: slow
+    get: /
+  - call: {call}
+"
+        )
+    }
+
     /// The address of a path, `http`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
