@@ -65,10 +65,15 @@ impl Reach<'_> {
     pub fn locate(&self, written: &str) -> Result<PathBuf, OutOfReach> {
         let path = self.expand(written)?;
         let real = self.surroundings.canonical(&path)?;
-        match self.folders().iter().any(|folder| real.starts_with(folder)) {
-            true => Ok(path),
-            false => Err(OutOfReach::NotAllowed { folder: parent(&path) }),
+        let folders = self.folders();
+        let is_allowed = |real: &Path| folders.iter().any(|folder| real.starts_with(folder));
+        if is_allowed(&real) {
+            return Ok(path);
         }
+        // The folder as it is written, unless a link leads out of an allowed one.
+        let folder = parent(&path);
+        let is_link = self.surroundings.canonical(&folder).is_ok_and(|folder| is_allowed(&folder));
+        Err(OutOfReach::NotAllowed { folder: if is_link { parent(&real) } else { folder } })
     }
 
     /// As [`Reach::locate`], for a path of which only the beginning is known: an error if none that begins so can be read.

@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(SystemSurroundings::new(folder.path(), None).unwrap().variable("RUNNER_TEST_A"), None);
         let named = folder.path().join("prod.env");
         let error = SystemSurroundings::new(folder.path(), Some(&named)).map(|_| ()).unwrap_err();
-        assert_eq!(error.to_string(), format!("read {}", named.display()));
+        assert_eq!(error.to_string(), format!("cannot read {}", named.display()));
         write(&named, b"RUNNER_TEST_A=prod", 0o600);
         write(&folder.path().join(".env"), b"RUNNER_TEST_A=beside", 0o600);
         let surroundings = SystemSurroundings::new(folder.path(), Some(&named)).unwrap();

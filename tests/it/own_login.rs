@@ -106,7 +106,7 @@ fn a_built_in_provider_is_taken_with_what_the_playbook_says() {
     );
     let (username, password) = (emnify.demo("plain", "username"), emnify.demo("plain", "password"));
     let room = Runner::new().file("p.yaml", playbook).keyring(&keyring).plant(&password);
-    let missing = room.clone().args(["apply", "p.yaml"]).run().exits(3).stdout;
+    let missing = room.clone().args(["apply", "p.yaml"]).run().exits(3).stderr;
     assert!(missing.contains("keep it once with `runner login emnify --playbook p.yaml`"), "{missing}");
 
     let login = room.clone().args(["login", "emnify", "--playbook", "p.yaml"]);

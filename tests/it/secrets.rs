@@ -267,7 +267,12 @@ fn a_link_does_not_lead_out_of_the_folder() {
     symlink(format!("{folder}/token"), runner.dir().join("token")).expect("the sandbox is writable");
     let yaml = token_from("[{ file: \"${{ inputs.name }}\" }]") + "inputs: { name: { type: string } }\n";
     let output = runner.file("case.yaml", yaml).args(["apply", "case.yaml"]).run().exits(3);
-    assert!(output.stdout.contains("file token: it is not below the playbook's folder"), "{}", output.text());
+    let real = Path::new(&folder).canonicalize().expect("the folder is there");
+    let reason = format!(
+        "file token: it is not below the playbook's folder; allow it with `--allow-read {}`",
+        real.display()
+    );
+    assert!(output.stderr.contains(&reason), "{}", output.text());
 }
 
 #[test]
@@ -298,7 +303,7 @@ fn what_systemd_gives_is_read() {
     let (output, _) = read_with(runner.clone(), sources);
     let output = output.exits(3);
     let expected = "file $CREDENTIALS_DIRECTORY/token: CREDENTIALS_DIRECTORY is not set";
-    assert!(output.stdout.contains(expected), "{}", output.text());
+    assert!(output.stderr.contains(expected), "{}", output.text());
 
     // A `.env` file beside a playbook from elsewhere must not open a folder.
     let runner = runner.file(".env", format!("CREDENTIALS_DIRECTORY={folder}\n"));
@@ -362,17 +367,4 @@ fn an_answer_at_the_terminal_does_not_show_however_early_it_is_typed() {
     terminal.wait_for("the tok").send(&format!("{TOKEN}\r"));
     terminal.finish().exits(0);
     assert_eq!(server.requests()[0].header("authorization"), format!("Bearer {TOKEN}"));
-}
-
-#[test]
-fn a_simulated_run_reads_no_real_secret() {
-    let yaml = "version: 1
-providers: { emnify: {} }
-secrets: { hook: { from: [{ file: secrets/hook }] } }
-steps: [{ post: /hook, provider: emnify, json: { key: \"${{ secrets.hook }}\" } }]
-";
-    let runner = Runner::new().file("secrets/hook", TOKEN).plant(TOKEN).file("case.yaml", yaml);
-    let output = runner.args(["apply", "--simulate", "case.yaml"]).run().exits(3);
-    let expected = "file secrets/hook: a simulated run reads no real secrets";
-    assert!(output.stdout.contains(expected), "{}", output.text());
 }

@@ -47,7 +47,7 @@ fn each_playbook_sees_the_dotenv_beside_it_as_apply_does() {
     let room = room.file("other.env", "EMNIFY_APPLICATION_TOKEN=geheim-4711\n");
     validate(room.clone(), &["--env-file", "other.env", "b"]).exits(2);
     let missing = validate(room, &["--env-file", "none.env", "b"]).exits(2);
-    assert!(missing.stderr.contains("failed to read none.env"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("cannot read none.env"), "{}", missing.stderr);
 }
 
 #[test]
