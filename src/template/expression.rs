@@ -243,13 +243,13 @@ impl Expression {
             None => error.kind().to_string(),
         };
         scope.take_reads();
-        let result = self.compiled().eval(scope.root());
+        let result = self.compiled().eval(scope.root()).map_err(say).and_then(|value| to_json(&value));
+        // Maps open what they hold only when the result becomes JSON: what was read is known after that, not before.
         let reads = scope.take_reads();
         if !reads.unknown.is_empty() {
             return Ok(Evaluated::of_expression(Json::Null, reads));
         }
-        let value = to_json(&result.map_err(|error| fail(say(error)))?).map_err(fail)?;
-        Ok(Evaluated::of_expression(value, reads))
+        Ok(Evaluated::of_expression(result.map_err(fail)?, reads))
     }
 
     fn compiled(&self) -> &minijinja::Expression<'static, 'static> {
@@ -577,6 +577,8 @@ mod tests {
             ("${{ credentials.password | sha1 | hex }}", Some("‹p.password›")),
             ("${{ inputs.name }}: ${{ credentials.password }}", Some("x: ‹p.password›")),
             ("${{ credentials.password ~ token }}", Some("‹p.password, token›")),
+            ("${{ steps }}", Some("‹steps.a.outputs.id›")),
+            ("${{ {'all': [steps]} }}", Some("‹steps.a.outputs.id›")),
             ("${{ steps.id }}", Some("‹steps.a.outputs.id›")),
             ("no ${{ steps.id | plus(days=1) }} of ${{ token }}", Some("no ‹steps.a.outputs.id› of ‹token›")),
             ("${{ steps.id.deeper | default('x') }}", Some("‹steps.a.outputs.id›")),
@@ -626,6 +628,10 @@ mod tests {
         for source in [
             "${{ credentials.password }}",
             "${{ credentials.password | sha1 | hex }}",
+            "${{ credentials }}",
+            "${{ [credentials] }}",
+            "${{ {'a': credentials} }}",
+            "${{ credentials | items }}",
             "Basic ${{ (credentials.user ~ ':' ~ credentials.password) | b64encode }}",
             "${{ credentials | tojson }}",
             "${{ credentials['password'][0] }}",
