@@ -139,7 +139,6 @@ struct Parsed {
     /// The scalar that holds it.
     origin: Arc<Text>,
     names: names::Names,
-    asked_steps: Vec<String>,
     constant: Option<minijinja::Value>,
     /// Compiled at the first evaluation: a check never needs it.
     compiled: OnceLock<minijinja::Expression<'static, 'static>>,
@@ -168,13 +167,11 @@ impl Expression {
             }
         })?;
         let names = names::collect(code, &tree);
-        let asked_steps = names::asked_steps(&tree);
         let parsed = Parsed {
             code: code.to_owned(),
             start: range.start,
             origin: origin.clone(),
             names,
-            asked_steps,
             constant: names::constant(&tree),
             compiled: OnceLock::new(),
         };
@@ -198,7 +195,7 @@ impl Expression {
 
     /// The steps whose success it asks for, if it is nothing else than that question (or several joined by `and`).
     pub fn asked_steps(&self) -> &[String] {
-        &self.0.asked_steps
+        &self.0.names.asked_steps
     }
 
     /// The places of filters that yield bytes where text is needed, as byte ranges of the expression's text.
@@ -577,11 +574,11 @@ mod tests {
             ("${{ credentials.password | sha1 | hex }}", Some("‹p.password›")),
             ("${{ inputs.name }}: ${{ credentials.password }}", Some("x: ‹p.password›")),
             ("${{ credentials.password ~ token }}", Some("‹p.password, token›")),
-            ("${{ steps }}", Some("‹steps.a.outputs.id›")),
-            ("${{ {'all': [steps]} }}", Some("‹steps.a.outputs.id›")),
             ("${{ steps.id }}", Some("‹steps.a.outputs.id›")),
             ("no ${{ steps.id | plus(days=1) }} of ${{ token }}", Some("no ‹steps.a.outputs.id› of ‹token›")),
             ("${{ steps.id.deeper | default('x') }}", Some("‹steps.a.outputs.id›")),
+            ("${{ steps }}", Some("‹steps.a.outputs.id›")),
+            ("${{ {'all': [steps]} }}", Some("‹steps.a.outputs.id›")),
         ] {
             assert_eq!(evaluate(source).shown.as_deref(), shown, "{source}");
         }
@@ -628,13 +625,13 @@ mod tests {
         for source in [
             "${{ credentials.password }}",
             "${{ credentials.password | sha1 | hex }}",
+            "Basic ${{ (credentials.user ~ ':' ~ credentials.password) | b64encode }}",
+            "${{ credentials | tojson }}",
+            "${{ credentials['password'][0] }}",
             "${{ credentials }}",
             "${{ [credentials] }}",
             "${{ {'a': credentials} }}",
             "${{ credentials | items }}",
-            "Basic ${{ (credentials.user ~ ':' ~ credentials.password) | b64encode }}",
-            "${{ credentials | tojson }}",
-            "${{ credentials['password'][0] }}",
         ] {
             assert_eq!(evaluate(source).unwrap().secrets, ["p.password"], "{source}");
         }
@@ -684,6 +681,24 @@ mod tests {
         );
         let calls: Vec<_> = expression.calls().iter().map(|call| call.name.as_str()).collect();
         assert_eq!(calls, ["default", "f"]);
+    }
+
+    #[test]
+    fn the_question_for_success_is_known_in_each_spelling() {
+        for (source, asked) in [
+            ("steps.a.succeeded", &["a"][..]),
+            ("steps['a'].succeeded and steps.b['succeeded']", &["a", "b"]),
+            ("steps.a.succeeded or true", &[]),
+            ("not steps.a.succeeded", &[]),
+            ("steps[inputs.a].succeeded", &[]),
+            ("(steps | first).a.succeeded", &[]),
+        ] {
+            assert_eq!(
+                Condition::parse(&text(source)).unwrap().expression().asked_steps(),
+                asked,
+                "{source}"
+            );
+        }
     }
 
     #[test]
