@@ -8,7 +8,7 @@ use super::value::{json_to_text, to_json};
 use crate::model::redaction::{Redactor, placeholder};
 use crate::model::secret::SecretText;
 use crate::source::{Code, Diagnostic, Span, Text};
-use minijinja::machinery;
+use minijinja::machinery::{self, Token};
 use serde_json::Value as Json;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -158,6 +158,11 @@ impl Expression {
         if code.trim().is_empty() {
             return Err(fail(0..code.len(), "the expression is empty".to_owned()));
         }
+        if let Err(reason) = check_size(code) {
+            let mut diagnostic = fail(0..code.len(), reason);
+            diagnostic.code = Code::InvalidValue;
+            return Err(Box::new(diagnostic.help("take parts of it into `outputs`, and use these")));
+        }
         let tree = machinery::parse_expr(code).map_err(|error| {
             let at = error.range().unwrap_or(0..code.len());
             let diagnostic = fail(at.clone(), format!("not a valid expression: {}", reason(&error)));
@@ -256,6 +261,31 @@ impl Expression {
                 .expect("what `machinery::parse_expr` takes compiles")
         })
     }
+}
+
+/// How many names, values and signs an expression may have, and how deep its brackets may lie in each other. What walks
+/// through expressions recurses for each operator of a chain and each bracket.
+const MAX_TOKENS: usize = 1_000;
+const MAX_BRACKETS: usize = 16;
+
+fn check_size(code: &str) -> Result<(), String> {
+    let mut depth = 0_usize;
+    // What is no token is left for the parser to report.
+    let tokens = machinery::tokenize(code, true, Default::default()).map_while(Result::ok);
+    for (count, (token, _)) in tokens.enumerate() {
+        match token {
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => depth += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if count >= MAX_TOKENS {
+            return Err(format!("the expression has more than {MAX_TOKENS} names, values and signs"));
+        }
+        if depth > MAX_BRACKETS {
+            return Err(format!("more than {MAX_BRACKETS} brackets lie in each other in this expression"));
+        }
+    }
+    Ok(())
 }
 
 /// The parser's words; for what people run into, plainer ones.
@@ -699,6 +729,30 @@ mod tests {
                 "{source}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_too_long_or_deep_is_refused_and_what_is_not_is_evaluated() {
+        let chains: [fn(usize) -> String; 9] = [
+            |n| format!("1{}", " + 1".repeat(n)),
+            |n| format!("'a'{}", " ~ 'a'".repeat(n)),
+            |n| format!("inputs{}", ".a".repeat(n)),
+            |n| format!("1{}", " | abs".repeat(n)),
+            |n| format!("{}true", "not ".repeat(n)),
+            |n| format!("{}1", "- ".repeat(n)),
+            |n| format!("{}1", "1 if false else ".repeat(n)),
+            |n| format!("1{}", " if true".repeat(n)),
+            |n| format!("1{}", " < 2".repeat(n)),
+        ];
+        for chain in chains {
+            let result = evaluate(&format!("${{{{ {} }}}}", chain(240)));
+            assert!(result.is_ok(), "{}: {result:?}", chain(2));
+            let mistakes = Template::parse(&text(&format!("${{{{ {} }}}}", chain(20_000)))).unwrap_err();
+            assert_eq!(mistakes[0].code, Code::InvalidValue, "{}", chain(2));
+        }
+        let nested = |depth: usize| format!("${{{{ {}1{} }}}}", "(".repeat(depth), ")".repeat(depth));
+        assert_eq!(evaluate(&nested(16)).unwrap().value, json!(1));
+        assert!(Template::parse(&text(&nested(17))).is_err());
     }
 
     #[test]
