@@ -1,12 +1,16 @@
 //! What expressions may call: minijinja's own filters, tests and functions, and ours, each with the arguments it takes.
 
+use super::operators::is_nothing;
+use super::value::{is_number, machine_number, to_text};
+use super::{lists, operators};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{Span as TimeSpan, Timestamp, civil};
-use minijinja::value::{Kwargs, Value};
+use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use serde::Serialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
@@ -139,6 +143,22 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_fuel(Some(FUEL));
+    operators::add_to(&mut environment);
+    lists::add_to(&mut environment);
+    for name in ["upper", "lower", "title", "capitalize", "trim", "replace", "split", "lines"] {
+        environment.add_filter(name, of_text(name));
+    }
+    for name in ["abs", "float", "int", "round"] {
+        environment.add_filter(name, of_number(name));
+    }
+    for name in ["divisibleby", "even", "float", "integer", "odd"] {
+        environment.add_test(name, move |value: &Value, rest: Rest<Value>| {
+            PLAIN.empty_state().perform_test(name, &with_subject(machine_number(value)?, &rest))
+        });
+    }
+    environment.add_test("number", is_number);
+    environment.add_filter("string", |value: &Value| to_text(value));
+    environment.add_filter("tojson", tojson);
     environment.add_filter("default", default);
     environment.add_filter("sha1", |value: &Value| on_bytes(value, |bytes| Sha1::digest(bytes).to_vec()));
     environment.add_filter("sha256", |value: &Value| on_bytes(value, |bytes| Sha256::digest(bytes).to_vec()));
@@ -161,13 +181,59 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment
 });
 
+/// minijinja as it comes, for what is only prepared here.
+static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(Environment::new);
+
+fn with_subject(subject: Value, rest: &[Value]) -> Vec<Value> {
+    std::iter::once(subject).chain(rest.iter().cloned()).collect()
+}
+
+/// A filter of minijinja's that gets the text of its subject and arguments as this language writes it; nothing stays
+/// nothing.
+fn of_text(name: &'static str) -> impl Fn(&Value, Rest<Value>) -> Result<Value, Error> {
+    let text = |value: &Value| match is_number(value) || value.kind() == ValueKind::Bool {
+        true => to_text(value).map(Value::from),
+        false => Ok(value.clone()),
+    };
+    move |value, rest| {
+        if is_nothing(value) {
+            return Ok(Value::from(()));
+        }
+        let subject = Value::from(to_text(value)?);
+        let rest = rest
+            .iter()
+            .map(|argument| if argument.is_integer() { Ok(argument.clone()) } else { text(argument) });
+        PLAIN.empty_state().apply_filter(name, &with_subject(subject, &rest.collect::<Result<Vec<_>, _>>()?))
+    }
+}
+
+/// A filter of minijinja's that gets a machine number, or fails where that would lose digits.
+fn of_number(name: &'static str) -> impl Fn(&Value, Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    move |value, rest| {
+        let number = machine_number(value)?;
+        if name == "int" && f64::try_from(number.clone()).is_ok_and(|float| float.abs() >= 2_f64.powi(127)) {
+            return Err(invalid(format!("{value} has more digits than can be calculated with")));
+        }
+        PLAIN.empty_state().apply_filter(name, &with_subject(number, &rest.into_values()))
+    }
+}
+
+fn tojson(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<String, Error> {
+    let indent = indent.map_or_else(|| options.get::<Option<usize>>("indent"), |indent| Ok(Some(indent)))?;
+    options.assert_all_used()?;
+    let json = super::value::to_json(value).map_err(invalid)?;
+    let Some(indent) = indent else { return Ok(json.to_string()) };
+    let mut text = Vec::new();
+    let blanks = vec![b' '; indent];
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(&blanks);
+    let written = json.serialize(&mut serde_json::Serializer::with_formatter(&mut text, formatter));
+    written.map_err(|_| invalid("this has no JSON form"))?;
+    String::from_utf8(text).map_err(|_| invalid("this has no JSON form"))
+}
+
 /// All but the unreserved characters of RFC 3986, section 2.3, is encoded: `/` too, unlike in Jinja, since the result is
 /// a value of a query, form or path segment.
 const UNRESERVED_ONLY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-fn is_nothing(value: &Value) -> bool {
-    value.is_none() || value.is_undefined()
-}
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
@@ -176,7 +242,7 @@ fn invalid(message: impl Into<String>) -> Error {
 fn bytes_of(value: &Value) -> Result<Vec<u8>, Error> {
     match value.as_bytes() {
         Some(bytes) => Ok(bytes.to_vec()),
-        None if value.is_number() => Ok(value.to_string().into_bytes()),
+        None if is_number(value) => Ok(value.to_string().into_bytes()),
         None => Err(invalid(format!("text or bytes are needed here, not {}", value.kind()))),
     }
 }
