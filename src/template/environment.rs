@@ -52,33 +52,33 @@ pub const FILTERS: &[Signature] = &[
     takes("batch", 1, 2),
     takes("bool", 0, 0),
     takes("capitalize", 0, 0),
-    takes("chain", 1, MANY),
+    takes("chain", 0, MANY),
     takes("count", 0, 0),
     takes("default", 0, 2),
     with_keywords("dictsort", 0, 0, &["by", "reverse", "case_sensitive"]),
     takes("first", 0, 0),
-    takes("float", 0, 0),
+    with_keywords("float", 0, 1, &["default"]),
     takes("fromjson", 0, 0),
-    with_keywords("groupby", 0, 1, &["attribute", "default", "case_sensitive"]),
+    with_keywords("groupby", 1, 1, &["attribute", "default", "case_sensitive"]),
     takes("hex", 0, 0),
     takes("hmac_sha256", 1, 1),
-    takes("int", 0, 0),
+    with_keywords("int", 0, 2, &["default", "base"]),
     takes("items", 0, 0),
-    takes("join", 0, 1),
+    with_keywords("join", 0, 2, &["d", "attribute"]),
     takes("last", 0, 0),
     takes("length", 0, 0),
     takes("lines", 0, 0),
     takes("list", 0, 0),
     takes("lower", 0, 0),
-    with_keywords("map", 0, MANY, &["attribute", "default"]),
-    takes("max", 0, 0),
-    takes("min", 0, 0),
+    with_keywords("map", 1, MANY, &["attribute", "default"]),
+    with_keywords("max", 0, 0, &["attribute", "case_sensitive"]),
+    with_keywords("min", 0, 0, &["attribute", "case_sensitive"]),
     with_keywords("plus", 0, 0, &["days", "hours", "minutes"]),
     takes("reject", 0, MANY),
     takes("rejectattr", 1, MANY),
     takes("replace", 2, 2),
     takes("reverse", 0, 0),
-    takes("round", 0, 1),
+    with_keywords("round", 0, 2, &["precision", "method"]),
     takes("select", 0, MANY),
     takes("selectattr", 1, MANY),
     takes("sha1", 0, 0),
@@ -87,14 +87,14 @@ pub const FILTERS: &[Signature] = &[
     with_keywords("sort", 0, 0, &["attribute", "reverse", "case_sensitive"]),
     takes("split", 0, 2),
     takes("string", 0, 0),
-    takes("sum", 0, 0),
+    with_keywords("sum", 0, 2, &["attribute", "start"]),
     takes("title", 0, 0),
     with_keywords("tojson", 0, 1, &["indent"]),
     takes("trim", 0, 1),
-    with_keywords("unique", 0, 1, &["attribute", "case_sensitive"]),
+    with_keywords("unique", 0, 0, &["attribute", "case_sensitive"]),
     takes("upper", 0, 0),
     takes("urlencode", 0, 0),
-    takes("zip", 1, MANY),
+    takes("zip", 0, MANY),
 ];
 
 /// The tests (`x is ...`) that expressions may use, those of operators by name too (`selectattr("a", "eq", 1)`).
@@ -335,15 +335,63 @@ mod tests {
         ENVIRONMENT.compile_expression(expression)?.eval(()).map(|value| value.to_string())
     }
 
+    /// All argument lists of a length.
+    fn argument_lists(length: usize) -> Vec<Vec<Value>> {
+        let values = || [Value::from("eq"), 1.into(), "upper".into(), "ceil".into(), true.into()].into_iter();
+        (0..length).fold(vec![Vec::new()], |lists, _| {
+            lists.iter().flat_map(|list| values().map(|value| [list.clone(), vec![value]].concat())).collect()
+        })
+    }
+
+    fn subjects() -> Vec<Value> {
+        let texts = ["a", "1", "2026-11-22", "2026-11-22T00:00:00Z", "aGk="].map(Value::from);
+        let others = [1.into(), Value::from(Vec::<i64>::new()), minijinja::context! {}];
+        texts.into_iter().chain(others).collect()
+    }
+
+    /// Whether any subject and arguments of that number are taken, `keyword` beside them.
+    fn is_taken(
+        environment: &Environment<'_>,
+        is_filter: bool,
+        name: &str,
+        count: usize,
+        keyword: Option<&str>,
+    ) -> bool {
+        let keywords = |value: Value| keyword.map(|name| Value::from(Kwargs::from_iter([(name, value)])));
+        let values = [Value::from("eq"), 1.into(), true.into(), "value".into(), "ceil".into()];
+        let keyword_lists = values.map(|value| keywords(value).into_iter().collect::<Vec<_>>());
+        subjects().into_iter().any(|subject| {
+            argument_lists(count).iter().any(|list| {
+                keyword_lists.iter().any(|keywords| {
+                    let arguments = [vec![subject.clone()], list.clone(), keywords.clone()].concat();
+                    let mut state = environment.empty_state();
+                    match is_filter {
+                        true => state.apply_filter(name, &arguments).is_ok(),
+                        false => state.perform_test(name, &arguments).is_ok(),
+                    }
+                })
+            })
+        })
+    }
+
     #[test]
-    fn every_listed_filter_and_test_exists() {
-        for filter in FILTERS {
-            let error = evaluate(&format!("[] | {}", filter.name)).err();
-            assert!(error.is_none_or(|e| e.kind() != ErrorKind::UnknownFilter), "{}", filter.name);
-        }
-        for test in TESTS {
-            let error = evaluate(&format!("[] is {}", test.name)).err();
-            assert!(error.is_none_or(|e| e.kind() != ErrorKind::UnknownTest), "{}", test.name);
+    fn the_listed_arguments_are_those_that_are_taken() {
+        for (signatures, is_filter) in [(FILTERS, true), (TESTS, false)] {
+            for Signature { name, min, max, keywords } in signatures {
+                let is_taken = |count, keyword| is_taken(&ENVIRONMENT, is_filter, name, count, keyword);
+                for count in *min..=(*max).min(min + 1) {
+                    assert!(is_taken(count, None), "{name} with {count} arguments");
+                }
+                assert!(*max == MANY || !is_taken(max + 1, None), "{name} with {} arguments", max + 1);
+                assert!(*min == 0 || !is_taken(min - 1, None), "{name} with {} arguments", min - 1);
+                for keyword in *keywords {
+                    let is_taken = (0..=*min).any(|count| is_taken(count, Some(keyword)));
+                    assert!(is_taken, "{name} with {keyword}=");
+                }
+                // `map` hands keywords on to the filter that it names.
+                let hands_on = *name == "map" || keywords.is_empty();
+                assert!(hands_on || !is_taken(*min, Some("stranger")), "{name} with stranger=");
+            }
         }
     }
 
