@@ -28,7 +28,7 @@ schema!(Template, "Template", {
 
 fn template(text: &Text, lower: &mut Lower<'_>) -> Option<Template> {
     // The name of an environment variable is checked as such.
-    if lower.key() != Some("env") {
+    if !lower.is_at_key("env") {
         report_foreign_forms(text, lower);
     }
     match Template::parse(text) {
