@@ -1,7 +1,7 @@
 //! What expressions may call: minijinja's own filters, tests and functions, and ours, each with the arguments it takes.
 
-use super::operators::is_nothing;
-use super::value::{is_number, machine_number, to_text};
+use super::operators::{is_nothing, refuse_rounding};
+use super::value::{from_digits, is_number, machine_number, to_text};
 use super::{lists, operators};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -210,11 +210,19 @@ fn of_text(name: &'static str) -> impl Fn(&Value, Rest<Value>) -> Result<Value, 
 /// A filter of minijinja's that gets a machine number, or fails where that would lose digits.
 fn of_number(name: &'static str) -> impl Fn(&Value, Rest<ValueOrKwargs>) -> Result<Value, Error> {
     move |value, rest| {
-        let number = machine_number(value)?;
-        if name == "int" && f64::try_from(number.clone()).is_ok_and(|float| float.abs() >= 2_f64.powi(127)) {
-            return Err(invalid(format!("{value} has more digits than can be calculated with")));
+        let written = value.as_str().and_then(from_digits);
+        let number = machine_number(written.as_ref().unwrap_or(value))?;
+        match name {
+            "int" if f64::try_from(number.clone()).is_ok_and(|float| float.abs() >= 2_f64.powi(127)) => {
+                return Err(invalid(format!("{value} has more digits than can be calculated with")));
+            }
+            "float" => refuse_rounding(&number)?,
+            _ => {}
         }
-        PLAIN.empty_state().apply_filter(name, &with_subject(number, &rest.into_values()))
+        // A text of digits may have another base than ten, which `int` knows.
+        let is_prepared = value.as_str().is_none() || (written.is_some() && !number.is_integer());
+        let subject = if is_prepared { number } else { value.clone() };
+        PLAIN.empty_state().apply_filter(name, &with_subject(subject, &rest.into_values()))
     }
 }
 

@@ -701,6 +701,9 @@ mod tests {
             ("{'b': 1.10, 'a': 1.9} | dictsort(by='value')", "[[\"b\",1.10],[\"a\",1.9]]"),
             ("b.v | round + b.v | int", "2"),
             ("'a' + 'b' + 'c'", "\"abc\""),
+            ("{true: 1, 1.10: 2}", "{\"true\":1,\"1.10\":2}"),
+            ("'10' | int(base=16) + '1.90' | int + '2.50' | float", "19.5"),
+            ("'x' | int(default=3) + 'x' | float(4)", "7"),
         ] {
             assert_eq!(evaluate_with(body, source).unwrap().to_string(), value, "{source}");
         }
@@ -712,6 +715,10 @@ mod tests {
             "b.t in 10",
             "b.long + 1",
             "b.long | int",
+            "'1e39' | int",
+            "'12345678901234567890.7' | int",
+            "'8988303000000000129' | float",
+            "b.id | float",
             "b.id / 2",
             "b.id // 0.5",
             "1e39 | int",

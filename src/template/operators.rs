@@ -192,8 +192,8 @@ pub(super) fn calculate(symbol: &str, left: &Value, right: &Value) -> Result<Val
     native.eval(context! { left, right })
 }
 
-/// A whole number that a fraction would round.
-fn refuse_rounding(number: &Value) -> Result<(), Error> {
+/// Refuses a whole number that a number with a fraction cannot stand for.
+pub(super) fn refuse_rounding(number: &Value) -> Result<(), Error> {
     let is_too_large = number.is_integer()
         && i128::try_from(number.clone())
             .is_ok_and(|number| number.unsigned_abs() > 1 << f64::MANTISSA_DIGITS);

@@ -135,7 +135,8 @@ pub fn to_json(value: &Value) -> Result<Json, String> {
         ValueKind::Map => items(value)?
             .map(|key| {
                 let item = value.get_item(&key).map_err(|error| error.to_string())?;
-                Ok((key.to_string(), to_json(&item)?))
+                let name = json_to_text(&to_json(&key)?).ok_or("a key of a map is text")?;
+                Ok((name, to_json(&item)?))
             })
             .collect::<Result<_, String>>()
             .map(Json::Object),
