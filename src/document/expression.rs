@@ -29,9 +29,8 @@ schema!(Template, "Template", {
 
 fn template(text: &Text, lower: &mut Lower<'_>) -> Option<Template> {
     // The name of an environment variable is checked as such.
-    if lower.key() != Some("env") {
-        let is_file = lower.key() == Some("file");
-        report_foreign_forms(text, is_file, lower);
+    if !lower.is_at_key("env") {
+        report_foreign_forms(text, lower.is_at_key("file"), lower);
     }
     match Template::parse(text) {
         Ok(template) => Some(template),

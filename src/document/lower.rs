@@ -12,17 +12,29 @@ pub struct Lower<'a> {
     diagnostics: &'a mut Diagnostics,
     /// The key whose value is read, for messages. `None` in a list.
     key: Option<Cow<'static, str>>,
+    /// The key is a name that the author chose, not a word of the language.
+    is_name: bool,
 }
 
 impl<'a> Lower<'a> {
     /// Lowers into `diagnostics`.
     pub fn new(diagnostics: &'a mut Diagnostics) -> Self {
-        Self { diagnostics, key: None }
+        Self { diagnostics, key: None, is_name: false }
     }
 
     /// Reads the value of a key: messages name it.
     pub fn at_key<T>(&mut self, key: impl Into<Cow<'static, str>>, read: impl FnOnce(&mut Self) -> T) -> T {
-        self.at(Some(key.into()), read)
+        self.at(Some(key.into()), false, read)
+    }
+
+    /// Reads the value of a name that the author chose: messages name it, but it means nothing.
+    pub fn at_name<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.at(Some(name.to_owned().into()), true, read)
+    }
+
+    /// Whether the value of this key of the language is read.
+    pub fn is_at_key(&self, key: &str) -> bool {
+        !self.is_name && self.key() == Some(key)
     }
 
     /// The key whose value is read; `None` in a list.
@@ -32,13 +44,18 @@ impl<'a> Lower<'a> {
 
     /// Reads an item of a list.
     fn at_item<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
-        self.at(None, read)
+        self.at(None, false, read)
     }
 
-    fn at<T>(&mut self, key: Option<Cow<'static, str>>, read: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = std::mem::replace(&mut self.key, key);
+    fn at<T>(
+        &mut self,
+        key: Option<Cow<'static, str>>,
+        is_name: bool,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let outer = (std::mem::replace(&mut self.key, key), std::mem::replace(&mut self.is_name, is_name));
         let result = read(self);
-        self.key = outer;
+        (self.key, self.is_name) = outer;
         result
     }
 

@@ -83,7 +83,7 @@ impl<T: FromNode> FromNode for Named<T> {
         let mut named = Self::default();
         for entry in map {
             refuse_template_key(&entry.key, lower);
-            match lower.at_key(entry.key.value.clone(), |lower| T::from_node(&entry.value, lower)) {
+            match lower.at_name(&entry.key.value, |lower| T::from_node(&entry.value, lower)) {
                 Some(value) => named.entries.push((entry.key.clone(), value)),
                 None => named.broken.push(entry.key.value.clone()),
             }

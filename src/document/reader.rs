@@ -26,6 +26,10 @@ impl JsonPath {
     /// A diagnostic at the character where parsing stopped.
     pub fn parse(text: &Text) -> Result<Self, Box<Diagnostic>> {
         let written = text.value.clone();
+        if let Err(reason) = check_size(&written) {
+            let diagnostic = Diagnostic::new(Code::InvalidValue, text.span, reason);
+            return Err(Box::new(diagnostic.help("read a larger part, and choose from it in an expression")));
+        }
         match Rfc9535::parse(&written) {
             Ok(path) => Ok(Self {
                 path: Arc::new(path),
@@ -62,6 +66,34 @@ impl JsonPath {
         }
         Some(serde_json::Value::Array(found.all().into_iter().cloned().collect()))
     }
+}
+
+/// How long a path may be, in bytes, and how deep its brackets may lie in each other: with each level of filters the time
+/// to parse it doubles.
+const MAX_LENGTH: usize = 1_024;
+const MAX_BRACKETS: usize = 6;
+
+fn check_size(path: &str) -> Result<(), String> {
+    if path.len() > MAX_LENGTH {
+        return Err(format!("the path has more than {MAX_LENGTH} characters"));
+    }
+    let (mut depth, mut quote, mut is_escaped) = (0_usize, None, false);
+    for c in path.chars() {
+        match (quote, c) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), '\\') => is_escaped = true,
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '(') => depth += 1,
+            (None, ']' | ')') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        if depth > MAX_BRACKETS {
+            return Err(format!("more than {MAX_BRACKETS} brackets lie in each other in this path"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a valid path has only names and indexes as segments.
@@ -248,7 +280,28 @@ impl JsonSchema for Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::is_singular;
+    use super::*;
+    use crate::source::SourceMap;
+
+    fn parse(path: &str) -> Result<JsonPath, Box<Diagnostic>> {
+        let span = Span::new(SourceMap::default().add("t.yaml", path), 0..path.len());
+        JsonPath::parse(&Text::new(path.into(), span, path, false))
+    }
+
+    #[test]
+    fn what_takes_too_long_to_parse_is_refused() {
+        for (path, is_taken) in [
+            (format!("$.{}", "a".repeat(1_000)), true),
+            (format!("$.{}", "a".repeat(1_100)), false),
+            (format!("$[?@['{}'] == \"[[[[[[[[\"]", "[(".repeat(40)), true),
+            (format!("$[?{}1 == 1{}]", "(".repeat(2_000), ")".repeat(2_000)), false),
+            (format!("$[?{}1 == 1{}]", "(".repeat(5), ")".repeat(5)), true),
+            (format!("${}", "[?@".repeat(6) + &"]".repeat(6)), true),
+            (format!("${}", "[?@".repeat(25) + &"]".repeat(25)), false),
+        ] {
+            assert_eq!(parse(&path).is_ok(), is_taken, "{path}");
+        }
+    }
 
     #[test]
     fn singular_paths_have_names_and_indexes_only() {

@@ -45,7 +45,7 @@ impl FromNode for String {
 /// A text that is used as it stands would show or send `${{ }}`. Only in a description that may be what is meant.
 fn refuse_template(node: &Node, text: &str, lower: &mut Lower<'_>) -> Option<()> {
     let is_template = text.contains("${{") && !text.contains("$${{");
-    if !is_template || lower.key() == Some("description") {
+    if !is_template || lower.is_at_key("description") {
         return Some(());
     }
     let message = match lower.key() {

@@ -143,13 +143,6 @@ impl Node {
 /// Double keys are diagnosed and the first of them kept.
 pub fn parse(sources: &SourceMap, file: FileId, diagnostics: &mut Diagnostics) -> Option<Node> {
     let text = sources.file(file).text().clone();
-    if let Some(tab) = tab_in_indentation(&text) {
-        let span = Span::new(file, tab..tab + 1);
-        diagnostics.push(
-            Diagnostic::new(Code::Syntax, span, "a tab cannot indent YAML").label("use spaces instead"),
-        );
-        return None;
-    }
     let mut builder = Builder {
         file,
         text: &text,
@@ -169,21 +162,11 @@ pub fn parse(sources: &SourceMap, file: FileId, diagnostics: &mut Diagnostics) -
     }
 }
 
-/// The offset of a tab where only spaces may indent, outside of block scalars and quotes as far as that shows in the line.
-fn tab_in_indentation(text: &str) -> Option<usize> {
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
-        let rest = line[indentation..].trim_end();
-        let looks_like_structure = rest.starts_with("- ") || rest.ends_with(':') || rest.contains(": ");
-        if let Some(tab) = line[..indentation].find('\t')
-            && looks_like_structure
-        {
-            return Some(offset + tab);
-        }
-        offset += line.len();
-    }
-    None
+/// The offset of a tab that indents the line of an offset.
+fn tab_in_indentation(text: &str, at: usize) -> Option<usize> {
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let blanks = text[start..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t'));
+    blanks.enumerate().find(|(_, byte)| *byte == b'\t').map(|(offset, _)| start + offset)
 }
 
 /// The first thing that makes going on senseless. Boxed: it is rare and large.
@@ -288,12 +271,34 @@ impl<'a> Builder<'a> {
             let dollar = Span { start: span.start - 1, end: span.start + 2, ..span };
             return Diagnostic::new(Code::Syntax, dollar, message).label("write `\"${{ ... }}\"`");
         }
+        // The parser stops in the line of the tab, behind it, or before it at what the next line seems to continue.
+        let line_before = before.rfind('\n').unwrap_or(0);
+        let line_behind = rest.find('\n').map(|end| before.len() + end + 1);
+        let line_behind = line_behind.filter(|_| error.info().contains("tab"));
+        let lines = [Some(before.len()), Some(line_before), line_behind];
+        if let Some(tab) = lines.into_iter().flatten().find_map(|at| tab_in_indentation(self.text, at)) {
+            return self.tab(tab);
+        }
         if rest.starts_with(':') {
             return self.stray_colon(span);
         }
         let (reason, help) = explain(error);
         let diagnostic = Diagnostic::new(Code::Syntax, span, format!("not valid YAML: {reason}"));
         if help.is_empty() { diagnostic } else { diagnostic.help(help) }
+    }
+
+    fn tab(&self, at: usize) -> Diagnostic {
+        let span = Span::new(self.file, at..at + 1);
+        Diagnostic::new(Code::Syntax, span, "a tab cannot indent YAML").label("use spaces instead")
+    }
+
+    /// The parser lets tabs pass before some keys and dashes, where columns decide what belongs together.
+    fn refuse_tab(&self, collection: Span, item: Span) -> Result<(), Failure> {
+        let is_flow = self.text[collection.start as usize..].starts_with(['{', '[']);
+        match tab_in_indentation(self.text, item.start as usize).filter(|_| !is_flow) {
+            Some(tab) => Err(Failure(Box::new(self.tab(tab)))),
+            None => Ok(()),
+        }
     }
 
     /// A colon that makes no key: behind another one it belongs to a text; else its key is in the wrong column.
@@ -392,6 +397,7 @@ impl<'a> Builder<'a> {
                 let span = Span { end: span.end.max(start.end), ..start };
                 return Ok(Node { span, content: Content::List(Arc::new(items)) });
             }
+            self.refuse_tab(start, span)?;
             items.push(self.node((event, span))?);
         }
     }
@@ -405,6 +411,7 @@ impl<'a> Builder<'a> {
                 let span = Span { end: span.end.max(start.end), ..start };
                 return Ok(Node { span, content: Content::Map(Arc::new(entries)) });
             }
+            self.refuse_tab(start, span)?;
             let key = self.node((event, span))?;
             let first_of_value = self.next()?;
             let value = self.node(first_of_value)?;
@@ -502,23 +509,30 @@ fn resolve(value: &str) -> ScalarKind {
 }
 
 fn number(value: &str) -> Option<Number> {
-    let first = value.bytes().find(|byte| !matches!(byte, b'-' | b'+'))?;
-    if !first.is_ascii_digit() && first != b'.' {
-        return None;
-    }
     for (prefix, radix) in [("0x", 16), ("0o", 8)] {
         if let Some(digits) = value.strip_prefix(prefix) {
-            return u64::from_str_radix(digits, radix).ok().map(Number::from);
+            let is_number = digits.starts_with(|c: char| c.is_ascii_hexdigit());
+            return u64::from_str_radix(digits, radix).ok().filter(|_| is_number).map(Number::from);
         }
     }
-    let (sign, digits) = match value.as_bytes()[0] {
-        b'-' => ("-", &value[1..]),
-        b'+' => ("", &value[1..]),
-        _ => ("", value),
+    let (sign, rest) = match value.strip_prefix(['-', '+']) {
+        Some(rest) => (if value.starts_with('-') { "-" } else { "" }, rest),
+        None => ("", value),
     };
-    let lead = if digits.starts_with('.') { "0" } else { "" };
-    let digits = digits.strip_suffix('.').unwrap_or(digits);
-    serde_json::from_str(&format!("{sign}{lead}{digits}")).ok()
+    let (whole, rest) = digits_of(rest);
+    let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), digits_of);
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let point = if fraction.is_empty() { "" } else { "." };
+    // Zeros before the number and a malformed exponent are left for the reader of JSON to refuse.
+    serde_json::from_str(&format!("{sign}{whole}{point}{fraction}{rest}")).ok()
+}
+
+/// The digits that a text begins with, and the rest.
+fn digits_of(text: &str) -> (&str, &str) {
+    text.split_at(text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len())
 }
 
 #[cfg(test)]
@@ -549,6 +563,17 @@ mod tests {
         assert_eq!(kind("true"), ScalarKind::Bool(true));
         assert_eq!(kind("~"), ScalarKind::Null);
         assert_eq!(kind("0x1F"), ScalarKind::Number(31.into()));
+        for (written, digits) in
+            [(".5", "0.5"), ("-.5e1", "-0.5e1"), ("5.", "5"), ("5.e2", "5e2"), ("+7", "7")]
+        {
+            let ScalarKind::Number(number) = kind(written) else { panic!("{written} is no number") };
+            assert_eq!(number, serde_json::from_str::<Number>(digits).unwrap(), "{written}");
+        }
+        for text in
+            [".", "..", "-.", "+", "1.5.", ".5.", "1e5.", "1e", "0x+5", "0x", "0o9", "1.2.3", "--5", "+-5"]
+        {
+            assert_eq!(kind(&format!("{text} # not a number")), ScalarKind::Text, "{text}");
+        }
         for digits in ["8988303000000000129123", "-5", "1.50", "1e+3"] {
             let ScalarKind::Number(number) = kind(digits) else { panic!("{digits} is no number") };
             assert_eq!(number.to_string(), digits);
@@ -595,6 +620,20 @@ mod tests {
             bomb += &format!("a{level}: &a{level} [{}]\n", [below.as_str(); 9].join(","));
         }
         assert!(parse_text(&bomb).0.is_none());
+    }
+
+    #[test]
+    fn tabs_are_text_but_never_indent() {
+        let (node, diagnostics, _) =
+            parse_text("a: |\n  x:\n  \tcc: y\n  - \tz\nb: 'one\n  \ttwo: 2'\nc: {\n  \td: 1 }\n");
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        assert_eq!(node.unwrap().get("a").unwrap().as_text().unwrap().value, "x:\n\tcc: y\n- \tz\n");
+        for text in ["\ta: 1\n", "a:\n\tb: 1\n", "a:\n  - x: 1\n\ty: 2\n", "a:\n\t- b\n"] {
+            let (node, diagnostics, sources) = parse_text(text);
+            assert!(node.is_none(), "{text:?}");
+            assert_eq!(diagnostics[0].message, "a tab cannot indent YAML", "{text:?}");
+            assert_eq!(sources.snippet(diagnostics[0].primary.span), "\t");
+        }
     }
 
     #[test]

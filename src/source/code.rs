@@ -1,11 +1,11 @@
 use super::Severity;
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal $(, $severity:ident)?;)+) => {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal $(, $severity:ident)?;)+) => {
         /// The stable name of each kind of mistake that a check can find.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
-            $($(#[doc = $doc])+ $variant,)+
+            $($(#[$doc])+ $variant,)+
         }
 
         impl Code {
@@ -15,11 +15,6 @@ macro_rules! codes {
             /// The name as users read it, in kebab-case.
             pub fn as_str(self) -> &'static str {
                 match self { $(Code::$variant => $name,)+ }
-            }
-
-            /// One sentence on what the code means.
-            pub fn description(self) -> &'static str {
-                match self { $(Code::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
 
             /// Whether it forbids the run.

@@ -48,6 +48,11 @@ impl Diagnostic {
         }
     }
 
+    /// By what they are sorted; the message makes equal ones neighbours.
+    fn order(&self) -> (Span, Severity, Code, &str) {
+        (self.primary.span, self.severity, self.code, &self.message)
+    }
+
     /// Adds the words beside the mark.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
@@ -99,8 +104,25 @@ impl Diagnostics {
     /// All of them by file and place; what was said twice of one place is said once.
     pub fn into_sorted(self) -> Vec<Diagnostic> {
         let mut items = self.items;
-        items.sort_by_key(|item| (item.primary.span, item.severity, item.code));
+        items.sort_by(|one, other| one.order().cmp(&other.order()));
         items.dedup();
         items
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceMap;
+
+    #[test]
+    fn what_is_said_twice_of_one_place_is_said_once() {
+        let span = Span::new(SourceMap::default().add("t.yaml", "a: 1"), 0..1);
+        let mut diagnostics = Diagnostics::default();
+        for message in ["one", "other", "one", "other"] {
+            diagnostics.push(Diagnostic::new(Code::UnknownKey, span, message));
+        }
+        let messages: Vec<String> = diagnostics.into_sorted().into_iter().map(|item| item.message).collect();
+        assert_eq!(messages, ["one", "other"]);
     }
 }

@@ -15,8 +15,15 @@ pub struct Text {
 enum Offsets {
     /// Value and source agree byte by byte from this offset on.
     Direct(u32),
-    /// The source offset of each byte of the value, and of its end.
-    Table(Vec<u32>),
+    /// Where the character is written that each byte of the value belongs to.
+    Table(Vec<Written>),
+}
+
+/// The source of one character, as byte offsets of the file.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    start: u32,
+    end: u32,
 }
 
 impl Text {
@@ -27,20 +34,23 @@ impl Text {
             Some(lead) if !(is_escaped && written.contains('\\')) => {
                 Offsets::Direct(span.start + lead as u32)
             }
-            _ => Offsets::Table(align(&value, written, span.start, is_escaped)),
+            _ => Offsets::Table(align(&value, written, span, is_escaped)),
         };
         Self { value, span, offsets }
     }
 
-    /// The place of a byte range of the value.
+    /// The place of a byte range of the value, widened to whole characters.
     pub fn part(&self, range: Range<usize>) -> Span {
-        let end = range.end.min(self.value.len());
-        let start = range.start.min(end);
+        let end = self.value.ceil_char_boundary(range.end.min(self.value.len()));
+        let start = self.value.floor_char_boundary(range.start.min(end));
         let (start, end) = match &self.offsets {
             Offsets::Direct(base) => (base + start as u32, base + end as u32),
-            // The end is one behind the place of the last byte: behind it may lie a fold or an indentation.
-            Offsets::Table(table) if start < end => (table[start], table[end - 1] + 1),
-            Offsets::Table(table) => (table[start], table[start]),
+            // The end is that of the last character: behind it may lie a fold or an indentation.
+            Offsets::Table(table) if start < end => (table[start].start, table[end - 1].end),
+            Offsets::Table(table) => {
+                let place = table.get(start).map_or(self.span.end, |written| written.start);
+                (place, place)
+            }
         };
         Span { file: self.span.file, start, end: end.max(start) }
     }
@@ -48,16 +58,16 @@ impl Text {
 
 /// Walks value and source side by side. What the source has more (indentation, the second quote of `''`, escapes, the
 /// header of a block) is passed over.
-fn align(value: &str, written: &str, base: u32, is_escaped: bool) -> Vec<u32> {
-    let mut table = Vec::with_capacity(value.len() + 1);
+fn align(value: &str, written: &str, span: Span, is_escaped: bool) -> Vec<Written> {
+    let mut table = Vec::with_capacity(value.len());
     let mut at = 0;
     for wanted in value.chars() {
         at = next_place(written, at, wanted, is_escaped);
-        let width = place_width(&written[at..], is_escaped);
-        table.extend(std::iter::repeat_n(base + at as u32, wanted.len_utf8()));
-        at += width;
+        let end = at + place_width(&written[at..], is_escaped);
+        let place = Written { start: span.start + at as u32, end: span.start + end as u32 };
+        table.extend(std::iter::repeat_n(place, wanted.len_utf8()));
+        at = end;
     }
-    table.push(base + at as u32);
     table
 }
 
@@ -115,6 +125,26 @@ mod tests {
         assert_eq!(part_of("a: x ${{ y }}", "x ${{ y }}", "x ${{ y }}", false, "y"), "t.yaml:1:10 y");
         assert_eq!(part_of("a: 'it''s y'", "'it''s y'", "it's y", false, "y"), "t.yaml:1:11 y");
         assert_eq!(part_of(r#"a: "\u00e9\ty""#, r#""\u00e9\ty""#, "é\ty", true, "y"), "t.yaml:1:13 y");
+    }
+
+    #[test]
+    fn parts_are_whole_characters() {
+        for (written, value, is_escaped) in
+            [("'it''s ü'", "it's ü", false), ("aüb", "aüb", false), (r#""\u00e9\tü""#, "é\tü", true)]
+        {
+            let mut map = SourceMap::default();
+            let id = map.add("t.yaml", written);
+            let text = Text::new(value.into(), Span::new(id, 0..written.len()), written, is_escaped);
+            for start in 0..=value.len() {
+                for end in start..=value.len() {
+                    let range = text.part(start..end).range();
+                    assert!(written.get(range.clone()).is_some(), "{written} {start}..{end}: {range:?}");
+                }
+            }
+            let umlaut = value.find('ü').unwrap();
+            assert_eq!(map.snippet(text.part(umlaut..umlaut + 1)), "ü");
+        }
+        assert_eq!(part_of(r#""\u00e9\ty""#, r#""\u00e9\ty""#, "é\ty", true, "é"), r"t.yaml:1:2 \u00e9");
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! What expressions may call: minijinja's own filters, tests and functions, and ours, each with the arguments it takes.
 
+use super::operators::{is_nothing, refuse_rounding};
+use super::value::{from_digits, is_number, machine_number, to_text};
+use super::{lists, operators};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{Span as TimeSpan, Timestamp, civil};
-use minijinja::value::{Kwargs, Value};
+use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use serde::Serialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
@@ -48,33 +52,33 @@ pub const FILTERS: &[Signature] = &[
     takes("batch", 1, 2),
     takes("bool", 0, 0),
     takes("capitalize", 0, 0),
-    takes("chain", 1, MANY),
+    takes("chain", 0, MANY),
     takes("count", 0, 0),
     takes("default", 0, 2),
     with_keywords("dictsort", 0, 0, &["by", "reverse", "case_sensitive"]),
     takes("first", 0, 0),
-    takes("float", 0, 0),
+    with_keywords("float", 0, 1, &["default"]),
     takes("fromjson", 0, 0),
-    with_keywords("groupby", 0, 1, &["attribute", "default", "case_sensitive"]),
+    with_keywords("groupby", 1, 1, &["attribute", "default", "case_sensitive"]),
     takes("hex", 0, 0),
     takes("hmac_sha256", 1, 1),
-    takes("int", 0, 0),
+    with_keywords("int", 0, 2, &["default", "base"]),
     takes("items", 0, 0),
-    takes("join", 0, 1),
+    with_keywords("join", 0, 2, &["d", "attribute"]),
     takes("last", 0, 0),
     takes("length", 0, 0),
     takes("lines", 0, 0),
     takes("list", 0, 0),
     takes("lower", 0, 0),
-    with_keywords("map", 0, MANY, &["attribute", "default"]),
-    takes("max", 0, 0),
-    takes("min", 0, 0),
+    with_keywords("map", 1, MANY, &["attribute", "default"]),
+    with_keywords("max", 0, 0, &["attribute", "case_sensitive"]),
+    with_keywords("min", 0, 0, &["attribute", "case_sensitive"]),
     with_keywords("plus", 0, 0, &["days", "hours", "minutes"]),
     takes("reject", 0, MANY),
     takes("rejectattr", 1, MANY),
     takes("replace", 2, 2),
     takes("reverse", 0, 0),
-    takes("round", 0, 1),
+    with_keywords("round", 0, 2, &["precision", "method"]),
     takes("select", 0, MANY),
     takes("selectattr", 1, MANY),
     takes("sha1", 0, 0),
@@ -83,14 +87,14 @@ pub const FILTERS: &[Signature] = &[
     with_keywords("sort", 0, 0, &["attribute", "reverse", "case_sensitive"]),
     takes("split", 0, 2),
     takes("string", 0, 0),
-    takes("sum", 0, 0),
+    with_keywords("sum", 0, 2, &["attribute", "start"]),
     takes("title", 0, 0),
     with_keywords("tojson", 0, 1, &["indent"]),
     takes("trim", 0, 1),
-    with_keywords("unique", 0, 1, &["attribute", "case_sensitive"]),
+    with_keywords("unique", 0, 0, &["attribute", "case_sensitive"]),
     takes("upper", 0, 0),
     takes("urlencode", 0, 0),
-    takes("zip", 1, MANY),
+    takes("zip", 0, MANY),
 ];
 
 /// The tests (`x is ...`) that expressions may use, those of operators by name too (`selectattr("a", "eq", 1)`).
@@ -139,6 +143,22 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_fuel(Some(FUEL));
+    operators::add_to(&mut environment);
+    lists::add_to(&mut environment);
+    for name in ["upper", "lower", "title", "capitalize", "trim", "replace", "split", "lines"] {
+        environment.add_filter(name, of_text(name));
+    }
+    for name in ["abs", "float", "int", "round"] {
+        environment.add_filter(name, of_number(name));
+    }
+    for name in ["divisibleby", "even", "float", "integer", "odd"] {
+        environment.add_test(name, move |value: &Value, rest: Rest<Value>| {
+            PLAIN.empty_state().perform_test(name, &with_subject(machine_number(value)?, &rest))
+        });
+    }
+    environment.add_test("number", is_number);
+    environment.add_filter("string", |value: &Value| to_text(value));
+    environment.add_filter("tojson", tojson);
     environment.add_filter("default", default);
     environment.add_filter("sha1", |value: &Value| on_bytes(value, |bytes| Sha1::digest(bytes).to_vec()));
     environment.add_filter("sha256", |value: &Value| on_bytes(value, |bytes| Sha256::digest(bytes).to_vec()));
@@ -161,13 +181,67 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment
 });
 
+/// minijinja as it comes, for what is only prepared here.
+static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(Environment::new);
+
+fn with_subject(subject: Value, rest: &[Value]) -> Vec<Value> {
+    std::iter::once(subject).chain(rest.iter().cloned()).collect()
+}
+
+/// A filter of minijinja's that gets the text of its subject and arguments as this language writes it; nothing stays
+/// nothing.
+fn of_text(name: &'static str) -> impl Fn(&Value, Rest<Value>) -> Result<Value, Error> {
+    let text = |value: &Value| match is_number(value) || value.kind() == ValueKind::Bool {
+        true => to_text(value).map(Value::from),
+        false => Ok(value.clone()),
+    };
+    move |value, rest| {
+        if is_nothing(value) {
+            return Ok(Value::from(()));
+        }
+        let subject = Value::from(to_text(value)?);
+        let rest = rest
+            .iter()
+            .map(|argument| if argument.is_integer() { Ok(argument.clone()) } else { text(argument) });
+        PLAIN.empty_state().apply_filter(name, &with_subject(subject, &rest.collect::<Result<Vec<_>, _>>()?))
+    }
+}
+
+/// A filter of minijinja's that gets a machine number, or fails where that would lose digits.
+fn of_number(name: &'static str) -> impl Fn(&Value, Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    move |value, rest| {
+        let written = value.as_str().and_then(from_digits);
+        let number = machine_number(written.as_ref().unwrap_or(value))?;
+        match name {
+            "int" if f64::try_from(number.clone()).is_ok_and(|float| float.abs() >= 2_f64.powi(127)) => {
+                return Err(invalid(format!("{value} has more digits than can be calculated with")));
+            }
+            "float" => refuse_rounding(&number)?,
+            _ => {}
+        }
+        // A text of digits may have another base than ten, which `int` knows.
+        let is_prepared = value.as_str().is_none() || (written.is_some() && !number.is_integer());
+        let subject = if is_prepared { number } else { value.clone() };
+        PLAIN.empty_state().apply_filter(name, &with_subject(subject, &rest.into_values()))
+    }
+}
+
+fn tojson(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<String, Error> {
+    let indent = indent.map_or_else(|| options.get::<Option<usize>>("indent"), |indent| Ok(Some(indent)))?;
+    options.assert_all_used()?;
+    let json = super::value::to_json(value).map_err(invalid)?;
+    let Some(indent) = indent else { return Ok(json.to_string()) };
+    let mut text = Vec::new();
+    let blanks = vec![b' '; indent];
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(&blanks);
+    let written = json.serialize(&mut serde_json::Serializer::with_formatter(&mut text, formatter));
+    written.map_err(|_| invalid("this has no JSON form"))?;
+    String::from_utf8(text).map_err(|_| invalid("this has no JSON form"))
+}
+
 /// All but the unreserved characters of RFC 3986, section 2.3, is encoded: `/` too, unlike in Jinja, since the result is
 /// a value of a query, form or path segment.
 const UNRESERVED_ONLY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-fn is_nothing(value: &Value) -> bool {
-    value.is_none() || value.is_undefined()
-}
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
@@ -176,7 +250,7 @@ fn invalid(message: impl Into<String>) -> Error {
 fn bytes_of(value: &Value) -> Result<Vec<u8>, Error> {
     match value.as_bytes() {
         Some(bytes) => Ok(bytes.to_vec()),
-        None if value.is_number() => Ok(value.to_string().into_bytes()),
+        None if is_number(value) => Ok(value.to_string().into_bytes()),
         None => Err(invalid(format!("text or bytes are needed here, not {}", value.kind()))),
     }
 }
@@ -269,15 +343,63 @@ mod tests {
         ENVIRONMENT.compile_expression(expression)?.eval(()).map(|value| value.to_string())
     }
 
+    /// All argument lists of a length.
+    fn argument_lists(length: usize) -> Vec<Vec<Value>> {
+        let values = || [Value::from("eq"), 1.into(), "upper".into(), "ceil".into(), true.into()].into_iter();
+        (0..length).fold(vec![Vec::new()], |lists, _| {
+            lists.iter().flat_map(|list| values().map(|value| [list.clone(), vec![value]].concat())).collect()
+        })
+    }
+
+    fn subjects() -> Vec<Value> {
+        let texts = ["a", "1", "2026-11-22", "2026-11-22T00:00:00Z", "aGk="].map(Value::from);
+        let others = [1.into(), Value::from(Vec::<i64>::new()), minijinja::context! {}];
+        texts.into_iter().chain(others).collect()
+    }
+
+    /// Whether any subject and arguments of that number are taken, `keyword` beside them.
+    fn is_taken(
+        environment: &Environment<'_>,
+        is_filter: bool,
+        name: &str,
+        count: usize,
+        keyword: Option<&str>,
+    ) -> bool {
+        let keywords = |value: Value| keyword.map(|name| Value::from(Kwargs::from_iter([(name, value)])));
+        let values = [Value::from("eq"), 1.into(), true.into(), "value".into(), "ceil".into()];
+        let keyword_lists = values.map(|value| keywords(value).into_iter().collect::<Vec<_>>());
+        subjects().into_iter().any(|subject| {
+            argument_lists(count).iter().any(|list| {
+                keyword_lists.iter().any(|keywords| {
+                    let arguments = [vec![subject.clone()], list.clone(), keywords.clone()].concat();
+                    let mut state = environment.empty_state();
+                    match is_filter {
+                        true => state.apply_filter(name, &arguments).is_ok(),
+                        false => state.perform_test(name, &arguments).is_ok(),
+                    }
+                })
+            })
+        })
+    }
+
     #[test]
-    fn every_listed_filter_and_test_exists() {
-        for filter in FILTERS {
-            let error = evaluate(&format!("[] | {}", filter.name)).err();
-            assert!(error.is_none_or(|e| e.kind() != ErrorKind::UnknownFilter), "{}", filter.name);
-        }
-        for test in TESTS {
-            let error = evaluate(&format!("[] is {}", test.name)).err();
-            assert!(error.is_none_or(|e| e.kind() != ErrorKind::UnknownTest), "{}", test.name);
+    fn the_listed_arguments_are_those_that_are_taken() {
+        for (signatures, is_filter) in [(FILTERS, true), (TESTS, false)] {
+            for Signature { name, min, max, keywords } in signatures {
+                let is_taken = |count, keyword| is_taken(&ENVIRONMENT, is_filter, name, count, keyword);
+                for count in *min..=(*max).min(min + 1) {
+                    assert!(is_taken(count, None), "{name} with {count} arguments");
+                }
+                assert!(*max == MANY || !is_taken(max + 1, None), "{name} with {} arguments", max + 1);
+                assert!(*min == 0 || !is_taken(min - 1, None), "{name} with {} arguments", min - 1);
+                for keyword in *keywords {
+                    let is_taken = (0..=*min).any(|count| is_taken(count, Some(keyword)));
+                    assert!(is_taken, "{name} with {keyword}=");
+                }
+                // `map` hands keywords on to the filter that it names.
+                let hands_on = *name == "map" || keywords.is_empty();
+                assert!(hands_on || !is_taken(*min, Some("stranger")), "{name} with stranger=");
+            }
         }
     }
 

@@ -2,13 +2,14 @@
 
 use super::environment::ENVIRONMENT;
 use super::names::{self, Call, Reference};
+use super::rewrite::rewritten;
 use super::scope::{Reads, Scope};
 use super::split::{Piece, Unclosed, split};
-use super::value::{json_to_text, to_json};
+use super::value::{json_to_text, to_json, why_no_text};
 use crate::model::redaction::{Redactor, placeholder};
 use crate::model::secret::SecretText;
 use crate::source::{Code, Diagnostic, Span, Text};
-use minijinja::machinery;
+use minijinja::machinery::{self, Token};
 use serde_json::Value as Json;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -139,11 +140,12 @@ struct Parsed {
     /// The scalar that holds it.
     origin: Arc<Text>,
     names: names::Names,
-    asked_steps: Vec<String>,
     constant: Option<minijinja::Value>,
     /// Compiled at the first evaluation: a check never needs it.
-    compiled: OnceLock<minijinja::Expression<'static, 'static>>,
+    compiled: OnceLock<Result<Compiled, String>>,
 }
+
+type Compiled = minijinja::Expression<'static, 'static>;
 
 impl Expression {
     /// Parses a part of a scalar.
@@ -159,6 +161,11 @@ impl Expression {
         if code.trim().is_empty() {
             return Err(fail(0..code.len(), "the expression is empty".to_owned()));
         }
+        if let Err(reason) = check_size(code) {
+            let mut diagnostic = fail(0..code.len(), reason);
+            diagnostic.code = Code::InvalidValue;
+            return Err(Box::new(diagnostic.help("take parts of it into `outputs`, and use these")));
+        }
         let tree = machinery::parse_expr(code).map_err(|error| {
             let at = error.range().unwrap_or(0..code.len());
             let diagnostic = fail(at.clone(), format!("not a valid expression: {}", reason(&error)));
@@ -168,13 +175,11 @@ impl Expression {
             }
         })?;
         let names = names::collect(code, &tree);
-        let asked_steps = names::asked_steps(&tree);
         let parsed = Parsed {
             code: code.to_owned(),
             start: range.start,
             origin: origin.clone(),
             names,
-            asked_steps,
             constant: names::constant(&tree),
             compiled: OnceLock::new(),
         };
@@ -198,7 +203,7 @@ impl Expression {
 
     /// The steps whose success it asks for, if it is nothing else than that question (or several joined by `and`).
     pub fn asked_steps(&self) -> &[String] {
-        &self.0.asked_steps
+        &self.0.names.asked_steps
     }
 
     /// The places of filters that yield bytes where text is needed, as byte ranges of the expression's text.
@@ -243,22 +248,49 @@ impl Expression {
             None => error.kind().to_string(),
         };
         scope.take_reads();
-        let result = self.compiled().eval(scope.root());
+        let compiled = self.compiled().map_err(|reason| fail(reason.clone()))?;
+        let result = compiled.eval(scope.root()).map_err(say).and_then(|value| to_json(&value));
+        // Maps open what they hold only when the result becomes JSON: what was read is known after that, not before.
         let reads = scope.take_reads();
         if !reads.unknown.is_empty() {
             return Ok(Evaluated::of_expression(Json::Null, reads));
         }
-        let value = to_json(&result.map_err(|error| fail(say(error)))?).map_err(fail)?;
-        Ok(Evaluated::of_expression(value, reads))
+        Ok(Evaluated::of_expression(result.map_err(fail)?, reads))
     }
 
-    fn compiled(&self) -> &minijinja::Expression<'static, 'static> {
-        self.0.compiled.get_or_init(|| {
-            ENVIRONMENT
-                .compile_expression_owned(self.0.code.clone())
-                .expect("what `machinery::parse_expr` takes compiles")
-        })
+    fn compiled(&self) -> Result<&Compiled, &String> {
+        let compile = || {
+            let tree = machinery::parse_expr(&self.0.code).map_err(|error| error.to_string())?;
+            let code = rewritten(&self.0.code, &tree);
+            ENVIRONMENT.compile_expression_owned(code).map_err(|error| error.to_string())
+        };
+        self.0.compiled.get_or_init(compile).as_ref()
     }
+}
+
+/// How many names, values and signs an expression may have, and how deep its brackets may lie in each other. What walks
+/// through expressions recurses for each operator of a chain and each bracket.
+const MAX_TOKENS: usize = 1_000;
+const MAX_BRACKETS: usize = 16;
+
+fn check_size(code: &str) -> Result<(), String> {
+    let mut depth = 0_usize;
+    // What is no token is left for the parser to report.
+    let tokens = machinery::tokenize(code, true, Default::default()).map_while(Result::ok);
+    for (count, (token, _)) in tokens.enumerate() {
+        match token {
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => depth += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if count >= MAX_TOKENS {
+            return Err(format!("the expression has more than {MAX_TOKENS} names, values and signs"));
+        }
+        if depth > MAX_BRACKETS {
+            return Err(format!("more than {MAX_BRACKETS} brackets lie in each other in this expression"));
+        }
+    }
+    Ok(())
 }
 
 /// The parser's words; for what people run into, plainer ones.
@@ -464,13 +496,7 @@ impl Template {
 fn text_of(expression: &Expression, value: &Json) -> Result<String, EvaluationError> {
     json_to_text(value).ok_or_else(|| EvaluationError {
         expression: expression.code().to_owned(),
-        reason: match value {
-            Json::Null => {
-                "it yields nothing, which has no place inside of a text; `default` gives it a value"
-            }
-            _ => "it yields a list or map, which has no place inside of a text; `tojson` makes a text of it",
-        }
-        .to_owned(),
+        reason: why_no_text(value).to_owned(),
         span: expression.span(),
     })
 }
@@ -534,6 +560,7 @@ impl Condition {
 mod tests {
     use super::*;
     use crate::source::SourceMap;
+    use crate::template::operators::is_same_json;
     use crate::template::{Data, Moment};
     use serde_json::json;
 
@@ -580,6 +607,8 @@ mod tests {
             ("${{ steps.id }}", Some("‹steps.a.outputs.id›")),
             ("no ${{ steps.id | plus(days=1) }} of ${{ token }}", Some("no ‹steps.a.outputs.id› of ‹token›")),
             ("${{ steps.id.deeper | default('x') }}", Some("‹steps.a.outputs.id›")),
+            ("${{ steps }}", Some("‹steps.a.outputs.id›")),
+            ("${{ {'all': [steps]} }}", Some("‹steps.a.outputs.id›")),
         ] {
             assert_eq!(evaluate(source).shown.as_deref(), shown, "{source}");
         }
@@ -621,6 +650,152 @@ mod tests {
         }
     }
 
+    fn evaluate_with(body: &str, source: &str) -> Result<Json, EvaluationError> {
+        let scope = scope().with("b", serde_json::from_str::<Json>(body).unwrap());
+        Template::parse(&text(&format!("${{{{ {source} }}}}"))).unwrap().evaluate(&scope).map(|it| it.value)
+    }
+
+    #[test]
+    fn numbers_are_compared_and_calculated_as_they_are_written() {
+        let body = r#"{"v": 1.10, "e": 1e3, "id": 8988303000000000129, "long": 1234567890123456789012345678901234567890,
+            "n": null, "t": "10", "zero": 0.00, "l": [{"v": 1.10}, {"v": 20}, {"v": 1.9}, {"v": null}, {}]}"#;
+        for (source, value) in [
+            ("b.v > 1000", "false"),
+            ("b.v < 2 and 1 < b.v", "true"),
+            ("b.v == 1.1 and b.v != 1.11 and 1.1 == b.v", "true"),
+            ("1 < b.v < 1.2 <= 1.20 == 1.2", "true"),
+            ("b.e == 1000 and b.e >= 1000.0", "true"),
+            ("b.id + 0.5 > b.id and b.id < b.id + 1", "true"),
+            ("b.long > b.id and b.long == b.long", "true"),
+            ("b.v in [1.1] and 1.1 in [b.v] and 2 not in [b.v]", "true"),
+            ("[b.v] == [1.1] and {'v': b.v} == {'v': 1.100}", "true"),
+            ("b.n < 1 or b.n > 1 or b.n >= b.n", "false"),
+            ("b.n == none and b.missing == b.n and b.v != none", "true"),
+            ("true == 1 or false == 0", "false"),
+            ("not b.zero", "true"),
+            ("b.v is number and b.v is float and b.v is lt(2)", "true"),
+            // As written where it is passed on, exact where it is calculated with.
+            ("b.v", "1.10"),
+            ("[b.v, 1.50]", "[1.10,1.50]"),
+            ("b.v | default(0) if true else 0", "1.10"),
+            ("'v' ~ b.v ~ '-' ~ 2.0", "\"v1.10-2.0\""),
+            ("b.v | string | replace('.', ',')", "\"1,10\""),
+            ("[b.v, b.long] | join(';')", "\"1.10;1234567890123456789012345678901234567890\""),
+            ("b.v | tojson", "\"1.10\""),
+            ("{'v': b.v, 't': '<'} | tojson", r#""{\"v\":1.10,\"t\":\"<\"}""#),
+            ("0.1 + 0.2", "0.3"),
+            ("b.v * 3 - 0.3", "3"),
+            ("b.id + 1 - 0.0", "8988303000000000130"),
+            ("-b.v", "-1.1"),
+            ("7 // 2 + 7 % 2 + 2 ** 3", "12"),
+            ("b.v / 2", "0.55"),
+            ("b.l | selectattr('v', 'lt', 2) | map(attribute='v') | list", "[1.10,1.9]"),
+            ("b.l | selectattr('v', 'gt', 1.10) | map(attribute='v') | list", "[20,1.9]"),
+            ("b.l | sort(attribute='v') | map(attribute='v') | list", "[null,null,1.10,1.9,20]"),
+            ("b.l | sort(attribute='v', reverse=true) | map(attribute='v') | first", "20"),
+            ("(b.l | max(attribute='v')).v", "20"),
+            ("[b.v, 1.1, 1.100, 2] | unique | list", "[1.10,2]"),
+            ("[b.v, 1.1, 0.8] | sum", "3"),
+            ("[b.v, 3, 2] | min", "1.10"),
+            ("(b.l | groupby('v') | last).list | length", "1"),
+            ("{'b': 1.10, 'a': 1.9} | dictsort(by='value')", "[[\"b\",1.10],[\"a\",1.9]]"),
+            ("b.v | round + b.v | int", "2"),
+            ("'a' + 'b' + 'c'", "\"abc\""),
+            ("{true: 1, 1.10: 2}", "{\"true\":1,\"1.10\":2}"),
+            ("'10' | int(base=16) + '1.90' | int + '2.50' | float", "19.5"),
+            ("'x' | int(default=3) + 'x' | float(4)", "7"),
+        ] {
+            assert_eq!(evaluate_with(body, source).unwrap().to_string(), value, "{source}");
+        }
+        for source in [
+            "b.t < 9",
+            "9 > b.t",
+            "[1] < [2]",
+            "true < 2",
+            "b.t in 10",
+            "b.long + 1",
+            "b.long | int",
+            "'1e39' | int",
+            "'12345678901234567890.7' | int",
+            "'8988303000000000129' | float",
+            "b.id | float",
+            "b.id / 2",
+            "b.id // 0.5",
+            "1e39 | int",
+            "b.long | round",
+            "['1', 2] | sort",
+            "[1, '2'] | max",
+            "[{}] | sort",
+            "b.n + 1",
+            "- b.t",
+            "1 in b.t",
+        ] {
+            assert!(evaluate_with(body, source).is_err(), "{source}: {:?}", evaluate_with(body, source));
+        }
+    }
+
+    #[test]
+    fn texts_are_written_as_json_writes_them_and_nothing_is_no_text() {
+        let body = r#"{"ok": true, "n": null, "l": [true, 1.10], "m": {"a": 1}}"#;
+        for (source, value) in [
+            ("'x-' ~ b.ok ~ '-' ~ false", "x-true-false"),
+            ("b.ok | string", "true"),
+            ("b.l | join(', ')", "true, 1.10"),
+            ("b.ok | upper", "TRUE"),
+            ("'a true b' | replace(true, 1.10)", "a 1.10 b"),
+            ("'a,b' | split(',', 1) | join('-')", "a-b"),
+            ("b.n | upper | default('-')", "-"),
+            ("('a' ~ (b.n | default('-')))", "a-"),
+            (r#"'\"\\\n\u00e9ü' ~ "'""#, "\"\\\néü'"),
+        ] {
+            assert_eq!(evaluate_with(body, source).unwrap(), json!(value), "{source}");
+        }
+        for source in [
+            "'a' ~ b.n",
+            "b.n | string",
+            "[b.n] | join",
+            "'a' ~ b.l",
+            "b.m | string",
+            "[b.m] | join",
+            "'a' ~ ('a' | sha1)",
+            "b.l | upper",
+        ] {
+            assert!(evaluate_with(body, source).is_err(), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_anew_means_the_same() {
+        for (source, value) in [
+            ("1 + 2 * 3 - 4 - 5 * 2 / 2", json!(-2)),
+            ("(1 + 2) * 3", json!(9)),
+            ("not 1 == 2 and (false or not false)", json!(true)),
+            ("true or false and false", json!(true)),
+            ("(true or false) and false", json!(false)),
+            ("1 if false else 2 if false else 3", json!(3)),
+            ("(1 if true else 2) + 1", json!(2)),
+            ("[1, 2, 3][1:][0] + [4][-1]", json!(6)),
+            ("{'a': [{'b': 2}]}.a[0]['b']", json!(2)),
+            ("-2 | abs", json!(2)),
+            ("(1, 2)[1] if (1,) else 0", json!(2)),
+            ("5 is odd and 4 is not odd and 5 is divisibleby 5", json!(true)),
+            ("('a' if none) is undefined", json!(true)),
+            ("('b' ~ 'a') | upper ~ 'c'", json!("BAc")),
+            ("[1.5, 2][0] | int", json!(1)),
+            ("(2 < 1) == false", json!(true)),
+            ("range(1, 2 + 1) | list", json!([1, 2])),
+            ("range(*[1, 3]) | list", json!([1, 2])),
+        ] {
+            let result = evaluate(&format!("${{{{ {source} }}}}")).unwrap().value;
+            assert!(is_same_json(&result, &value), "{source}: {result}");
+        }
+        // As deep as brackets may lie, with an operator of each level in each of them.
+        let deep = "(0 if 0 == 0 + 1 * 0 ** 1 and not ".repeat(15) + "1" + &" else 1)".repeat(15);
+        assert!(evaluate(&format!("${{{{ {deep} }}}}")).is_ok());
+        let deep = "[0 == 1 + 1 * 1 ** (".repeat(8) + "1" + &" | abs)][0] | default(0, true) | int".repeat(8);
+        assert!(evaluate(&format!("${{{{ {deep} }}}}")).is_ok());
+    }
+
     #[test]
     fn what_is_made_of_a_secret_is_secret() {
         for source in [
@@ -629,6 +804,10 @@ mod tests {
             "Basic ${{ (credentials.user ~ ':' ~ credentials.password) | b64encode }}",
             "${{ credentials | tojson }}",
             "${{ credentials['password'][0] }}",
+            "${{ credentials }}",
+            "${{ [credentials] }}",
+            "${{ {'a': credentials} }}",
+            "${{ credentials | items }}",
         ] {
             assert_eq!(evaluate(source).unwrap().secrets, ["p.password"], "{source}");
         }
@@ -678,6 +857,48 @@ mod tests {
         );
         let calls: Vec<_> = expression.calls().iter().map(|call| call.name.as_str()).collect();
         assert_eq!(calls, ["default", "f"]);
+    }
+
+    #[test]
+    fn the_question_for_success_is_known_in_each_spelling() {
+        for (source, asked) in [
+            ("steps.a.succeeded", &["a"][..]),
+            ("steps['a'].succeeded and steps.b['succeeded']", &["a", "b"]),
+            ("steps.a.succeeded or true", &[]),
+            ("not steps.a.succeeded", &[]),
+            ("steps[inputs.a].succeeded", &[]),
+            ("(steps | first).a.succeeded", &[]),
+        ] {
+            assert_eq!(
+                Condition::parse(&text(source)).unwrap().expression().asked_steps(),
+                asked,
+                "{source}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_or_deep_is_refused_and_what_is_not_is_evaluated() {
+        let chains: [fn(usize) -> String; 9] = [
+            |n| format!("1{}", " + 1".repeat(n)),
+            |n| format!("'a'{}", " ~ 'a'".repeat(n)),
+            |n| format!("inputs{}", ".a".repeat(n)),
+            |n| format!("1{}", " | abs".repeat(n)),
+            |n| format!("{}true", "not ".repeat(n)),
+            |n| format!("{}1", "- ".repeat(n)),
+            |n| format!("{}1", "1 if false else ".repeat(n)),
+            |n| format!("1{}", " if true".repeat(n)),
+            |n| format!("1{}", " < 2".repeat(n)),
+        ];
+        for chain in chains {
+            let result = evaluate(&format!("${{{{ {} }}}}", chain(240)));
+            assert!(result.is_ok(), "{}: {result:?}", chain(2));
+            let mistakes = Template::parse(&text(&format!("${{{{ {} }}}}", chain(20_000)))).unwrap_err();
+            assert_eq!(mistakes[0].code, Code::InvalidValue, "{}", chain(2));
+        }
+        let nested = |depth: usize| format!("${{{{ {}1{} }}}}", "(".repeat(depth), ")".repeat(depth));
+        assert_eq!(evaluate(&nested(16)).unwrap().value, json!(1));
+        assert!(Template::parse(&text(&nested(17))).is_err());
     }
 
     #[test]

@@ -3,9 +3,13 @@
 //!
 //! The only module that knows minijinja. Imports `source` and `model`.
 
+mod decimal;
 mod environment;
 mod expression;
+mod lists;
 mod names;
+mod operators;
+mod rewrite;
 mod scope;
 mod split;
 mod value;

@@ -71,6 +71,8 @@ pub enum CallKind {
 pub(super) struct Names {
     pub references: Vec<Reference>,
     pub calls: Vec<Call>,
+    /// The steps whose success the expression asks for, if it is nothing else than that question.
+    pub asked_steps: Vec<String>,
     /// The places of filters whose bytes end up where text is needed.
     pub stray_bytes: Vec<Range<usize>>,
 }
@@ -80,6 +82,7 @@ pub(super) fn collect(text: &str, root: &Expr<'_>) -> Names {
     let mut walk = Walk { text, names: Names::default(), is_defaulted: false, asked_steps: Vec::new() };
     walk.expression(root);
     walk.text_is_needed(root);
+    walk.names.asked_steps = walk.asked_by(root);
     walk.names
 }
 
@@ -117,7 +120,7 @@ impl Walk<'_> {
                 }
                 self.expression(&op.left);
                 let asked = match op.op {
-                    ast::BinOpKind::ScAnd => asked_steps(&op.left),
+                    ast::BinOpKind::ScAnd => self.asked_by(&op.left),
                     _ => Vec::new(),
                 };
                 self.under(asked, &op.right);
@@ -128,7 +131,7 @@ impl Walk<'_> {
             }
             Expr::IfExpr(choice) => {
                 self.expression(&choice.test_expr);
-                self.under(asked_steps(&choice.test_expr), &choice.true_expr);
+                self.under(self.asked_by(&choice.test_expr), &choice.true_expr);
                 if let Some(otherwise) = &choice.false_expr {
                     self.expression(otherwise);
                 }
@@ -142,7 +145,7 @@ impl Walk<'_> {
                 );
                 if let Some(subject) = &filter.expr {
                     let was_defaulted = self.is_defaulted;
-                    self.is_defaulted |= matches!(filter.name, "default" | "d");
+                    self.is_defaulted |= filter.name == "default";
                     self.expression(subject);
                     self.is_defaulted = was_defaulted;
                 }
@@ -192,6 +195,22 @@ impl Walk<'_> {
         self.asked_steps.extend(asked);
         self.expression(expr);
         self.asked_steps.truncate(before);
+    }
+
+    /// The steps whose success a condition asks for: `steps.X.succeeded`, alone or joined by `and`.
+    fn asked_by(&self, condition: &Expr<'_>) -> Vec<String> {
+        if let Expr::BinOp(op) = condition
+            && matches!(op.op, ast::BinOpKind::ScAnd)
+        {
+            return [self.asked_by(&op.left), self.asked_by(&op.right)].concat();
+        }
+        let (mut segments, mut subscripts) = (Vec::new(), Vec::new());
+        let is_chain = self.segments(condition, &mut segments, &mut subscripts).is_none();
+        let names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();
+        match names.as_slice() {
+            ["steps", step, "succeeded"] if is_chain && subscripts.is_empty() => vec![(*step).to_owned()],
+            _ => Vec::new(),
+        }
     }
 
     fn chain(&mut self, expr: &Expr<'_>) {
@@ -267,22 +286,6 @@ impl Walk<'_> {
             }
         }
         self.names.calls.push(call);
-    }
-}
-
-/// The steps whose success a condition asks for: `steps.X.succeeded`, alone or joined by `and`.
-pub(super) fn asked_steps(condition: &Expr<'_>) -> Vec<String> {
-    match condition {
-        Expr::BinOp(op) if matches!(op.op, ast::BinOpKind::ScAnd) => {
-            [asked_steps(&op.left), asked_steps(&op.right)].concat()
-        }
-        Expr::GetAttr(outer) if outer.name == "succeeded" => match &outer.expr {
-            Expr::GetAttr(step) if matches!(&step.expr, Expr::Var(root) if root.id == "steps") => {
-                vec![step.name.to_owned()]
-            }
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
     }
 }
 

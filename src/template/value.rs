@@ -1,6 +1,8 @@
 //! JSON as minijinja values and back, without loss of digits.
 
+use super::decimal::Decimal;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
+use minijinja::{Error, ErrorKind};
 use serde_json::{Map, Number, Value as Json};
 use std::fmt;
 use std::sync::Arc;
@@ -24,8 +26,13 @@ fn from_number(number: &Number) -> Value {
     }
     match digits.parse::<f64>() {
         Ok(float) if Value::from(float).to_string() == digits => Value::from(float),
-        _ => Value::from_object(ExactNumber(number.clone())),
+        _ => Value::from_object(WrittenNumber(number.clone())),
     }
+}
+
+/// The number that a text of JSON stands for, digits kept.
+pub(super) fn from_digits(digits: &str) -> Option<Value> {
+    serde_json::from_str(digits).ok().map(|number| from_number(&number))
 }
 
 #[derive(Debug)]
@@ -50,23 +57,62 @@ impl Object for JsonMap {
     }
 }
 
-/// A number whose digits no machine number keeps, such as `1.10` or one with 40 digits. It can be passed on and
-/// compared for equality with its like, not calculated with.
+/// A number whose digits no machine number keeps, such as `1.10` or one with 40 digits.
 #[derive(Debug)]
-struct ExactNumber(Number);
+struct WrittenNumber(Number);
 
-impl Object for ExactNumber {
+impl Object for WrittenNumber {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
 
-    fn custom_cmp(self: &Arc<Self>, other: &minijinja::value::DynObject) -> Option<std::cmp::Ordering> {
-        let other = other.downcast_ref::<Self>()?;
-        Some(self.0.to_string().cmp(&other.0.to_string()))
+    fn is_true(self: &Arc<Self>) -> bool {
+        Decimal::parse(&self.0.to_string()) != Decimal::parse("0")
     }
 
     fn render(self: &Arc<Self>, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.0)
+    }
+}
+
+/// Whether a value is a number, however it is kept.
+pub(super) fn is_number(value: &Value) -> bool {
+    value.kind() == ValueKind::Number || value.downcast_object_ref::<WrittenNumber>().is_some()
+}
+
+/// A value as minijinja's own filters take it: a number becomes a machine number.
+///
+/// # Errors
+/// When the number would lose digits.
+pub(super) fn machine_number(value: &Value) -> Result<Value, Error> {
+    let Some(WrittenNumber(number)) = value.downcast_object_ref::<WrittenNumber>() else {
+        return Ok(value.clone());
+    };
+    let digits = number.to_string();
+    let float = digits.parse().ok().filter(|float: &f64| float.is_finite()).map(Value::from);
+    float.filter(|float| Decimal::of(float) == Decimal::parse(&digits)).ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!("{digits} has more digits than can be calculated with"),
+        )
+    })
+}
+
+/// The text of a value inside of a longer text; a text is itself.
+///
+/// # Errors
+/// For nothing, lists, maps and bytes, which have no text.
+pub(super) fn to_text(value: &Value) -> Result<String, Error> {
+    let invalid = |reason: String| Error::new(ErrorKind::InvalidOperation, reason);
+    let json = to_json(value).map_err(invalid)?;
+    json_to_text(&json).ok_or_else(|| invalid(why_no_text(&json).to_owned()))
+}
+
+/// Why a JSON value has no text, and what to do.
+pub(super) fn why_no_text(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "it yields nothing, which has no place inside of a text; `default` gives it a value",
+        _ => "it yields a list or map, which has no place inside of a text; `tojson` makes a text of it",
     }
 }
 
@@ -89,11 +135,12 @@ pub fn to_json(value: &Value) -> Result<Json, String> {
         ValueKind::Map => items(value)?
             .map(|key| {
                 let item = value.get_item(&key).map_err(|error| error.to_string())?;
-                Ok((key.to_string(), to_json(&item)?))
+                let name = json_to_text(&to_json(&key)?).ok_or("a key of a map is text")?;
+                Ok((name, to_json(&item)?))
             })
             .collect::<Result<_, String>>()
             .map(Json::Object),
-        _ => match value.downcast_object_ref::<ExactNumber>() {
+        _ => match value.downcast_object_ref::<WrittenNumber>() {
             Some(number) => Ok(Json::Number(number.0.clone())),
             None => Err(format!("{} has no JSON form", value.kind())),
         },

@@ -20,12 +20,28 @@ use std::time::{Duration, Instant};
 /// How long one check may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What each node is replaced by, as it is written.
-const REPLACEMENTS: [&str; 7] =
-    ["x", "7", "[1, x]", "{ x: 1 }", "null", "\"${{ steps.x.outputs.y }}\"", LONG];
-
-/// Stands for a text that is too long to write here.
-const LONG: &str = "a very long text";
+/// What each node is replaced by: what it is called, and as it is written.
+fn replacements() -> Vec<(&'static str, String)> {
+    let short = [
+        ("x", "x"),
+        ("a number", "7"),
+        ("a list", "[1, x]"),
+        ("an empty list", "[]"),
+        ("a map", "{ x: 1 }"),
+        ("null", "null"),
+        ("a template", "\"${{ steps.x.outputs.y }}\""),
+        ("a text that is not ASCII", "'/ü\u{a0}${{ x.ü | ö }}ä b'"),
+        ("a path that is not ASCII", "'$[''ä'']ü'"),
+    ];
+    let long = [
+        ("a long text", format!("\"{}\"", "lorem ${{ ".repeat(2_000))),
+        ("a long expression", format!("'${{{{ 1{} }}}}'", " + 1".repeat(20_000))),
+        ("a deep expression", format!("'${{{{ {}1{} }}}}'", "(".repeat(2_000), ")".repeat(2_000))),
+        ("a deep path", format!("'${}{}'", "[?@".repeat(30), "]".repeat(30))),
+    ];
+    let short = short.map(|(name, written)| (name, written.to_owned()));
+    short.into_iter().chain(long).collect()
+}
 
 /// An empty environment, and the files as they are.
 struct Nobody;
@@ -67,7 +83,7 @@ fn examine(path: &Path, text: &str, what: &str) {
     assert!(took < PATIENCE, "{}: {what}: took {took:?}", path.display());
 }
 
-/// Which of [`REPLACEMENTS`] a node gets.
+/// Which of the [`replacements`] a node gets.
 #[derive(Clone, Copy)]
 enum Replacing {
     /// All of them.
@@ -82,23 +98,22 @@ fn mutants(text: &str, replacing: Replacing) -> Vec<(String, String)> {
     let file = sources.add("original", text);
     let root = parse(&sources, file, &mut Diagnostics::default()).expect("shipped files are YAML");
     let mut mutants = Vec::new();
-    let long = format!("\"{}\"", "lorem ${{ ".repeat(2_000));
+    let replacements = replacements();
     let mut turn = 0;
     visit(&root, &mut |node| {
         turn += 1;
-        let replacements = match replacing {
-            Replacing::WithEach => &REPLACEMENTS[..],
-            Replacing::InTurn => &REPLACEMENTS[turn % REPLACEMENTS.len()..][..1],
+        let chosen = match replacing {
+            Replacing::WithEach => &replacements[..],
+            Replacing::InTurn => &replacements[turn % replacements.len()..][..1],
         };
-        for replacement in replacements {
-            let written = if *replacement == LONG { &long } else { *replacement };
+        for (name, written) in chosen {
             let range = node.span.range();
             let mutant = format!("{}{written}{}", &text[..range.start], &text[range.end..]);
-            mutants.push((format!("{} replaced by {replacement}", sources.place(node.span)), mutant));
+            mutants.push((format!("{} replaced by {name}", sources.place(node.span)), mutant));
         }
     });
     for target in 0..count(&root) {
-        for edit in [Edit::Delete, Edit::Double] {
+        for edit in [Edit::Delete, Edit::Double, Edit::Alias] {
             let mut writer = Writer { out: String::new(), at: 0, target, edit };
             writer.node(&root, 0);
             mutants.push((format!("child {target} {edit:?}d"), writer.out));
@@ -127,9 +142,11 @@ fn count(node: &Node) -> usize {
 enum Edit {
     Delete,
     Double,
+    /// Doubled by an alias, so that two nodes have one place.
+    Alias,
 }
 
-/// Writes a tree in block style, with one item or entry deleted or doubled.
+/// Writes a tree in block style, with one item or entry deleted, doubled or followed by its alias.
 struct Writer {
     out: String,
     at: usize,
@@ -159,7 +176,9 @@ impl Writer {
         let index = self.at;
         self.at += 1;
         let before = self.out.len();
-        self.out += &format!("\n{}{lead}", "  ".repeat(depth));
+        let lead = format!("\n{}{lead}", "  ".repeat(depth));
+        let is_anchor = self.edit == Edit::Alias && index == self.target;
+        self.out += &format!("{lead}{}", if is_anchor { " &twin" } else { "" });
         self.node(value, depth + 1);
         match self.edit {
             Edit::Delete if index == self.target => self.out.truncate(before),
@@ -167,6 +186,7 @@ impl Writer {
                 let written = self.out[before..].to_owned();
                 self.out += &written;
             }
+            Edit::Alias if index == self.target => self.out += &format!("{lead} *twin"),
             _ => {}
         }
     }
