@@ -41,6 +41,7 @@ pub struct Sessions {
     is_preview: bool,
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
+    has_failed_to_close: Cell<bool>,
 }
 
 impl Sessions {
@@ -213,6 +214,11 @@ impl Sessions {
         ends
     }
 
+    /// Whether the closing of any session has failed, whoever asked for it.
+    pub fn has_failed_to_close(&self) -> bool {
+        self.has_failed_to_close.get()
+    }
+
     pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
         let Setup { plan, inputs, exchange, .. } = setup;
         let preparation = Preparation { plan, inputs, exchange, is_preview };
@@ -229,7 +235,7 @@ impl Sessions {
         if !failures.is_empty() {
             return Err(failures);
         }
-        Ok(Self { exchange: exchange.clone(), seats, is_preview, opened: Cell::new(0) })
+        Ok(Self { exchange: exchange.clone(), seats, is_preview, opened: Cell::new(0), has_failed_to_close: Cell::new(false) })
     }
 
     pub(super) fn seat(&self, provider: ProviderIndex) -> &Seat {
@@ -369,6 +375,9 @@ impl Sessions {
         }
         let valid_until = self.valid_until(&session.life);
         let end = visit.logout(&session.values, valid_until).await;
+        if matches!(end, SessionEnd::Failed { .. }) {
+            self.has_failed_to_close.set(true);
+        }
         if is_implicit {
             let provider = self.events().clean(&seat.account.provider().name);
             let took = self.elapsed().saturating_sub(visit.started);

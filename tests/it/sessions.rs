@@ -1,0 +1,64 @@
+//! Sessions that end otherwise than they should: what is sent then, and what is said.
+
+use serde_json::json;
+
+use crate::support::runner::{Output, Runner};
+use crate::support::scripted::{Reply, Request, ScriptedServer};
+
+const LOGIN: &str = "POST /login";
+const LOGOUT: &str = "DELETE /login";
+
+/// What a definition says about signing in where a test says nothing else.
+const AUTH: &str = r#"
+      login: { post: /login, json: { key: "${{ credentials.key }}" } }
+      session: { token: $.token }
+      send: { headers: { Authorization: "Bearer ${{ session.token }}" } }
+      logout: { auth: session, delete: /login }"#;
+
+/// A run of these steps against a server, with the report as JSON.
+fn apply(server: &ScriptedServer, auth: &str, steps: &str) -> Output {
+    let playbook = format!(
+        "version: 1
+providers:
+  api:
+    base_url: {}
+    credentials: {{ key: {{ from: [{{ env: API_KEY }}] }} }}
+    auth:{auth}
+{steps}",
+        server.base_url()
+    );
+    let runner = Runner::new().file("p.yaml", playbook).env("API_KEY", "key-geheim").plant("key-geheim");
+    runner.args(["apply", "p.yaml", "--report", "json=report.json"]).run()
+}
+
+/// A server that issues numbered tokens and answers all but logins by a function.
+fn server(mut answer: impl FnMut(&Request) -> Reply + Send + 'static) -> ScriptedServer {
+    let mut tokens = 0;
+    ScriptedServer::start(move |request| match request.line.as_str() {
+        LOGIN => {
+            tokens += 1;
+            Reply::json(200, &json!({ "token": format!("token-{tokens}-geheim") }))
+        }
+        _ => answer(request),
+    })
+}
+
+/// The tokens that logouts were sent for, in their order.
+fn closed(server: &ScriptedServer) -> Vec<String> {
+    let requests = server.requests().into_iter().filter(|request| request.line == LOGOUT);
+    requests.map(|request| request.header("authorization").replace("Bearer ", "")).collect()
+}
+
+#[test]
+fn a_replaced_session_that_is_not_closed_is_told_by_the_exit_code() {
+    let api = server(|request| match (request.line.as_str(), request.header("authorization")) {
+        (LOGOUT, "Bearer token-1-geheim") => Reply::empty(404),
+        _ => Reply::empty(204),
+    });
+    let steps = "steps:\n  - get: /a\n  - { authenticate: api, with: { key: \"${{ 'other-key' }}\" } }\n";
+    let output = apply(&api, AUTH, steps).exits(7);
+    assert_eq!(closed(&api), ["token-1-geheim", "token-2-geheim"]);
+    let report = output.report();
+    assert_eq!(report["causes"], json!(["cleanup"]));
+    assert!(output.stdout.contains("done, but not cleaned up"), "{}", output.stdout);
+}
