@@ -50,15 +50,9 @@ impl Engine<'_> {
         }
     }
 
-    /// Closes a session.
-    pub async fn log_out(
-        &self,
-        provider: ProviderIndex,
-        stage: &Stage,
-        tally: &mut Tally,
-    ) -> Result<StepRecord, StepError> {
-        let closed = stage.limits.finish(self.world, self.sessions.logout(provider)).await;
-        let end = closed.map_err(|interruption| self.interrupted(interruption, "the logout"))?;
+    /// Closes a session. A logout has its own time, so that neither the end of the run's nor a signal cuts it off.
+    pub async fn log_out(&self, provider: ProviderIndex, tally: &mut Tally) -> Result<StepRecord, StepError> {
+        let end = self.sessions.logout(provider).await;
         tally.detail = end.as_ref().map(|end| end.words(self.world.clock.now()));
         match end {
             None => {

@@ -181,7 +181,7 @@ impl<'a> Engine<'a> {
             StepKind::Authenticate { provider, method, with, .. } => {
                 self.authenticate(step, *provider, method.as_deref(), with, stage, tally).boxed_local()
             }
-            StepKind::Logout { provider, .. } => self.log_out(*provider, stage, tally).boxed_local(),
+            StepKind::Logout { provider, .. } => self.log_out(*provider, tally).boxed_local(),
             StepKind::Store { target, value } => self.store(step, target, value, stage, tally).boxed_local(),
         }
     }

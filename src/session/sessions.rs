@@ -199,11 +199,13 @@ impl Sessions {
         self.close(seat, false).await
     }
 
-    /// Closes all open sessions in reverse order of opening, each within 10 s of its own, and emits how each ended.
+    /// Closes all open sessions in reverse order of opening, each within 10 s of its own, and emits how each ended. Those
+    /// whose closing was cut off before are among them.
     pub async fn close_all(&self) -> Vec<SessionEnd> {
         let mut open: Vec<(u64, &Seat)> = Vec::new();
         for seat in &self.seats {
-            open.extend(seat.session.borrow().as_ref().map(|session| (session.order, seat)));
+            seat.retire();
+            open.extend(seat.retired.borrow().iter().map(|session| (session.order, seat)));
         }
         open.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
         let mut ends = Vec::new();
@@ -235,7 +237,13 @@ impl Sessions {
         if !failures.is_empty() {
             return Err(failures);
         }
-        Ok(Self { exchange: exchange.clone(), seats, is_preview, opened: Cell::new(0), has_failed_to_close: Cell::new(false) })
+        Ok(Self {
+            exchange: exchange.clone(),
+            seats,
+            is_preview,
+            opened: Cell::new(0),
+            has_failed_to_close: Cell::new(false),
+        })
     }
 
     pub(super) fn seat(&self, provider: ProviderIndex) -> &Seat {
@@ -366,18 +374,26 @@ impl Sessions {
         })
     }
 
-    /// Closes the session, if one is open. The gate is held. A session for which nothing was sent ends without a word.
+    /// Closes the session, if one is open, else the newest that is not used any more. The gate is held. A session for
+    /// which nothing was sent ends without a word.
     async fn close(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
-        let session = seat.session.borrow_mut().take()?;
+        seat.retire();
+        let session = seat.retired.borrow().last().cloned()?;
+        let end = self.end(seat, &session, is_implicit).await;
+        seat.retired.borrow_mut().pop();
+        if matches!(end, Some(SessionEnd::Failed { .. })) {
+            self.has_failed_to_close.set(true);
+        }
+        end
+    }
+
+    async fn end(&self, seat: &Seat, session: &Session, is_implicit: bool) -> Option<SessionEnd> {
         let visit = self.visit(seat, session.method, &session.given, Purpose::Logout);
         if visit.method.auth.login.0.is_empty() {
             return None;
         }
         let valid_until = self.valid_until(&session.life);
         let end = visit.logout(&session.values, valid_until).await;
-        if matches!(end, SessionEnd::Failed { .. }) {
-            self.has_failed_to_close.set(true);
-        }
         if is_implicit {
             let provider = self.events().clean(&seat.account.provider().name);
             let took = self.elapsed().saturating_sub(visit.started);

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::support::raw_server::RawServer;
 use crate::support::runner::{Output, Runner};
 use crate::support::scripted::{Reply, Request, ScriptedServer};
 
@@ -15,17 +16,16 @@ const AUTH: &str = r#"
       send: { headers: { Authorization: "Bearer ${{ session.token }}" } }
       logout: { auth: session, delete: /login }"#;
 
-/// A run of these steps against a server, with the report as JSON.
-fn apply(server: &ScriptedServer, auth: &str, steps: &str) -> Output {
+/// A run of these steps against a server at an address, with the report as JSON.
+fn apply(base_url: &str, auth: &str, steps: &str) -> Output {
     let playbook = format!(
         "version: 1
 providers:
   api:
-    base_url: {}
+    base_url: {base_url}
     credentials: {{ key: {{ from: [{{ env: API_KEY }}] }} }}
     auth:{auth}
-{steps}",
-        server.base_url()
+{steps}"
     );
     let runner = Runner::new().file("p.yaml", playbook).env("API_KEY", "key-geheim").plant("key-geheim");
     runner.args(["apply", "p.yaml", "--report", "json=report.json"]).run()
@@ -56,9 +56,32 @@ fn a_replaced_session_that_is_not_closed_is_told_by_the_exit_code() {
         _ => Reply::empty(204),
     });
     let steps = "steps:\n  - get: /a\n  - { authenticate: api, with: { key: \"${{ 'other-key' }}\" } }\n";
-    let output = apply(&api, AUTH, steps).exits(7);
+    let output = apply(&api.base_url(), AUTH, steps).exits(7);
     assert_eq!(closed(&api), ["token-1-geheim", "token-2-geheim"]);
     let report = output.report();
     assert_eq!(report["causes"], json!(["cleanup"]));
     assert!(output.stdout.contains("done, but not cleaned up"), "{}", output.stdout);
+}
+
+#[test]
+fn a_logout_that_the_deadline_cuts_off_is_tried_again_at_the_end() {
+    let api = RawServer::start(|number, connection| {
+        connection.receive();
+        match number {
+            0 => connection.send(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 26\r\ncontent-type: application/json\r\n\r\n{\"token\":\"token-1-geheim\"}"),
+            1 => connection.wait_for_close(),
+            _ => connection.send(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"),
+        }
+        connection.close();
+    });
+    let steps = "deadline: 300ms
+steps:
+  - authenticate: api
+  - { authenticate: api, with: { key: \"${{ 'other-key' }}\" } }
+";
+    let report = apply(&api.url(""), AUTH, steps).exits(9).report();
+    let lines: Vec<_> =
+        api.requests().iter().filter_map(|text| Some(text.split_once(" HTTP")?.0.to_owned())).collect();
+    assert_eq!(lines, [LOGIN, LOGOUT, LOGOUT]);
+    assert_eq!(report["causes"], json!(["deadline"]));
 }
