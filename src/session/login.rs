@@ -67,38 +67,51 @@ impl Visit<'_> {
 
     /// Whether a request names nothing that is null: a refresh token that never came, a credential that is not there.
     pub async fn is_possible(&self, request: &AuthRequest, values: &SessionValues) -> bool {
+        self.lacks(request, values).await.is_empty()
+    }
+
+    /// The names in a request that are null: `session.refresh_token`.
+    async fn lacks(&self, request: &AuthRequest, values: &SessionValues) -> Vec<String> {
         let templates = self.templates(request);
-        let has_values =
-            names::below("session", templates.iter().copied()).iter().all(|name| values.get(name).is_some());
-        let mut has_credentials = true;
+        let of_session = names::below("session", templates.iter().copied()).into_iter();
+        let of_session = of_session.filter(|name| values.get(name).is_none());
+        let mut lacking: Vec<String> = of_session.map(|name| format!("session.{name}")).collect();
         for name in names::below("credentials", templates) {
-            let is_there =
-                self.account.wallet.is_one_time(&name) || self.credential_text(&name).await.is_some();
-            has_credentials &= is_there;
+            if !self.account.wallet.is_one_time(&name) && self.credential_text(&name).await.is_none() {
+                lacking.push(format!("credentials.{name}"));
+            }
         }
-        has_values && has_credentials
+        lacking
     }
 
     /// Signs out. `valid_until` is the end of the session's life, if known.
     pub async fn logout(&self, values: &SessionValues, valid_until: Option<Timestamp>) -> SessionEnd {
-        let Some(requests) = self.method.auth.logout.as_ref() else {
+        let Some(requests) = self.method.auth.logout.as_ref().filter(|requests| !requests.0.is_empty())
+        else {
             return SessionEnd::Forgotten { valid_until };
         };
-        let mut is_over_before = true;
+        let failed =
+            |reason: String| SessionEnd::Failed { reason: self.exchange.events().clean(reason), valid_until };
+        let (mut is_asked, mut is_over_before) = (false, true);
+        let mut lacking = Vec::new();
         for request in &requests.0 {
-            if !self.is_possible(request, values).await {
+            let lacks = self.lacks(request, values).await;
+            if !lacks.is_empty() {
+                lacking.extend(lacks);
                 continue;
             }
+            is_asked = true;
             match self.logout_request(request, values).await {
                 Ok(()) => is_over_before = false,
                 Err(Trouble::WrongAnswer { answer, .. }) if self.is_over(&answer) => {}
-                Err(trouble) => {
-                    let reason = self.exchange.events().clean(self.logout_problem(&trouble));
-                    return SessionEnd::Failed { reason, valid_until };
-                }
+                Err(trouble) => return failed(self.logout_problem(&trouble)),
             }
         }
-        if is_over_before { SessionEnd::AlreadyOver } else { SessionEnd::Closed }
+        match (is_asked, is_over_before) {
+            (false, _) => failed(format!("its logout lacks {}", lacking.join(" and "))),
+            (true, true) => SessionEnd::AlreadyOver,
+            (true, false) => SessionEnd::Closed,
+        }
     }
 
     async fn logout_request(&self, request: &AuthRequest, values: &SessionValues) -> Result<(), Trouble> {

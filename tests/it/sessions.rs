@@ -85,3 +85,18 @@ steps:
     assert_eq!(lines, [LOGIN, LOGOUT, LOGOUT]);
     assert_eq!(report["causes"], json!(["deadline"]));
 }
+
+#[test]
+fn a_logout_that_nothing_was_sent_for_is_not_told_as_done() {
+    let auth = AUTH
+        .replace("{ token: $.token }", "{ token: $.token, refresh: { path: $.refresh, default: null } }")
+        .replace(
+            "{ auth: session, delete: /login }",
+            "{ post: /revoke, form: { token: \"${{ session.refresh }}\" } }",
+        );
+    let api = server(|_| Reply::empty(204));
+    let output = apply(&api.base_url(), &auth, "steps:\n  - get: /a\n").exits(7);
+    assert_eq!(api.lines(), [LOGIN, "GET /a"]);
+    let said = "its logout lacks session.refresh; the session may be open";
+    assert!(output.stdout.contains(said), "{}", output.stdout);
+}
