@@ -2,6 +2,7 @@
 
 use super::freshness::{Life, Receipt};
 use super::names;
+use super::seat::Session;
 use super::values::SessionValues;
 use super::visit::{Asked, Trouble, Visit};
 use crate::document::{AuthRequest, Challenge, Named, Reader};
@@ -84,17 +85,19 @@ impl Visit<'_> {
         lacking
     }
 
-    /// Signs out. `valid_until` is the end of the session's life, if known.
-    pub async fn logout(&self, values: &SessionValues, valid_until: Option<Timestamp>) -> SessionEnd {
+    /// Signs out. `valid_until` is the end of the session's life, if known. Of a session that has ended, only what does
+    /// not carry it is sent: the revocation of a refresh token. `None`: it has ended, and there is no such thing.
+    pub async fn logout(&self, session: &Session, valid_until: Option<Timestamp>) -> Option<SessionEnd> {
+        let Session { values, has_ended, .. } = session;
         let Some(requests) = self.method.auth.logout.as_ref().filter(|requests| !requests.0.is_empty())
         else {
-            return SessionEnd::Forgotten { valid_until };
+            return (!has_ended).then_some(SessionEnd::Forgotten { valid_until });
         };
         let failed =
             |reason: String| SessionEnd::Failed { reason: self.exchange.events().clean(reason), valid_until };
         let (mut is_asked, mut is_over_before) = (false, true);
         let mut lacking = Vec::new();
-        for request in &requests.0 {
+        for request in requests.0.iter().filter(|request| !has_ended || request.auth.is_none()) {
             let lacks = self.lacks(request, values).await;
             if !lacks.is_empty() {
                 lacking.extend(lacks);
@@ -103,15 +106,16 @@ impl Visit<'_> {
             is_asked = true;
             match self.logout_request(request, values).await {
                 Ok(()) => is_over_before = false,
-                Err(Trouble::WrongAnswer { answer, .. }) if self.is_over(&answer) => {}
-                Err(trouble) => return failed(self.logout_problem(&trouble)),
+                Err(Trouble::WrongAnswer { answer, .. }) if self.is_over(&answer, *has_ended) => {}
+                Err(trouble) => return Some(failed(self.logout_problem(&trouble))),
             }
         }
-        match (is_asked, is_over_before) {
+        Some(match (is_asked, is_over_before) {
+            (false, _) if *has_ended => return None,
             (false, _) => failed(format!("its logout lacks {}", lacking.join(" and "))),
             (true, true) => SessionEnd::AlreadyOver,
             (true, false) => SessionEnd::Closed,
-        }
+        })
     }
 
     async fn logout_request(&self, request: &AuthRequest, values: &SessionValues) -> Result<(), Trouble> {
@@ -119,9 +123,10 @@ impl Visit<'_> {
         self.ask(request, &scope).await.map(|_| ())
     }
 
-    /// Whether an answer to a logout says that there is no session any more.
-    fn is_over(&self, answer: &Answer) -> bool {
-        matches!(answer.status, 401 | 403) || self.is_expired(answer)
+    /// Whether an answer to a logout says that there is no session any more. To one that has ended, any refusal does.
+    fn is_over(&self, answer: &Answer, has_ended: bool) -> bool {
+        let is_refused = matches!(answer.status, 400..=499) && !matches!(answer.status, 408 | 429);
+        matches!(answer.status, 401 | 403) || (has_ended && is_refused) || self.is_expired(answer)
     }
 
     /// Whether an answer bears the provider's sign of an expired session; default 401.

@@ -58,6 +58,8 @@ pub struct Session {
     pub account_name: Option<String>,
     /// These tokens replace refused ones, and no answer has shown yet that they work.
     pub is_on_trial: bool,
+    /// The provider does not take it any more. What it could be renewed by may live on all the same.
+    pub has_ended: bool,
 }
 
 impl Seat {

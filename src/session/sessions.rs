@@ -330,6 +330,7 @@ impl Sessions {
             order,
             account_name,
             is_on_trial,
+            has_ended: false,
         };
         *seat.session.borrow_mut() = Some(session);
         let is_sent = !visit.method.auth.login.0.is_empty();
@@ -362,9 +363,17 @@ impl Sessions {
             self.keep(&visit, &to_keep).await?;
             return Ok(generation);
         }
-        seat.session.borrow_mut().take();
-        let Session { method, given, .. } = session;
-        self.sign_in(seat, Login { method, given, is_implicit: true, is_on_trial: is_refused }).await
+        let login = Login {
+            method: session.method,
+            given: session.given.clone(),
+            is_implicit: true,
+            is_on_trial: is_refused,
+        };
+        *seat.session.borrow_mut() = Some(Session { has_ended, ..session });
+        seat.retire();
+        let generation = self.sign_in(seat, login).await?;
+        self.close_retired(seat, true).await;
+        Ok(generation)
     }
 
     /// Keeps new values of credentials before the session is used.
@@ -374,10 +383,15 @@ impl Sessions {
         })
     }
 
-    /// Closes the session, if one is open, else the newest that is not used any more. The gate is held. A session for
-    /// which nothing was sent ends without a word.
+    /// Closes the session, if one is open, else the newest that is not used any more. The gate is held.
     async fn close(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
         seat.retire();
+        self.close_retired(seat, is_implicit).await
+    }
+
+    /// Closes the newest session that is not used any more. One for which nothing was sent, and one that has ended by
+    /// itself and leaves nothing behind, ends without a word.
+    async fn close_retired(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
         let session = seat.retired.borrow().last().cloned()?;
         let end = self.end(seat, &session, is_implicit).await;
         seat.retired.borrow_mut().pop();
@@ -392,8 +406,8 @@ impl Sessions {
         if visit.method.auth.login.0.is_empty() {
             return None;
         }
-        let valid_until = self.valid_until(&session.life);
-        let end = visit.logout(&session.values, valid_until).await;
+        let valid_until = self.valid_until(&session.life).filter(|_| !session.has_ended);
+        let end = visit.logout(session, valid_until).await?;
         if is_implicit {
             let provider = self.events().clean(&seat.account.provider().name);
             let took = self.elapsed().saturating_sub(visit.started);

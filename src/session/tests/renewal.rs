@@ -353,6 +353,62 @@ async fn a_logout_step_closes_and_a_later_step_opens_anew() {
     assert_eq!(bench.session_events(), ["opened", "opened", "Closed"], "the step reports its own logout");
 }
 
+const LOGOUT: &str = "POST https://api.example.com/logout";
+
+/// The tokens that logouts were sent for, in their order.
+fn closed(bench: &Bench) -> Vec<String> {
+    let sent = bench.transport.sent().into_iter().filter(|sent| sent.line == LOGOUT);
+    sent.map(|sent| sent.header("authorization").replace("Bearer ", "")).collect()
+}
+
+/// A session that lives for an hour, cannot be prolonged and can be closed, on a server that takes all but one login.
+async fn short_lived(refused_login: Option<u32>) -> Bench {
+    let (server, logins) = (Server::default(), Cell::new(0));
+    let transport = ScriptedTransport::new(move |sent| {
+        logins.set(logins.get() + u32::from(sent.line == LOGIN));
+        match sent.line.as_str() {
+            LOGIN if Some(logins.get()) == refused_login => Reply::status(401),
+            LOGOUT => Reply::status(204),
+            _ => server.answer(sent),
+        }
+    });
+    let life = "      expires: [{ after: 1h }]\n      send:";
+    Case::sayable("logout-204").replace("      send:", life).start(transport).await
+}
+
+#[tokio::test]
+async fn a_session_that_still_lives_is_closed_when_a_new_one_replaces_it() {
+    let bench = short_lived(None).await;
+    bench.step().await.unwrap();
+    bench.clock.advance(Duration::from_secs(3545));
+    bench.step().await.unwrap();
+    assert_eq!(closed(&bench), ["token-1-geheim"]);
+    assert_eq!(bench.session_events(), ["opened", "opened", "Closed"]);
+    bench.sessions.close_all().await;
+    assert_eq!(closed(&bench), ["token-1-geheim", "token-2-geheim"]);
+    assert_eq!(bench.last().line, LOGOUT);
+}
+
+#[tokio::test]
+async fn a_session_that_still_lives_is_closed_at_the_end_if_no_new_one_replaces_it() {
+    let bench = short_lived(Some(2)).await;
+    bench.step().await.unwrap();
+    bench.clock.advance(Duration::from_secs(3545));
+    bench.step().await.unwrap_err();
+    assert_eq!((count(&bench, DEVICES), closed(&bench)), (1, vec![]), "it is not used any more");
+    assert_eq!(bench.sessions.close_all().await, [SessionEnd::Closed]);
+    assert_eq!(closed(&bench), ["token-1-geheim"]);
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_by_itself_needs_no_logout() {
+    let bench = short_lived(None).await;
+    bench.step().await.unwrap();
+    bench.clock.advance(Duration::from_secs(3600));
+    bench.step().await.unwrap();
+    assert_eq!((count(&bench, LOGIN), closed(&bench)), (2, vec![]));
+}
+
 #[tokio::test]
 async fn a_logout_has_ten_seconds() {
     let transport = ScriptedTransport::new(|sent| match sent.line.as_str() {
