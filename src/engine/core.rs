@@ -69,6 +69,16 @@ impl Engine<'_> {
         StepError { is_interruption: interruption.ends_run(), ..error }
     }
 
+    /// A sign-in that was given up: nobody knows whether it has opened a session.
+    pub fn interrupted_sign_in(&self, interruption: Interruption, what: &str) -> StepError {
+        let advice = match self.course.is_safe_to_rerun() {
+            true => "run it again later; a session that was being opened may be left open",
+            false => self.course.rerun_advice(),
+        };
+        let error = self.error(Trouble::interruption(interruption, what).advice(advice));
+        StepError { is_interruption: interruption.ends_run(), ..error }
+    }
+
     /// Adds the place of the step, unless the failure has a better one.
     pub fn placed(&self, error: StepError, span: Span) -> StepError {
         let failure = error.failure.map(|mut failure| {

@@ -155,7 +155,7 @@ impl Engine<'_> {
         };
         let signed_in = call.limits.finish(self.world, self.sessions.authorize(provider, outgoing)).await;
         let what = format!("the sign-in before {}", call.subject.request());
-        Ok(Some(signed_in.map_err(|interruption| self.interrupted(interruption, &what))??))
+        Ok(Some(signed_in.map_err(|interruption| self.interrupted_sign_in(interruption, &what))??))
     }
 
     /// A pause that is longer than the time that is left is not slept, nor one that the provider asked for and that would
@@ -223,7 +223,7 @@ impl Engine<'_> {
         }
         let renewed = call.limits.finish(self.world, self.sessions.renew(provider, generation)).await;
         let what = format!("the renewed sign-in before {}", call.subject.request());
-        renewed.map_err(|interruption| self.interrupted(interruption, &what))??;
+        renewed.map_err(|interruption| self.interrupted_sign_in(interruption, &what))??;
         tries.is_renewed = true;
         tries.attempt += 1;
         tries.last += 1;

@@ -61,7 +61,7 @@ impl<'a> Engine<'a> {
         let Some(provider) = request.provider.filter(|_| request.needs_session) else { return Ok(()) };
         let signed_in = stage.limits.finish(self.world, self.sessions.ready(provider)).await;
         let what = format!("the sign-in before {}", subject.request());
-        signed_in.map_err(|interruption| self.interrupted(interruption, &what))??;
+        signed_in.map_err(|interruption| self.interrupted_sign_in(interruption, &what))??;
         Ok(())
     }
 

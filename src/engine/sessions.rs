@@ -33,7 +33,7 @@ impl Engine<'_> {
         let given = given.collect::<Result<Vec<_>, StepError>>()?;
         let opening = self.sessions.authenticate(provider, method, given);
         let opened = stage.limits.finish(self.world, opening).await;
-        let note = opened.map_err(|interruption| self.interrupted(interruption, "the sign-in"))??;
+        let note = opened.map_err(|interruption| self.interrupted_sign_in(interruption, "the sign-in"))??;
         tally.detail = Some(note.words());
         Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })
     }

@@ -26,17 +26,21 @@ pub struct Grant {
 }
 
 impl Visit<'_> {
-    /// Signs in: all requests of the login, and its questions.
-    pub async fn login(&self) -> Result<Grant, Trouble> {
+    /// What a login has brought before it begins.
+    pub fn no_grant(&self) -> Grant {
+        Grant { values: SessionValues::default(), life: self.unknown_life(), to_keep: Vec::new() }
+    }
+
+    /// Signs in: all requests of the login, and its questions. `grant` gets what they bring; what is in it after a
+    /// failure may be a session that is open all the same.
+    pub async fn login(&self, grant: &mut Grant) -> Result<(), Trouble> {
         let auth = &self.method.auth;
         let readers = auth.session.as_ref();
-        let mut grant =
-            Grant { values: SessionValues::default(), life: self.unknown_life(), to_keep: Vec::new() };
         let mut last = None;
         for request in &auth.login.0 {
             let scope = self.scope(self.templates(request), self.session_data(&grant.values)).await?;
             let asked = self.ask(request, &scope).await?;
-            let asked = self.answer_challenges(asked, &mut grant).await?;
+            let asked = self.answer_challenges(asked, grant).await?;
             self.read(&asked.answer, readers, &mut grant.values);
             grant.life = self.life(&grant.values, &asked.answer);
             last = Some(asked);
@@ -45,8 +49,27 @@ impl Visit<'_> {
         if let (Some(asked), false) = (last, missing.is_empty()) {
             return Err(incomplete(asked, &missing));
         }
-        self.collect_to_keep(&mut grant).await?;
-        Ok(grant)
+        self.collect_to_keep(grant).await
+    }
+
+    /// The values among those of a login that failed which belong to a session: those that requests or the logout carry.
+    pub fn tokens_of<'v>(&self, values: &'v SessionValues) -> Vec<&'v str> {
+        let auth = &self.method.auth;
+        let logout = auth.logout.iter().flat_map(|requests| &requests.0);
+        let templates = auth.send.iter().flat_map(names::of_send).chain(logout.flat_map(names::of_request));
+        let named = names::below("session", templates);
+        values.names().filter(|name| named.iter().any(|known| known == name)).collect()
+    }
+
+    /// Whether the values are enough for the logout, or there is none to be sent.
+    pub async fn may_log_out(&self, values: &SessionValues) -> bool {
+        let Some(requests) = &self.method.auth.logout else { return true };
+        for request in &requests.0 {
+            if self.is_possible(request, values).await {
+                return true;
+            }
+        }
+        requests.0.is_empty()
     }
 
     /// Prolongs a session. What the answer does not bring stays; it has to bring something that requests carry.

@@ -301,44 +301,65 @@ impl Sessions {
     }
 
     async fn sign_in(&self, seat: &Seat, login: Login) -> Result<Generation, SignInFailure> {
-        let Login { method, given, is_implicit, is_on_trial } = login;
-        if let Some(failure) = seat.refusal(method, &given) {
+        let (method, given) = (login.method, &login.given);
+        if let Some(failure) = seat.refusal(method, given) {
             return Err(failure);
         }
-        let visit = self.visit(seat, method, &given, Purpose::Login);
-        let grant = match visit.login().await {
-            Ok(grant) => grant,
-            Err(trouble) => {
-                let failure = SignInFailure::from(visit.describe(&trouble).await);
-                if !trouble.is_passing() {
-                    seat.remember_refusal(method, &given, &failure);
-                }
-                return Err(failure);
+        let visit = self.visit(seat, method, given, Purpose::Login);
+        let mut grant = visit.no_grant();
+        if let Err(trouble) = visit.login(&mut grant).await {
+            let failure = SignInFailure::from(visit.describe(&trouble).await);
+            if !trouble.is_passing() {
+                seat.remember_refusal(method, given, &failure);
             }
-        };
+            self.give_back(seat, &visit, &login, grant).await;
+            return Err(failure);
+        }
         let took = self.elapsed().saturating_sub(visit.started);
-        let account_name = visit.account_name().await;
-        self.opened.set(self.opened.get() + 1);
-        let (order, generation) = (self.opened.get(), seat.next_generation());
-        let Grant { values, life, to_keep } = grant;
-        let session = Session {
-            method,
-            given: given.clone(),
-            values,
-            life,
-            generation,
-            order,
-            account_name,
-            is_on_trial,
-            has_ended: false,
-        };
+        let to_keep = std::mem::take(&mut grant.to_keep);
+        let session = self.session(seat, &visit, &login, grant).await;
+        let generation = session.generation;
         *seat.session.borrow_mut() = Some(session);
         let is_sent = !visit.method.auth.login.0.is_empty();
-        if is_implicit && is_sent {
+        if login.is_implicit && is_sent {
             self.events().emit(EventKind::SessionOpened { session: self.note_of_open(seat), took });
         }
         self.keep(&visit, &to_keep).await?;
         Ok(generation)
+    }
+
+    /// The session that a login has brought.
+    async fn session(&self, seat: &Seat, visit: &Visit<'_>, login: &Login, grant: Grant) -> Session {
+        self.opened.set(self.opened.get() + 1);
+        Session {
+            method: login.method,
+            given: login.given.clone(),
+            values: grant.values,
+            life: grant.life,
+            generation: seat.next_generation(),
+            order: self.opened.get(),
+            account_name: visit.account_name().await,
+            is_on_trial: login.is_on_trial,
+            has_ended: false,
+        }
+    }
+
+    /// Closes the session that a login has opened although it failed, or tells of it. The gate is held.
+    async fn give_back(&self, seat: &Seat, visit: &Visit<'_>, login: &Login, grant: Grant) {
+        let tokens = visit.tokens_of(&grant.values).join(", ");
+        if tokens.is_empty() {
+            return;
+        }
+        if visit.may_log_out(&grant.values).await {
+            let session = self.session(seat, visit, login, grant).await;
+            seat.retired.borrow_mut().push(session);
+            self.close_retired(seat, true).await;
+        } else {
+            let name = &seat.account.provider().name;
+            self.events().warn(format!(
+                "{name} gave {tokens} in a login that failed, too little to log out: a session may be left open there"
+            ));
+        }
     }
 
     /// Prolongs a session by its refresh, if it has one that can help; else signs in again. The gate is held.

@@ -31,6 +31,11 @@ impl SessionValues {
         Some(&found.value).filter(|value| !value.is_null())
     }
 
+    /// The names of what is not null.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|value| !value.value.is_null()).map(|value| value.name.as_str())
+    }
+
     /// Takes over what the readers find in an answer. The redactor learns what is secret of it. Returns the names that
     /// were found.
     pub fn read(

@@ -100,3 +100,38 @@ fn a_logout_that_nothing_was_sent_for_is_not_told_as_done() {
     let said = "its logout lacks session.refresh; the session may be open";
     assert!(output.stdout.contains(said), "{}", output.stdout);
 }
+
+#[test]
+fn a_login_that_lacks_a_value_is_closed_with_those_that_came() {
+    let auth =
+        AUTH.replace("{ token: $.token }", "{ token: $.token, account: { path: $.account, secret: false } }");
+    let api = server(|_| Reply::empty(204));
+    let output = apply(&api.base_url(), &auth, "steps:\n  - get: /a\n").exits(3);
+    assert_eq!(api.lines(), [LOGIN, LOGOUT]);
+    assert_eq!(closed(&api), ["token-1-geheim"]);
+    let output = output.explains(&["answered the login with 200 OK, but it has no account"]);
+    assert!(output.stdout.contains("session closed"), "{}", output.stdout);
+}
+
+#[test]
+fn a_login_whose_second_request_fails_is_closed_with_what_the_first_brought() {
+    let second = "\n        - { auth: session, post: /tenant }\n      session:";
+    let auth = AUTH.replace("login: {", "login:\n        - {").replace("\n      session:", second);
+    let api = server(|request| Reply::empty(if request.line == "POST /tenant" { 404 } else { 204 }));
+    apply(&api.base_url(), &auth, "steps:\n  - get: /a\n").exits(3);
+    assert_eq!(api.lines(), [LOGIN, "POST /tenant", LOGOUT]);
+}
+
+#[test]
+fn a_login_that_brought_too_little_to_log_out_is_told() {
+    let auth = AUTH.replace("{ token: $.token }", "{ token: $.token, refresh: $.refresh }").replace(
+        "{ auth: session, delete: /login }",
+        "{ post: /revoke, form: { token: \"${{ session.refresh }}\" } }",
+    );
+    let api = server(|_| Reply::empty(204));
+    let output = apply(&api.base_url(), &auth, "steps:\n  - get: /a\n").exits(3);
+    assert_eq!(api.lines(), [LOGIN]);
+    output.explains(&[
+        "api gave token in a login that failed, too little to log out: a session may be left open there",
+    ]);
+}

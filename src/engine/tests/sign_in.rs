@@ -190,6 +190,19 @@ fn a_logout_that_is_cut_off_is_tried_again_at_the_end() {
     assert!(ran.network.sent()[2..].iter().all(|sent| sent.header("authorization") == "Bearer t-11111"));
 }
 
+#[test]
+fn a_login_that_is_given_up_is_not_called_harmless() {
+    for steps in ["  - get: /a\n", "  - authenticate: acme\n"] {
+        let case = case(&format!("deadline: 5s\nsteps:\n{steps}"));
+        let never = token("t-11111").after(Duration::from_secs(20), &case.clock());
+        let ran = case.script([("POST https://acme.test/login", never)]);
+        assert_eq!(ran.exit_code(), 9);
+        let (headline, advice) = ran.headline_and_advice();
+        assert!(headline.starts_with("the deadline of 5.0 s passed during the sign-in"), "{headline}");
+        assert_eq!(advice, "run it again later; a session that was being opened may be left open");
+    }
+}
+
 fn words(line: &DryLine) -> String {
     let action = match &line.action {
         DryAction::Request { method, target, body, is_write, .. } => {
