@@ -18,6 +18,10 @@ const AUTH: &str = r#"
 
 /// A run of these steps against a server at an address, with the report as JSON.
 fn apply(base_url: &str, auth: &str, steps: &str) -> Output {
+    prepared(base_url, auth, steps).run()
+}
+
+fn prepared(base_url: &str, auth: &str, steps: &str) -> Runner {
     let playbook = format!(
         "version: 1
 providers:
@@ -28,7 +32,7 @@ providers:
 {steps}"
     );
     let runner = Runner::new().file("p.yaml", playbook).env("API_KEY", "key-geheim").plant("key-geheim");
-    runner.args(["apply", "p.yaml", "--report", "json=report.json"]).run()
+    runner.args(["apply", "p.yaml", "--report", "json=report.json"])
 }
 
 /// A server that issues numbered tokens and answers all but logins by a function.
@@ -134,4 +138,31 @@ fn a_login_that_brought_too_little_to_log_out_is_told() {
     output.explains(&[
         "api gave token in a login that failed, too little to log out: a session may be left open there",
     ]);
+}
+
+/// A token that the run itself obtains, from an API where nobody signs in, is all that there is to sign in with.
+const ISSUED: &str = r#"steps:
+  - { id: issue, post: /tokens, auth: none, outputs: { key: { path: $.key, secret: true } } }
+  - { authenticate: api, with: { key: "${{ steps.issue.outputs.key }}" } }
+  - get: /a
+"#;
+
+#[test]
+fn a_credential_that_a_step_gives_is_asked_of_nobody() {
+    let api = server(|request| match request.line.as_str() {
+        "POST /tokens" => Reply::json(200, &json!({ "key": "issued-geheim" })),
+        _ => Reply::empty(204),
+    });
+    let run = |steps: &str| {
+        let runner = prepared(&api.base_url(), AUTH, steps).plant("issued-geheim");
+        runner.env("API_KEY", "").run()
+    };
+    run(ISSUED).exits(0);
+    assert_eq!(api.lines(), ["POST /tokens", LOGIN, "GET /a", LOGOUT]);
+    assert_eq!(api.requests()[1].json(), json!({ "key": "issued-geheim" }));
+    let unsure = ISSUED.replace("{ authenticate: api,", "{ authenticate: api, if: steps.issue.succeeded,");
+    for steps in [format!("{ISSUED}  - logout: api\n  - get: /b\n"), unsure] {
+        run(&steps).exits(3).explains(&["no source has api.key"]);
+    }
+    assert_eq!(api.lines().len(), 4, "nothing is sent before it is known that all is there");
 }
