@@ -92,21 +92,11 @@ fn choose<'p>(
 fn to_keep<'p>(provider: &'p PlannedProvider, method: &PlannedMethod) -> Vec<&'p PlannedCredential> {
     let is_stored = |source: &Source| matches!(source.kind, SourceKind::Stored);
     let is_wanted = |credential: &&PlannedCredential| {
-        let is_used =
-            method.used.contains(&credential.name) || is_behind_code(provider, method, &credential.name);
-        is_used && !credential.is_one_time && credential.sources.iter().any(is_stored)
+        provider.takes(method, &credential.name)
+            && !credential.is_one_time
+            && credential.sources.iter().any(is_stored)
     };
     provider.credentials.iter().filter(is_wanted).collect()
-}
-
-/// Whether a credential is the secret from which a code of the method is computed.
-fn is_behind_code(provider: &PlannedProvider, method: &PlannedMethod, name: &str) -> bool {
-    let mut used = provider.credentials.iter().filter(|one| method.used.contains(&one.name));
-    used.any(|one| {
-        one.sources
-            .iter()
-            .any(|source| matches!(&source.kind, SourceKind::Totp(secret) if secret.value == name))
-    })
 }
 
 fn check_terminal(provider: &PlannedProvider, console: &mut Console<'_>) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use crate::document::JsonPath;
 use crate::document::{
     AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, SaveFormat, Source,
-    StatusSet, Tree, ValueKeys,
+    SourceKind, StatusSet, Tree, ValueKeys,
 };
 use crate::source::Span;
 use crate::template::{Condition, Template};
@@ -122,6 +122,18 @@ pub struct PlannedProvider {
     pub needs_session: bool,
     /// Where it is written in the playbook.
     pub span: Span,
+}
+
+impl PlannedProvider {
+    /// Whether a method makes use of a credential: a request names it, or a code that is computed from it.
+    pub fn takes(&self, method: &PlannedMethod, credential: &str) -> bool {
+        let is_behind = |used: &PlannedCredential| {
+            let mut sources = used.sources.iter();
+            sources.any(|source| matches!(&source.kind, SourceKind::Totp(name) if name.value == credential))
+        };
+        method.used.iter().any(|used| used == credential)
+            || self.credentials.iter().any(|known| method.used.contains(&known.name) && is_behind(known))
+    }
 }
 
 /// An address: written in the definition, or given by the playbook or command line instead.

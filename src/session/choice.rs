@@ -5,9 +5,9 @@ use crate::credential::Missing;
 use crate::event::Events;
 use crate::plan::{PlannedMethod, PlannedProvider};
 
-/// Chooses a method by its place in the list: the one that is `wanted`; else the first whose credentials all are there;
-/// else the first that lacks only what a person can say; else the one that comes nearest. Credentials that a step gives
-/// count as there. `None`: the provider has no such method.
+/// Chooses a method by its place in the list: the one that is `wanted`; else, of those that take all that a step gives,
+/// the first whose credentials all are there; else the first that lacks only what a person can say; else the one that
+/// comes nearest. `None`: the provider has no such method.
 pub async fn choose(
     provider: &PlannedProvider,
     wanted: Option<&str>,
@@ -16,10 +16,9 @@ pub async fn choose(
     events: &Events,
 ) -> Option<usize> {
     let chosen = match wanted.or(provider.method.as_deref()) {
-        Some(name) => Some(provider.methods.iter().find(|method| method.name == name)?),
-        None => first_possible(provider, given, wallet, events).await,
+        Some(name) => provider.methods.iter().find(|method| method.name == name)?,
+        None => first_possible(provider, given, wallet, events).await?,
     };
-    let chosen = chosen.or(provider.methods.first())?;
     provider.methods.iter().position(|method| method.name == chosen.name)
 }
 
@@ -48,7 +47,9 @@ async fn first_possible<'p>(
     let mut with_person = None;
     let mut halves = Vec::new();
     let mut complete = None;
-    for method in &provider.methods {
+    let takes_all = |method: &&PlannedMethod| given.iter().all(|name| provider.takes(method, name));
+    let methods: Vec<&PlannedMethod> = provider.methods.iter().filter(takes_all).collect();
+    for &method in &methods {
         let mut lacking = Vec::new();
         for name in method.required.iter().filter(|name| !given.contains(name)) {
             if !matches!(wallet.peek(name).await, Looked::Found(_)) {
@@ -76,7 +77,7 @@ async fn first_possible<'p>(
             ));
         }
     }
-    chosen.or(halves.first().map(|(method, _)| *method))
+    chosen.or(halves.first().map(|(method, _)| *method)).or(methods.first().copied())
 }
 
 /// Whether a credential is there that only this method names: then it was probably meant.

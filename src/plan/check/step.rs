@@ -13,7 +13,7 @@ use super::value::check_name;
 use super::view::{LoopName, View};
 use crate::document::lower::KeySet;
 use crate::document::{BODIES, ForEach, Named, OnError, Output, Playbook, STEP_KINDS, Step, Steps, Tree};
-use crate::plan::{Group, Loop, PlannedStep, StepKey, StepKind};
+use crate::plan::{Group, Loop, PlannedMethod, PlannedStep, StepKey, StepKind};
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use std::cell::Cell;
 
@@ -278,8 +278,10 @@ impl<'p> Planner<'p> {
             check_method(self.context, method, provider.name, provider.keys, &provider.planned.methods);
         }
         for (name, tree) in with.clone() {
-            self.check_given_credential(name, tree, step, provider);
+            self.check_given_credential(name, tree, provider);
         }
+        let names: Vec<&Spanned<String>> = with.clone().map(|(name, _)| name).collect();
+        self.check_method_of_given(&names, step.method.as_ref(), provider);
         Some(StepKind::Authenticate {
             provider: provider.index,
             provider_name: provider.name.to_owned(),
@@ -288,14 +290,8 @@ impl<'p> Planner<'p> {
         })
     }
 
-    /// A credential that a step gives must be one of the provider, and one that the method asks for.
-    fn check_given_credential(
-        &self,
-        name: &Spanned<String>,
-        tree: &Tree,
-        step: &Step,
-        provider: &Provider<'_>,
-    ) {
+    /// A credential that a step gives must be one of the provider.
+    fn check_given_credential(&self, name: &Spanned<String>, tree: &Tree, provider: &Provider<'_>) {
         let credentials = &provider.planned.credentials;
         let Some(known) = credentials.iter().find(|known| known.name == name.value) else {
             if !provider.keys.credentials.declares(name) {
@@ -307,18 +303,55 @@ impl<'p> Planner<'p> {
         if known.is_secret {
             literal_secret::report_literals(self.context, name, tree);
         }
-        let methods = &provider.planned.methods;
-        let method = match &step.method {
-            Some(method) => methods.iter().find(|known| known.name == method.value),
-            None => methods.first().filter(|_| methods.len() == 1),
-        };
-        if let Some(method) = method.filter(|method| !method.used.contains(&name.value)) {
-            let message = format!("the method `{}` does not ask for `{}`", method.name, name.value);
-            let diagnostic = Diagnostic::new(Code::ConflictingKeys, name.span, message);
-            self.context.report(
-                diagnostic.help(format!("it asks for {}", join(method.used.iter().map(String::as_str)))),
-            );
+    }
+
+    /// What a step gives must be asked for by the method, or by one method together where none is chosen.
+    fn check_method_of_given(
+        &self,
+        names: &[&Spanned<String>],
+        chosen: Option<&Spanned<String>>,
+        provider: &Provider<'_>,
+    ) {
+        let planned = &provider.planned;
+        let is_known = |name: &str| planned.credentials.iter().any(|known| known.name == name);
+        let names: Vec<_> = names.iter().filter(|name| is_known(&name.value)).collect();
+        let chosen = chosen.map(|method| &method.value).or(planned.method.as_ref());
+        let methods = planned.methods.iter();
+        let methods: Vec<_> =
+            methods.filter(|method| chosen.is_none_or(|name| *name == method.name)).collect();
+        let takes = |method: &PlannedMethod, name: &str| planned.takes(method, name);
+        if methods.is_empty()
+            || methods.iter().any(|method| names.iter().all(|name| takes(method, &name.value)))
+        {
+            return;
         }
+        let strays: Vec<_> =
+            names.iter().filter(|name| !methods.iter().any(|method| takes(method, &name.value))).collect();
+        for name in &strays {
+            let message = match methods[..] {
+                [method] => format!("the method `{}` does not ask for `{}`", method.name, name.value),
+                _ => format!("no method of `{}` asks for `{}`", provider.name, name.value),
+            };
+            self.report_stray_credential(name.span, message, &methods);
+        }
+        if let (true, Some(first)) = (strays.is_empty(), names.first()) {
+            let together = join(names.iter().map(|name| name.value.as_str()));
+            let message = format!("no method of `{}` asks for all of {together}", provider.name);
+            self.report_stray_credential(first.span, message, &methods);
+        }
+    }
+
+    fn report_stray_credential(&self, span: Span, message: String, methods: &[&PlannedMethod]) {
+        let asked = |method: &&PlannedMethod| join(method.used.iter().map(String::as_str));
+        let help = match methods {
+            [method] => format!("it asks for {}", asked(method)),
+            _ => {
+                let all =
+                    methods.iter().map(|method| format!("`{}` asks for {}", method.name, asked(method)));
+                all.collect::<Vec<_>>().join("; ")
+            }
+        };
+        self.context.report(Diagnostic::new(Code::ConflictingKeys, span, message).help(help));
     }
 
     fn store(&self, target: &Spanned<String>, inside: &Inside<'_>) -> Option<StepKind> {

@@ -513,6 +513,16 @@ async fn the_first_method_whose_credentials_are_there_is_taken() {
 }
 
 #[tokio::test]
+async fn what_a_step_gives_is_sent_whichever_other_method_is_complete() {
+    let case = Case::yaml(TWO_METHODS).env("API_KEY", "k-geheim").env("API_USERNAME", "ops");
+    let bench = case.start(Server::default().transport()).await;
+    let given = vec![("password".to_owned(), "new-geheim".into())];
+    let note = bench.sessions.authenticate(API, None, given).await.unwrap();
+    assert_eq!(note.method.unwrap().as_str(), "user");
+    assert_eq!(bench.last().json()["password"], "new-geheim");
+}
+
+#[tokio::test]
 async fn a_named_profile_has_credentials_of_its_own() {
     let kept = |name: &str| StoreKey::credential("emnify", "tokyo", name);
     let store = FakeStore::default()
