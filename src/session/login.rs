@@ -190,9 +190,9 @@ impl Visit<'_> {
         readers: Option<&Named<Reader>>,
         values: &mut SessionValues,
     ) -> Vec<String> {
-        let redactor = self.exchange.events().redactor();
+        let events = self.exchange.events();
         let provider = &self.account.provider().name;
-        readers.map(|readers| values.read(readers, answer, provider, redactor)).unwrap_or_default()
+        readers.map(|readers| values.read(readers, answer, provider, events)).unwrap_or_default()
     }
 
     fn unknown_life(&self) -> Life {

@@ -113,6 +113,17 @@ impl fmt::Debug for Redactor {
     }
 }
 
+/// Calls `visit` with each text and number at the leaves of a value.
+pub fn each_text(value: &Value, visit: &mut dyn FnMut(String)) {
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(number) => visit(number.to_string()),
+        Value::String(text) => visit(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, visit)),
+        Value::Object(members) => members.values().for_each(|item| each_text(item, visit)),
+    }
+}
+
 fn redact_text<'t>(matcher: &Matcher, text: &'t str) -> Cow<'t, str> {
     match matcher.redact(text.as_bytes()) {
         None => Cow::Borrowed(text),
