@@ -82,7 +82,17 @@ impl Engine<'_> {
         sign_in: impl Future<Output = Result<T, SignInFailure>>,
     ) -> Result<T, StepError> {
         let end = limits.finish_sign_in(self.world, sign_in).await;
-        Ok(end.map_err(|interruption| self.interrupted(interruption, what))??)
+        Ok(end.map_err(|interruption| self.interrupted_sign_in(interruption, what))??)
+    }
+
+    /// A sign-in that was given up: nobody knows whether it has opened a session.
+    fn interrupted_sign_in(&self, interruption: Interruption, what: &str) -> StepError {
+        let advice = match self.course.is_safe_to_rerun() {
+            true => "run it again later; a session that was being opened may be left open",
+            false => self.course.rerun_advice(),
+        };
+        let error = self.error(Trouble::interruption(interruption, what).advice(advice));
+        StepError { is_interruption: interruption.ends_run(), ..error }
     }
 
     /// Adds the place of the step, unless the failure has a better one.

@@ -146,7 +146,7 @@ impl Engine<'_> {
         tally.retries += u32::from(tries.attempt > 1 && requests > 0);
         let attempt = sent.map_err(|interruption| self.cut_off(call, interruption))?;
         if let Ok(answer) = &attempt.outcome {
-            outputs::learn(&call.request.outputs, &call.step_name, answer, self.events.redactor());
+            outputs::learn(&call.request.outputs, &call.step_name, answer, self.events);
         }
         Ok((attempt, generation))
     }

@@ -1,11 +1,12 @@
 //! What is kept of an answer for later steps.
 
 use crate::document::{Literal, Output, Reader, ReaderPlace};
+use crate::event::Events;
 use crate::exchange::{Answer, Value};
 use crate::model::redaction::Redactor;
 use crate::plan::PlannedOutput;
 use crate::source::Span;
-use crate::template::{Data, EvaluationError, Scope, json_to_text};
+use crate::template::{Data, EvaluationError, Scope};
 use serde_json::Value as Json;
 use thiserror::Error;
 
@@ -30,14 +31,14 @@ pub enum OutputProblem {
     Evaluation(#[from] EvaluationError),
 }
 
-/// Lets the redactor learn what an answer has at the places that are marked as secret, whatever its status. Done before
+/// Makes known as secret what an answer has at the places that are marked as secret, whatever its status. Done before
 /// anything of the answer is told.
-pub fn learn(outputs: &[PlannedOutput], step: &str, answer: &Answer, redactor: &Redactor) {
+pub fn learn(outputs: &[PlannedOutput], step: &str, answer: &Answer, events: &Events) {
     for output in outputs.iter().filter(|output| output.is_secret) {
         if let Output::Read(reader) = &output.output
             && let Some(value) = answer.read(reader)
         {
-            learn_texts(&public_name(step, &output.name), &value, redactor);
+            events.learn_all(&public_name(step, &output.name), &value);
         }
     }
 }
@@ -45,18 +46,6 @@ pub fn learn(outputs: &[PlannedOutput], step: &str, answer: &Answer, redactor: &
 /// The name under which people know an output: `steps.issue.outputs.token`.
 pub fn public_name(step: &str, output: &str) -> String {
     format!("steps.{step}.outputs.{output}")
-}
-
-fn learn_texts(name: &str, value: &Json, redactor: &Redactor) {
-    match value {
-        Json::Null | Json::Bool(_) => {}
-        Json::Array(items) => items.iter().for_each(|item| learn_texts(name, item, redactor)),
-        Json::Object(map) => map.values().for_each(|item| learn_texts(name, item, redactor)),
-        Json::Number(_) | Json::String(_) => {
-            // One that is too short to be looked for is tainted all the same, and shown by its name where it is used.
-            let _ = redactor.learn(name, &json_to_text(value).unwrap_or_default());
-        }
-    }
 }
 
 /// Reads the outputs of an answer, then computes those that are templates, in the order of the file. `scope` has the names

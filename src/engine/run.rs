@@ -12,7 +12,7 @@ use super::secrets;
 use super::selection::Selection;
 use super::stage::Stage;
 use super::step::Flow;
-use crate::event::{EventKind, Events, Failure, SessionEnd, StepStatus, Verdict};
+use crate::event::{EventKind, Events, Failure, StepStatus, Verdict};
 use crate::exchange::{Exchange, Realms};
 use crate::model::exit::Cause;
 use crate::plan::{Plan, PlannedSecret};
@@ -227,8 +227,8 @@ impl Engine<'_> {
     }
 
     async fn close_sessions(&self) {
-        let ends = self.sessions.close_all().await;
-        if ends.iter().any(|end| matches!(end, SessionEnd::Failed { .. })) {
+        self.sessions.close_all().await;
+        if self.sessions.has_failed_to_close() && !self.course.has_failed_for(Cause::Cleanup) {
             self.course.fail(Cause::Cleanup);
         }
     }

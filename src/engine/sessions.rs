@@ -90,8 +90,7 @@ impl Engine<'_> {
             let headline = format!("there is nothing to keep as `{target}`: the value is empty");
             return Err(self.error(Trouble::new(Cause::Step, headline).at(value.span())));
         };
-        // One that is too short to be looked for is never told: the step says only where it is kept.
-        let _ = self.events.redactor().learn(&target.to_string(), &text);
+        self.events.learn(&target.to_string(), &text);
         let (key, origins) = self.place_in_store(target);
         let store = &self.world.store;
         let kept = stage.limits.finish(self.world, store.set(&key, &text.into(), &origins)).await;

@@ -2,7 +2,7 @@ use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::time::Duration;
 
 /// A fact of a run with its time.
@@ -128,7 +128,7 @@ pub struct StepNote {
 }
 
 /// What a request was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// A step's own work.
@@ -142,7 +142,7 @@ pub enum Purpose {
 }
 
 /// A session for those who read reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SessionNote {
     /// The provider's name in the playbook.
     pub provider: Redacted,
@@ -157,7 +157,7 @@ pub struct SessionNote {
 }
 
 /// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionEnd {
     /// The provider confirmed the logout.
@@ -215,7 +215,7 @@ pub struct StepResult {
 }
 
 /// A file that a step wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileNote {
     /// Its path as the playbook names it; ends in `.partial` when not all is in it.
     pub path: Redacted,
@@ -224,7 +224,7 @@ pub struct FileNote {
 }
 
 /// The end of a step in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     /// It did what it should.
@@ -240,7 +240,7 @@ pub enum StepStatus {
 }
 
 /// What went wrong: the first cause as a headline, then where, then what now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Failure {
     /// Its kind; names the exit code.
     pub cause: Cause,

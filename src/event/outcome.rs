@@ -8,11 +8,11 @@ use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::time::Duration;
 
 /// The report of a run. Its JSON form is described by `schemas/report.json`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[schemars(title = "runner report")]
 pub struct RunReport {
     /// The version of this form: 1.
@@ -51,7 +51,7 @@ pub struct RunReport {
 }
 
 /// What an entry of the report is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// A step of the playbook.
@@ -65,7 +65,7 @@ pub enum EntryKind {
 }
 
 /// One line of the report.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EntryReport {
     /// What it is.
     pub kind: EntryKind,
@@ -423,11 +423,13 @@ mod tests {
     }
 
     #[test]
-    fn a_report_reads_back_as_it_was_written() {
+    fn a_report_is_written_with_its_version_and_warnings() {
         let report = fold([finished(false, 2, 1), EventKind::Warning { text: clean("plain http") }]);
-        let text = serde_json::to_string(&report).unwrap();
-        let back: RunReport = serde_json::from_str(&text).unwrap();
-        assert_eq!(serde_json::to_string(&back).unwrap(), text);
-        assert!(text.contains(r#""version":1"#) && text.contains(r#""warnings":["plain http"]"#), "{text}");
+        let written = serde_json::to_value(&report).unwrap();
+        assert_eq!(
+            (&written["version"], &written["warnings"]),
+            (&1.into(), &["plain http"].as_slice().into())
+        );
+        assert_eq!(written["entries"][0]["label"], "list");
     }
 }

@@ -1,7 +1,8 @@
 use super::{Event, EventKind};
 use crate::model::redacted::Redacted;
-use crate::model::redaction::Redactor;
+use crate::model::redaction::{Learned, Redactor, each_text};
 use crate::port::Clock;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -42,6 +43,19 @@ impl Events {
     /// The redactor that every text of an event passes.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
+    }
+
+    /// Lets the redactor learn a secret. One that is too short to be looked for in texts is warned of, once: it is shown by
+    /// its name where it is known to stand, and nowhere else.
+    pub fn learn(&self, name: &str, secret: &str) {
+        if self.redactor.learn(name, secret) == Learned::TooShort {
+            self.warn(format!("{name} has fewer than 4 characters, too short to be found in other texts"));
+        }
+    }
+
+    /// As [`Events::learn`], with every text and number in a value.
+    pub fn learn_all(&self, name: &str, value: &Value) {
+        each_text(value, &mut |text| self.learn(name, &text));
     }
 
     /// Redacts a text for an event.

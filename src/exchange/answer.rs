@@ -5,6 +5,7 @@ use crate::template::Data;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, LINK, SET_COOKIE};
 use serde_json::{Map, Value};
+use std::fmt;
 use thiserror::Error;
 use url::Url;
 
@@ -45,7 +46,7 @@ pub enum BodyError {
 }
 
 /// An answer with its body decoded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Answer {
     /// The status.
     pub status: u16,
@@ -59,6 +60,14 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// The address that answered.
     url: Url,
+}
+
+/// Shows neither headers nor body: they may hold what a login yields.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Answer");
+        shown.field("status", &self.status).field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
 }
 
 impl Answer {
@@ -265,6 +274,15 @@ mod tests {
 
     fn name(text: Text) -> Spanned<String> {
         Spanned::new(text.value, text.span)
+    }
+
+    #[test]
+    fn neither_an_answer_nor_a_response_prints_what_it_holds() {
+        let headers = HeaderMap::from_iter([(http::header::SET_COOKIE, "sid=geheim".parse().unwrap())]);
+        let response = Response { status: 200, headers, body: br#"{"token":"geheim"}"#.to_vec() };
+        assert_eq!(format!("{response:?}"), "Response { status: 200, bytes: 18, .. }");
+        let answer = Answer::decode(response, "https://api.test".parse().unwrap());
+        assert_eq!(format!("{answer:?}"), "Answer { status: 200, bytes: 18, .. }");
     }
 
     #[test]

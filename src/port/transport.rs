@@ -1,5 +1,6 @@
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, Method};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
@@ -50,7 +51,7 @@ pub enum BodyPart {
 }
 
 /// A whole answer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Response {
     /// The status.
     pub status: u16,
@@ -58,6 +59,14 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body, decompressed.
     pub body: Vec<u8>,
+}
+
+/// Shows neither headers nor body: they may hold what a login yields.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Response");
+        shown.field("status", &self.status).field("bytes", &self.body.len()).finish_non_exhaustive()
+    }
 }
 
 /// How far a request came that got no whole answer. Decides what may be repeated.

@@ -5,9 +5,9 @@ use crate::credential::Missing;
 use crate::event::Events;
 use crate::plan::{PlannedMethod, PlannedProvider};
 
-/// Chooses a method by its place in the list: the one that is `wanted`; else the first whose credentials all are there;
-/// else the first that lacks only what a person can say; else the one that comes nearest. Credentials that a step gives
-/// count as there, and a method that has no use for them is not meant. `None`: the provider has no such method.
+/// Chooses a method by its place in the list: the one that is `wanted`; else, of those that take all that a step gives,
+/// the first whose credentials all are there; else the first that lacks only what a person can say; else the one that
+/// comes nearest. `None`: the provider has no such method.
 pub async fn choose(
     provider: &PlannedProvider,
     wanted: Option<&str>,

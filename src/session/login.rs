@@ -2,6 +2,7 @@
 
 use super::freshness::{Life, Receipt};
 use super::names;
+use super::seat::Session;
 use super::values::SessionValues;
 use super::visit::{Asked, Trouble, Visit};
 use crate::document::{AuthRequest, Challenge, Named, Reader};
@@ -25,17 +26,21 @@ pub struct Grant {
 }
 
 impl Visit<'_> {
-    /// Signs in: all requests of the login, and its questions.
-    pub async fn login(&self) -> Result<Grant, Trouble> {
+    /// What a login has brought before it begins.
+    pub fn no_grant(&self) -> Grant {
+        Grant { values: SessionValues::default(), life: self.unknown_life(), to_keep: Vec::new() }
+    }
+
+    /// Signs in: all requests of the login, and its questions. `grant` gets what they bring; what is in it after a
+    /// failure may be a session that is open all the same.
+    pub async fn login(&self, grant: &mut Grant) -> Result<(), Trouble> {
         let auth = &self.method.auth;
         let readers = auth.session.as_ref();
-        let mut grant =
-            Grant { values: SessionValues::default(), life: self.unknown_life(), to_keep: Vec::new() };
         let mut last = None;
         for request in &auth.login.0 {
             let scope = self.scope(self.templates(request), self.session_data(&grant.values)).await?;
             let asked = self.ask(request, &scope).await?;
-            let asked = self.answer_challenges(asked, &mut grant).await?;
+            let asked = self.answer_challenges(asked, grant).await?;
             self.read(&asked.answer, readers, &mut grant.values);
             grant.life = self.life(&grant.values, &asked.answer);
             last = Some(asked);
@@ -44,8 +49,27 @@ impl Visit<'_> {
         if let (Some(asked), false) = (last, missing.is_empty()) {
             return Err(incomplete(asked, &missing));
         }
-        self.collect_to_keep(&mut grant).await?;
-        Ok(grant)
+        self.collect_to_keep(grant).await
+    }
+
+    /// The values among those of a login that failed which belong to a session: those that requests or the logout carry.
+    pub fn tokens_of<'v>(&self, values: &'v SessionValues) -> Vec<&'v str> {
+        let auth = &self.method.auth;
+        let logout = auth.logout.iter().flat_map(|requests| &requests.0);
+        let templates = auth.send.iter().flat_map(names::of_send).chain(logout.flat_map(names::of_request));
+        let named = names::below("session", templates);
+        values.names().filter(|name| named.iter().any(|known| known == name)).collect()
+    }
+
+    /// Whether the values are enough for the logout, or there is none to be sent.
+    pub async fn may_log_out(&self, values: &SessionValues) -> bool {
+        let Some(requests) = &self.method.auth.logout else { return true };
+        for request in &requests.0 {
+            if self.is_possible(request, values).await {
+                return true;
+            }
+        }
+        requests.0.is_empty()
     }
 
     /// Prolongs a session. What the answer does not bring stays; it has to bring something that requests carry.
@@ -67,38 +91,54 @@ impl Visit<'_> {
 
     /// Whether a request names nothing that is null: a refresh token that never came, a credential that is not there.
     pub async fn is_possible(&self, request: &AuthRequest, values: &SessionValues) -> bool {
-        let templates = self.templates(request);
-        let has_values =
-            names::below("session", templates.iter().copied()).iter().all(|name| values.get(name).is_some());
-        let mut has_credentials = true;
-        for name in names::below("credentials", templates) {
-            let is_there =
-                self.account.wallet.is_one_time(&name) || self.credential_text(&name).await.is_some();
-            has_credentials &= is_there;
-        }
-        has_values && has_credentials
+        self.lacks(request, values).await.is_empty()
     }
 
-    /// Signs out. `valid_until` is the end of the session's life, if known.
-    pub async fn logout(&self, values: &SessionValues, valid_until: Option<Timestamp>) -> SessionEnd {
-        let Some(requests) = self.method.auth.logout.as_ref() else {
-            return SessionEnd::Forgotten { valid_until };
-        };
-        let mut is_over_before = true;
-        for request in &requests.0 {
-            if !self.is_possible(request, values).await {
-                continue;
-            }
-            match self.logout_request(request, values).await {
-                Ok(()) => is_over_before = false,
-                Err(Trouble::WrongAnswer { answer, .. }) if self.is_over(&answer) => {}
-                Err(trouble) => {
-                    let reason = self.exchange.events().clean(self.logout_problem(&trouble));
-                    return SessionEnd::Failed { reason, valid_until };
-                }
+    /// The names in a request that are null: `session.refresh_token`.
+    async fn lacks(&self, request: &AuthRequest, values: &SessionValues) -> Vec<String> {
+        let templates = self.templates(request);
+        let of_session = names::below("session", templates.iter().copied()).into_iter();
+        let of_session = of_session.filter(|name| values.get(name).is_none());
+        let mut lacking: Vec<String> = of_session.map(|name| format!("session.{name}")).collect();
+        for name in names::below("credentials", templates) {
+            if !self.account.wallet.is_one_time(&name) && self.credential_text(&name).await.is_none() {
+                lacking.push(format!("credentials.{name}"));
             }
         }
-        if is_over_before { SessionEnd::AlreadyOver } else { SessionEnd::Closed }
+        lacking
+    }
+
+    /// Signs out. `valid_until` is the end of the session's life, if known. Of a session that has ended, only what does
+    /// not carry it is sent: the revocation of a refresh token. `None`: it has ended, and there is no such thing.
+    pub async fn logout(&self, session: &Session, valid_until: Option<Timestamp>) -> Option<SessionEnd> {
+        let Session { values, has_ended, .. } = session;
+        let Some(requests) = self.method.auth.logout.as_ref().filter(|requests| !requests.0.is_empty())
+        else {
+            return (!has_ended).then_some(SessionEnd::Forgotten { valid_until });
+        };
+        let failed =
+            |reason: String| SessionEnd::Failed { reason: self.exchange.events().clean(reason), valid_until };
+        let (mut is_asked, mut is_over_before) = (false, true);
+        let mut lacking = Vec::new();
+        for request in requests.0.iter().filter(|request| !has_ended || request.auth.is_none()) {
+            let lacks = self.lacks(request, values).await;
+            if !lacks.is_empty() {
+                lacking.extend(lacks);
+                continue;
+            }
+            is_asked = true;
+            match self.logout_request(request, values).await {
+                Ok(()) => is_over_before = false,
+                Err(Trouble::WrongAnswer { answer, .. }) if self.is_over(&answer, *has_ended) => {}
+                Err(trouble) => return Some(failed(self.logout_problem(&trouble))),
+            }
+        }
+        Some(match (is_asked, is_over_before) {
+            (false, _) if *has_ended => return None,
+            (false, _) => failed(format!("its logout lacks {}", lacking.join(" and "))),
+            (true, true) => SessionEnd::AlreadyOver,
+            (true, false) => SessionEnd::Closed,
+        })
     }
 
     async fn logout_request(&self, request: &AuthRequest, values: &SessionValues) -> Result<(), Trouble> {
@@ -106,9 +146,10 @@ impl Visit<'_> {
         self.ask(request, &scope).await.map(|_| ())
     }
 
-    /// Whether an answer to a logout says that there is no session any more.
-    fn is_over(&self, answer: &Answer) -> bool {
-        matches!(answer.status, 401 | 403) || self.is_expired(answer)
+    /// Whether an answer to a logout says that there is no session any more. To one that has ended, any refusal does.
+    fn is_over(&self, answer: &Answer, has_ended: bool) -> bool {
+        let is_refused = matches!(answer.status, 400..=499) && !matches!(answer.status, 408 | 429);
+        matches!(answer.status, 401 | 403) || (has_ended && is_refused) || self.is_expired(answer)
     }
 
     /// Whether an answer bears the provider's sign of an expired session; default 401.
@@ -150,9 +191,9 @@ impl Visit<'_> {
         readers: Option<&Named<Reader>>,
         values: &mut SessionValues,
     ) -> Vec<String> {
-        let redactor = self.exchange.events().redactor();
+        let events = self.exchange.events();
         let provider = &self.account.provider().name;
-        readers.map(|readers| values.read(readers, answer, provider, redactor)).unwrap_or_default()
+        readers.map(|readers| values.read(readers, answer, provider, events)).unwrap_or_default()
     }
 
     fn unknown_life(&self) -> Life {

@@ -21,6 +21,8 @@ pub struct Seat {
     /// Whoever opens, prolongs or closes the session holds it; the others wait and then find it done.
     pub gate: Mutex<()>,
     pub session: RefCell<Option<Session>>,
+    /// Sessions that are not used any more and not closed yet, the newest last.
+    pub retired: RefCell<Vec<Session>>,
     generations: Cell<u64>,
     /// Logins that were refused: never sent again in this run.
     refused: RefCell<Vec<Refused>>,
@@ -56,6 +58,8 @@ pub struct Session {
     pub account_name: Option<String>,
     /// These tokens replace refused ones, and no answer has shown yet that they work.
     pub is_on_trial: bool,
+    /// The provider does not take it any more. What it could be renewed by may live on all the same.
+    pub has_ended: bool,
 }
 
 impl Seat {
@@ -65,6 +69,7 @@ impl Seat {
             account,
             gate: Mutex::new(()),
             session: RefCell::default(),
+            retired: RefCell::default(),
             generations: Cell::new(0),
             refused: RefCell::default(),
         }
@@ -73,6 +78,13 @@ impl Seat {
     /// A way to sign in, by its place in the provider's list.
     pub fn method(&self, index: usize) -> &PlannedMethod {
         &self.account.provider().methods[index]
+    }
+
+    /// Takes the session out of use, if one is open. It stays until its closing has come to an end, however often that
+    /// is cut off.
+    pub fn retire(&self) {
+        let session = self.session.borrow_mut().take();
+        self.retired.borrow_mut().extend(session);
     }
 
     /// The number of new tokens.

@@ -43,6 +43,7 @@ pub struct Sessions {
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
     run_end: RunEnd,
+    has_failed_to_close: Cell<bool>,
 }
 
 impl Sessions {
@@ -205,11 +206,13 @@ impl Sessions {
         self.run_end.begin_cleanup();
     }
 
-    /// Closes all open sessions in reverse order of opening, each within 10 s of its own, and emits how each ended.
+    /// Closes all open sessions in reverse order of opening, each within 10 s of its own, and emits how each ended. Those
+    /// whose closing was cut off before are among them.
     pub async fn close_all(&self) -> Vec<SessionEnd> {
         let mut open: Vec<(u64, &Seat)> = Vec::new();
         for seat in &self.seats {
-            open.extend(seat.session.borrow().as_ref().map(|session| (session.order, seat)));
+            seat.retire();
+            open.extend(seat.retired.borrow().iter().map(|session| (session.order, seat)));
         }
         open.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
         let mut ends = Vec::new();
@@ -218,6 +221,11 @@ impl Sessions {
             ends.extend(self.close(seat, true).await);
         }
         ends
+    }
+
+    /// Whether the closing of any session has failed, whoever asked for it.
+    pub fn has_failed_to_close(&self) -> bool {
+        self.has_failed_to_close.get()
     }
 
     pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
@@ -237,7 +245,14 @@ impl Sessions {
         if !failures.is_empty() {
             return Err(failures);
         }
-        Ok(Self { exchange: exchange.clone(), seats, is_preview, opened: Cell::new(0), run_end })
+        Ok(Self {
+            exchange: exchange.clone(),
+            seats,
+            is_preview,
+            opened: Cell::new(0),
+            run_end,
+            has_failed_to_close: Cell::new(false),
+        })
     }
 
     pub(super) fn seat(&self, provider: ProviderIndex) -> &Seat {
@@ -297,43 +312,65 @@ impl Sessions {
     }
 
     async fn sign_in(&self, seat: &Seat, login: Login) -> Result<Generation, SignInFailure> {
-        let Login { method, given, is_implicit, is_on_trial } = login;
-        if let Some(failure) = seat.refusal(method, &given) {
+        let (method, given) = (login.method, &login.given);
+        if let Some(failure) = seat.refusal(method, given) {
             return Err(failure);
         }
-        let visit = self.visit(seat, method, &given, Purpose::Login);
-        let grant = match visit.login().await {
-            Ok(grant) => grant,
-            Err(trouble) => {
-                let failure = SignInFailure::from(visit.describe(&trouble).await);
-                if !trouble.is_passing() {
-                    seat.remember_refusal(method, &given, &failure);
-                }
-                return Err(failure);
+        let visit = self.visit(seat, method, given, Purpose::Login);
+        let mut grant = visit.no_grant();
+        if let Err(trouble) = visit.login(&mut grant).await {
+            let failure = SignInFailure::from(visit.describe(&trouble).await);
+            if !trouble.is_passing() {
+                seat.remember_refusal(method, given, &failure);
             }
-        };
+            self.give_back(seat, &visit, &login, grant).await;
+            return Err(failure);
+        }
         let took = self.elapsed().saturating_sub(visit.started);
-        let account_name = visit.account_name().await;
-        self.opened.set(self.opened.get() + 1);
-        let (order, generation) = (self.opened.get(), seat.next_generation());
-        let Grant { values, life, to_keep } = grant;
-        let session = Session {
-            method,
-            given: given.clone(),
-            values,
-            life,
-            generation,
-            order,
-            account_name,
-            is_on_trial,
-        };
+        let to_keep = std::mem::take(&mut grant.to_keep);
+        let session = self.session(seat, &visit, &login, grant).await;
+        let generation = session.generation;
         *seat.session.borrow_mut() = Some(session);
         let is_sent = !visit.method.auth.login.0.is_empty();
-        if is_implicit && is_sent {
+        if login.is_implicit && is_sent {
             self.events().emit(EventKind::SessionOpened { session: self.note_of_open(seat), took });
         }
         self.keep(&visit, &to_keep).await?;
         Ok(generation)
+    }
+
+    /// The session that a login has brought.
+    async fn session(&self, seat: &Seat, visit: &Visit<'_>, login: &Login, grant: Grant) -> Session {
+        self.opened.set(self.opened.get() + 1);
+        Session {
+            method: login.method,
+            given: login.given.clone(),
+            values: grant.values,
+            life: grant.life,
+            generation: seat.next_generation(),
+            order: self.opened.get(),
+            account_name: visit.account_name().await,
+            is_on_trial: login.is_on_trial,
+            has_ended: false,
+        }
+    }
+
+    /// Closes the session that a login has opened although it failed, or tells of it. The gate is held.
+    async fn give_back(&self, seat: &Seat, visit: &Visit<'_>, login: &Login, grant: Grant) {
+        let tokens = visit.tokens_of(&grant.values).join(", ");
+        if tokens.is_empty() {
+            return;
+        }
+        if visit.may_log_out(&grant.values).await {
+            let session = self.session(seat, visit, login, grant).await;
+            seat.retired.borrow_mut().push(session);
+            self.close_retired(seat, true).await;
+        } else {
+            let name = &seat.account.provider().name;
+            self.events().warn(format!(
+                "{name} gave {tokens} in a login that failed, too little to log out: a session may be left open there"
+            ));
+        }
     }
 
     /// Prolongs a session by its refresh, if it has one that can help; else signs in again. The gate is held.
@@ -362,9 +399,17 @@ impl Sessions {
             // The old session stays where it will be closed.
             return Err(visit.describe(&Trouble::RunEnds).await.into());
         }
-        seat.session.borrow_mut().take();
-        let Session { method, given, .. } = session;
-        self.sign_in(seat, Login { method, given, is_implicit: true, is_on_trial: is_refused }).await
+        let login = Login {
+            method: session.method,
+            given: session.given.clone(),
+            is_implicit: true,
+            is_on_trial: is_refused,
+        };
+        *seat.session.borrow_mut() = Some(Session { has_ended, ..session });
+        seat.retire();
+        let generation = self.sign_in(seat, login).await?;
+        self.close_retired(seat, true).await;
+        Ok(generation)
     }
 
     /// Keeps new values of credentials before the session is used.
@@ -374,18 +419,31 @@ impl Sessions {
         })
     }
 
-    /// Closes the session, if one is open. The gate is held. A session for which nothing was sent ends without a word.
+    /// Closes the session, if one is open, else the newest that is not used any more. The gate is held.
     async fn close(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
-        // It stays where it is until that is done: whoever gives this up leaves it to be closed at the end of the run.
-        let session = seat.session.borrow().clone()?;
+        seat.retire();
+        self.close_retired(seat, is_implicit).await
+    }
+
+    /// Closes the newest session that is not used any more. One for which nothing was sent, and one that has ended by
+    /// itself and leaves nothing behind, ends without a word.
+    async fn close_retired(&self, seat: &Seat, is_implicit: bool) -> Option<SessionEnd> {
+        let session = seat.retired.borrow().last().cloned()?;
+        let end = self.end(seat, &session, is_implicit).await;
+        seat.retired.borrow_mut().pop();
+        if matches!(end, Some(SessionEnd::Failed { .. })) {
+            self.has_failed_to_close.set(true);
+        }
+        end
+    }
+
+    async fn end(&self, seat: &Seat, session: &Session, is_implicit: bool) -> Option<SessionEnd> {
         let visit = self.visit(seat, session.method, &session.given, Purpose::Logout);
         if visit.method.auth.login.0.is_empty() {
-            seat.session.borrow_mut().take();
             return None;
         }
-        let valid_until = self.valid_until(&session.life);
-        let end = visit.logout(&session.values, valid_until).await;
-        seat.session.borrow_mut().take();
+        let valid_until = self.valid_until(&session.life).filter(|_| !session.has_ended);
+        let end = visit.logout(session, valid_until).await?;
         if is_implicit {
             let provider = self.events().clean(&seat.account.provider().name);
             let took = self.elapsed().saturating_sub(visit.started);

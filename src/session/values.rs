@@ -1,8 +1,8 @@
 use crate::document::{Named, Reader};
+use crate::event::Events;
 use crate::exchange::Answer;
-use crate::model::redaction::Redactor;
 use crate::model::secret::SecretText;
-use crate::template::{Data, json_to_text};
+use crate::template::Data;
 use serde_json::Value;
 
 /// What a login yields: the values that make the session.
@@ -31,21 +31,26 @@ impl SessionValues {
         Some(&found.value).filter(|value| !value.is_null())
     }
 
-    /// Takes over what the readers find in an answer. The redactor learns what is secret of it. Returns the names that
+    /// The names of what is not null.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|value| !value.value.is_null()).map(|value| value.name.as_str())
+    }
+
+    /// Takes over what the readers find in an answer. What is secret of it is made known. Returns the names that
     /// were found.
     pub fn read(
         &mut self,
         readers: &Named<Reader>,
         answer: &Answer,
         provider: &str,
-        redactor: &Redactor,
+        events: &Events,
     ) -> Vec<String> {
         let mut found = Vec::new();
         for (name, reader) in readers.iter() {
             let Some(value) = answer.read(reader).filter(|value| !value.is_null()) else { continue };
             let is_secret = reader.secret != Some(false);
             if is_secret {
-                learn(redactor, &public_name(provider, name), &value);
+                events.learn_all(&public_name(provider, name), &value);
             }
             found.push(name.value.clone());
             self.set(&name.value, value, is_secret);
@@ -97,17 +102,4 @@ pub fn unknown(readers: Option<&Named<Reader>>, provider: &str) -> Data {
 /// What people call a session's value: `emnify.session.auth_token`.
 fn public_name(provider: &str, name: &str) -> String {
     format!("{provider}.session.{name}")
-}
-
-fn learn(redactor: &Redactor, name: &str, value: &Value) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| learn(redactor, name, item)),
-        Value::Object(map) => map.values().for_each(|item| learn(redactor, name, item)),
-        scalar => {
-            if let Some(text) = json_to_text(scalar).filter(|_| !scalar.is_boolean()) {
-                // One that is too short to be searched for is never written but as its placeholder.
-                let _ = redactor.learn(name, &text);
-            }
-        }
-    }
 }

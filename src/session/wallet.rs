@@ -3,7 +3,6 @@
 use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview, Tried};
 use crate::document::{Source, SourceKind};
 use crate::event::Events;
-use crate::model::redaction::Learned;
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedCredential, PlannedProvider};
 use crate::port::{StoreError, StoreKey, World};
@@ -229,7 +228,7 @@ impl Wallet {
         if !self.is_secret(name) {
             return Data::Json(value.expose().as_str().into());
         }
-        self.learn(name, value);
+        self.events.learn(&self.public_name(name), value.expose());
         Data::Secret(self.public_name(name), value.expose().as_str().into())
     }
 
@@ -239,7 +238,7 @@ impl Wallet {
     /// # Errors
     /// As the store says, where no other source answered before; in memory it is kept all the same.
     pub async fn keep(&self, name: &str, value: &SecretText) -> Result<Option<String>, StoreError> {
-        self.learn(name, value);
+        self.events.learn(&self.public_name(name), value.expose());
         let old = self.found_in(name);
         let key = StoreKey::credential(&self.provider, &self.profile, name);
         let found_in = FoundIn::Stored { store: self.world.store.name().to_owned(), key: key.clone() };
@@ -264,15 +263,6 @@ impl Wallet {
                  replace it there"
             ))),
             (Err(error), None) => Err(error),
-        }
-    }
-
-    fn learn(&self, name: &str, value: &SecretText) {
-        let public_name = self.public_name(name);
-        if self.events.redactor().learn(&public_name, value.expose()) == Learned::TooShort {
-            self.events.warn(format!(
-                "{public_name} has fewer than 4 characters, too short to be found in other texts"
-            ));
         }
     }
 
@@ -313,7 +303,7 @@ impl Wallet {
         };
         if let Looked::Found(found) = &looked {
             if keys.is_secret {
-                self.learn(name, &found.value);
+                self.events.learn(&self.public_name(name), found.value.expose());
             }
             found.notes.iter().for_each(|note| self.events.warn(note));
         }

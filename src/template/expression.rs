@@ -6,7 +6,7 @@ use super::rewrite::rewritten;
 use super::scope::{Reads, Scope};
 use super::split::{Piece, Unclosed, split};
 use super::value::{json_to_text, to_json, why_no_text};
-use crate::model::redaction::{Redactor, placeholder};
+use crate::model::redaction::{Redactor, each_text, placeholder};
 use crate::model::secret::SecretText;
 use crate::source::{Code, Diagnostic, Span, Text};
 use minijinja::machinery::{self, Token};
@@ -94,16 +94,6 @@ impl Evaluated {
             // What is too short to be searched for is written as its placeholder where it stands.
             let _ = redactor.learn(names, text.expose());
         }
-    }
-}
-
-/// Calls `visit` with each text and number at the leaves of a value.
-fn each_text(value: &Json, visit: &mut dyn FnMut(String)) {
-    match value {
-        Json::Null | Json::Bool(_) => {}
-        Json::Number(_) | Json::String(_) => visit(json_to_text(value).unwrap_or_default()),
-        Json::Array(items) => items.iter().for_each(|item| each_text(item, visit)),
-        Json::Object(map) => map.values().for_each(|item| each_text(item, visit)),
     }
 }
 

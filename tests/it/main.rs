@@ -23,6 +23,7 @@ mod redaction;
 mod sayable;
 mod schema;
 mod secrets;
+mod sessions;
 mod signals;
 mod simpleiot;
 mod simulators;

@@ -284,6 +284,23 @@ fn a_refused_refresh_leads_to_one_login() {
 }
 
 #[test]
+fn a_refresh_token_that_brought_nothing_is_revoked_behind_the_new_login() {
+    let refresh = "      refresh: { post: /refresh, json: { refresh_token: \"${{ session.refresh_token }}\" } }\n      logout:";
+    for (refused, revoked) in [(Reply::empty(400), Reply::empty(200)), (Reply::empty(400), Reply::empty(400))]
+    {
+        let end = [Reply::empty(200), Reply::empty(204)];
+        let replies = [pair(1), Reply::empty(401), refused, pair(2), revoked, ok()].into_iter().chain(end);
+        let mut case = Case::new("logout-two-calls", replies);
+        case.yaml = case.yaml.replace("      logout:", refresh);
+        let lines = [LOGIN, DEVICES, REFRESH, LOGIN, "POST /revoke", DEVICES, "POST /revoke", LOGOUT];
+        let ran = case.sends(0, &lines);
+        assert_eq!(ran.requests[4].body, "token=refresh-1-geheim");
+        assert_eq!(ran.requests[6].body, "token=refresh-2-geheim");
+        assert_eq!(ran.last("authorization"), bearer(2));
+    }
+}
+
+#[test]
 fn a_401_for_ever_ends_after_one_renewal() {
     let replies = [pair(1), Reply::empty(401), pair(2), Reply::empty(401)];
     let ran = Case::new("refresh-rotates", replies).sends(3, &[LOGIN, DEVICES, REFRESH, DEVICES]);

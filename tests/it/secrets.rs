@@ -368,3 +368,31 @@ fn an_answer_at_the_terminal_does_not_show_however_early_it_is_typed() {
     terminal.finish().exits(0);
     assert_eq!(server.requests()[0].header("authorization"), format!("Bearer {TOKEN}"));
 }
+
+#[test]
+fn a_secret_that_is_too_short_to_be_found_is_warned_of_wherever_it_comes_from() {
+    let playbook = r#"
+version: 1
+providers:
+  api:
+    base_url: BASE
+    credentials: { key: { from: [{ env: KEY }] } }
+    auth:
+      login: { post: /login, json: { key: "${{ credentials.key }}" } }
+      session: { token: $.token }
+      send: { headers: { Authorization: "${{ session.token }}" } }
+secrets: { pin: { from: [{ env: PIN }] } }
+steps:
+  - { id: a, post: /a, json: { pin: "${{ secrets.pin }}" }, outputs: { codes: { path: $.codes, secret: true } } }
+"#;
+    let api = ScriptedServer::start(|request| match request.line.as_str() {
+        "POST /login" => Reply::json(200, &json!({ "token": "t1" })),
+        _ => Reply::json(200, &json!({ "codes": ["c1", "c2"] })),
+    });
+    let runner = Runner::new().file("p.yaml", playbook.replace("BASE", &api.base_url()));
+    let output = runner.env("KEY", "k1").env("PIN", "p1").args(["apply", "p.yaml"]).run().exits(0);
+    for name in ["api.key", "secrets.pin", "api.session.token", "steps.a.outputs.codes"] {
+        let warning = format!("{name} has fewer than 4 characters, too short to be found in other texts");
+        assert_eq!(output.stderr.matches(&warning).count(), 1, "{name}\n{}", output.stderr);
+    }
+}

@@ -86,8 +86,7 @@ fn secret_line(
 fn known_data(name: &str, found: &Result<Preview, Missing>, events: &Events) -> Data {
     match found {
         Ok(Preview::Found(found)) => {
-            // One that is too short to be looked for is shown by its name where it is used.
-            let _ = events.redactor().learn(name, found.value.expose());
+            events.learn(name, found.value.expose());
             Data::Secret(name.to_owned(), found.value.expose().as_str().into())
         }
         _ => Data::Unknown(name.to_owned()),

@@ -6,7 +6,7 @@ use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, check_text, resolve_inputs};
 use crate::port::World;
 use crate::port::fake::{
-    FakeFiles, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, Reply, ScriptedTransport, Sent,
+    FakeClock, FakeFiles, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, Reply, ScriptedTransport, Sent,
 };
 use crate::source::SourceMap;
 use std::cell::RefCell;
@@ -69,6 +69,11 @@ impl Case {
     pub fn person<const N: usize>(mut self, answers: [&str; N]) -> Self {
         self.fake.prompt = Rc::new(FakePrompt::answering(answers));
         self
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> Rc<FakeClock> {
+        self.fake.clock.clone()
     }
 
     /// From this step on.

@@ -8,6 +8,7 @@ use crate::port::fake::{Reply, ScriptedTransport, Sent};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 const PROVIDER: &str = "version: 1
 providers:
@@ -181,6 +182,48 @@ steps:
     assert_eq!(bodies, ["", r#"{"n":1,"code":"first-code"}"#, r#"{"n":2,"code":"second-code"}"#]);
     let ran = case(steps).answer(|_| Reply::status(200));
     assert_eq!((ran.exit_code(), ran.network.lines().len()), (3, 1), "nobody is there to ask");
+}
+
+#[test]
+fn a_logout_has_ten_seconds_beyond_the_deadline() {
+    let case = case("deadline: 5s\nsteps:\n  - get: /a\n  - logout: acme\n");
+    let slow = Reply::status(204).after(Duration::from_secs(8), &case.clock());
+    let ran = case.script([
+        ("POST https://acme.test/login", token("t-11111")),
+        ("GET https://acme.test/a", Reply::status(200)),
+        ("DELETE https://acme.test/login", slow),
+    ]);
+    assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
+    assert_eq!(ran.steps(), ["GET /a done", "logout acme done"]);
+}
+
+#[test]
+fn a_logout_that_is_cut_off_is_tried_again_at_the_end() {
+    let case = case(
+        "deadline: 5s\nsteps:\n  - get: /a\n  - { authenticate: acme, with: { key: '${{ \"other-key\" }}' } }\n",
+    );
+    let slow = Reply::status(204).after(Duration::from_secs(8), &case.clock());
+    let ran = case.script([
+        ("POST https://acme.test/login", token("t-11111")),
+        ("GET https://acme.test/a", Reply::status(200)),
+        ("DELETE https://acme.test/login", slow),
+        ("DELETE https://acme.test/login", Reply::status(204)),
+    ]);
+    assert_eq!(ran.exit_code(), 9, "{:?}", ran.headlines());
+    assert!(ran.network.sent()[2..].iter().all(|sent| sent.header("authorization") == "Bearer t-11111"));
+}
+
+#[test]
+fn a_login_that_is_given_up_is_not_called_harmless() {
+    for steps in ["  - get: /a\n", "  - authenticate: acme\n"] {
+        let case = case(&format!("deadline: 5s\nsteps:\n{steps}"));
+        let never = token("t-11111").after(Duration::from_secs(20), &case.clock());
+        let ran = case.script([("POST https://acme.test/login", never)]);
+        assert_eq!(ran.exit_code(), 9);
+        let (headline, advice) = ran.headline_and_advice();
+        assert!(headline.starts_with("the deadline of 5.0 s passed during the sign-in"), "{headline}");
+        assert_eq!(advice, "run it again later; a session that was being opened may be left open");
+    }
 }
 
 fn words(line: &DryLine) -> String {

@@ -12,5 +12,5 @@ mod redactor;
 mod views;
 mod writer;
 
-pub use redactor::{Learned, Redactor, placeholder};
+pub use redactor::{Learned, Redactor, each_text, placeholder};
 pub use writer::RedactingWriter;

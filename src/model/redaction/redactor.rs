@@ -4,6 +4,8 @@ use std::fmt;
 use std::mem;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use serde_json::Value;
+
 use super::forms::SHORTEST;
 use super::matcher::{KnownSecret, Matcher};
 
@@ -99,6 +101,17 @@ impl Redactor {
 impl fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Redactor").finish_non_exhaustive()
+    }
+}
+
+/// Calls `visit` with each text and number at the leaves of a value.
+pub fn each_text(value: &Value, visit: &mut dyn FnMut(String)) {
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(number) => visit(number.to_string()),
+        Value::String(text) => visit(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, visit)),
+        Value::Object(members) => members.values().for_each(|item| each_text(item, visit)),
     }
 }
 

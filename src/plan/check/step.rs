@@ -280,7 +280,8 @@ impl<'p> Planner<'p> {
         for (name, tree) in with.clone() {
             self.check_given_credential(name, tree, provider);
         }
-        self.check_method_of_given(step, provider);
+        let names: Vec<&Spanned<String>> = with.clone().map(|(name, _)| name).collect();
+        self.check_method_of_given(&names, step.method.as_ref(), provider);
         Some(StepKind::Authenticate {
             provider: provider.index,
             provider_name: provider.name.to_owned(),
@@ -304,41 +305,53 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// The credentials that a step gives must be what the method asks for; where none is named, what one of them does.
-    fn check_method_of_given(&self, step: &Step, provider: &Provider<'_>) {
+    /// What a step gives must be asked for by the method, or by one method together where none is chosen.
+    fn check_method_of_given(
+        &self,
+        names: &[&Spanned<String>],
+        chosen: Option<&Spanned<String>>,
+        provider: &Provider<'_>,
+    ) {
         let planned = &provider.planned;
-        let named = step.method.as_ref().map(|method| method.value.as_str()).or(planned.method.as_deref());
-        let is_meant = |method: &&PlannedMethod| named.is_none_or(|named| method.name == named);
-        let mut methods: Vec<&PlannedMethod> = planned.methods.iter().filter(is_meant).collect();
-        let is_known = |name: &Spanned<String>| planned.credentials.iter().any(|it| it.name == name.value);
-        let given = step.with.iter().flat_map(Named::iter).map(|(name, _)| name);
-        for name in given.filter(|name| is_known(name)) {
-            let taking = |method: &&PlannedMethod| planned.takes(method, name);
-            let rest: Vec<&PlannedMethod> = methods.iter().copied().filter(taking).collect();
-            if rest.is_empty() {
-                self.report_not_asked_for(name, &methods);
-            } else {
-                methods = rest;
-            }
+        let is_known = |name: &str| planned.credentials.iter().any(|known| known.name == name);
+        let names: Vec<_> = names.iter().filter(|name| is_known(&name.value)).collect();
+        let chosen = chosen.map(|method| &method.value).or(planned.method.as_ref());
+        let methods = planned.methods.iter();
+        let methods: Vec<_> =
+            methods.filter(|method| chosen.is_none_or(|name| *name == method.name)).collect();
+        let takes = |method: &PlannedMethod, name: &str| planned.takes(method, name);
+        if methods.is_empty()
+            || methods.iter().any(|method| names.iter().all(|name| takes(method, &name.value)))
+        {
+            return;
+        }
+        let strays: Vec<_> =
+            names.iter().filter(|name| !methods.iter().any(|method| takes(method, &name.value))).collect();
+        for name in &strays {
+            let message = match methods[..] {
+                [method] => format!("the method `{}` does not ask for `{}`", method.name, name.value),
+                _ => format!("no method of `{}` asks for `{}`", provider.name, name.value),
+            };
+            self.report_stray_credential(name.span, message, &methods);
+        }
+        if let (true, Some(first)) = (strays.is_empty(), names.first()) {
+            let together = join(names.iter().map(|name| name.value.as_str()));
+            let message = format!("no method of `{}` asks for all of {together}", provider.name);
+            self.report_stray_credential(first.span, message, &methods);
         }
     }
 
-    /// None of the methods that are left has a use for a credential.
-    fn report_not_asked_for(&self, name: &Spanned<String>, methods: &[&PlannedMethod]) {
-        let asks = |method: &PlannedMethod| join(method.used.iter().map(String::as_str));
-        let (message, help) = match methods {
-            [] => return,
-            [only] => {
-                let message = format!("the method `{}` does not ask for `{}`", only.name, name.value);
-                (message, format!("it asks for {}", asks(only)))
-            }
+    fn report_stray_credential(&self, span: Span, message: String, methods: &[&PlannedMethod]) {
+        let asked = |method: &&PlannedMethod| join(method.used.iter().map(String::as_str));
+        let help = match methods {
+            [method] => format!("it asks for {}", asked(method)),
             _ => {
-                let each =
-                    methods.iter().map(|method| format!("`{}` asks for {}", method.name, asks(method)));
-                (format!("no method asks for `{}`", name.value), each.collect::<Vec<_>>().join("; "))
+                let all =
+                    methods.iter().map(|method| format!("`{}` asks for {}", method.name, asked(method)));
+                all.collect::<Vec<_>>().join("; ")
             }
         };
-        self.context.report(Diagnostic::new(Code::ConflictingKeys, name.span, message).help(help));
+        self.context.report(Diagnostic::new(Code::ConflictingKeys, span, message).help(help));
     }
 
     fn store(&self, target: &Spanned<String>, inside: &Inside<'_>) -> Option<StepKind> {

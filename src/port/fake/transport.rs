@@ -1,3 +1,4 @@
+use super::FakeClock;
 use crate::port::{Body, Clock, Request, Response, SendFailure, Transport, TransportError};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -47,12 +48,15 @@ impl Sent {
 
 /// What the network does with a request.
 #[derive(Clone)]
-pub struct Reply(Result<Response, TransportError>);
+pub struct Reply {
+    result: Result<Response, TransportError>,
+    delay: Option<(Rc<FakeClock>, Duration)>,
+}
 
 impl Reply {
     /// An empty answer.
     pub fn status(status: u16) -> Self {
-        Self(Ok(Response { status, headers: HeaderMap::new(), body: Vec::new() }))
+        Self::of(Ok(Response { status, headers: HeaderMap::new(), body: Vec::new() }))
     }
 
     /// A JSON answer.
@@ -64,17 +68,27 @@ impl Reply {
     /// An answer of any type.
     pub fn text(status: u16, content_type: &str, body: &str) -> Self {
         let reply = Self::status(status).header("content-type", content_type);
-        Self(reply.0.map(|response| Response { body: body.into(), ..response }))
+        Self::of(reply.result.map(|response| Response { body: body.into(), ..response }))
     }
 
     /// The answer with one more header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let Ok(response) = &mut self.0 {
+        if let Ok(response) = &mut self.result {
             let name = HeaderName::try_from(name).expect("a header name");
             response.headers.append(name, HeaderValue::try_from(value).expect("a header value"));
         }
         self
+    }
+
+    /// The same, so much later.
+    #[must_use]
+    pub fn after(self, delay: Duration, clock: &Rc<FakeClock>) -> Self {
+        Self { delay: Some((clock.clone(), delay)), ..self }
+    }
+
+    fn of(result: Result<Response, TransportError>) -> Self {
+        Self { result, delay: None }
     }
 
     /// What the transport hands on.
@@ -82,28 +96,31 @@ impl Reply {
     /// # Errors
     /// As the reply says.
     pub fn into_result(self) -> Result<Response, TransportError> {
-        self.0
+        self.result
     }
 
     /// No connection.
     pub fn unsent() -> Self {
-        Self(Err(TransportError { failure: SendFailure::NotSent, reason: "connection refused".to_owned() }))
+        Self::of(Err(TransportError {
+            failure: SendFailure::NotSent,
+            reason: "connection refused".to_owned(),
+        }))
     }
 
     /// No request, since a file of its body cannot be read.
     pub fn unreadable() -> Self {
-        Self(Err(TransportError { failure: SendFailure::Local, reason: "cannot read a.bin".to_owned() }))
+        Self::of(Err(TransportError { failure: SendFailure::Local, reason: "cannot read a.bin".to_owned() }))
     }
 
     /// An answer of which only this status came whole.
     pub fn cut(status: u16) -> Self {
         let failure = SendFailure::BodyCut { status };
-        Self(Err(TransportError { failure, reason: "the body ended early".to_owned() }))
+        Self::of(Err(TransportError { failure, reason: "the body ended early".to_owned() }))
     }
 
     /// The request went out and nothing came back.
     pub fn lost() -> Self {
-        Self(Err(TransportError {
+        Self::of(Err(TransportError {
             failure: SendFailure::Unknown,
             reason: "no answer within 30 s".to_owned(),
         }))
@@ -176,7 +193,11 @@ impl Transport for ScriptedTransport {
                 }
             })
             .await;
-            (self.answer)(&sent).into_result()
+            let reply = (self.answer)(&sent);
+            if let Some((clock, delay)) = &reply.delay {
+                clock.sleep(*delay).await;
+            }
+            reply.into_result()
         }
         .boxed_local()
     }

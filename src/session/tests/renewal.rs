@@ -251,7 +251,7 @@ async fn an_unreachable_provider_is_no_refusal() {
     let texts = texts(&failure);
     assert_eq!(texts[0], "api could not be reached to sign in: connection refused");
     assert!(texts[1].starts_with("POST https://api.example.com/login · tried 3 times in "), "{}", texts[1]);
-    assert_eq!(texts[2], "what now: run it again later; nothing is half done");
+    assert_eq!(texts[2], "what now: run it again later");
     bench.step().await.unwrap_err();
     assert_eq!(count(&bench, LOGIN), 6, "it may be there again");
 }
@@ -265,7 +265,7 @@ async fn a_provider_that_wants_to_be_left_alone_is() {
         assert_eq!(failure.cause, Cause::Unavailable);
         let texts = texts(&failure);
         assert_eq!(texts[0], "api asks to be left alone for 1 h");
-        assert_eq!(texts.last().unwrap(), "what now: run it again after 07:00 UTC; nothing is half done");
+        assert_eq!(texts.last().unwrap(), "what now: run it again after 07:00 UTC");
     }
 }
 
@@ -366,6 +366,62 @@ async fn a_logout_step_closes_and_a_later_step_opens_anew() {
     assert_eq!(bench.sessions.close_all().await, [SessionEnd::Closed]);
     assert_eq!(count(&bench, LOGIN), 2);
     assert_eq!(bench.session_events(), ["opened", "opened", "Closed"], "the step reports its own logout");
+}
+
+const LOGOUT: &str = "POST https://api.example.com/logout";
+
+/// The tokens that logouts were sent for, in their order.
+fn closed(bench: &Bench) -> Vec<String> {
+    let sent = bench.transport.sent().into_iter().filter(|sent| sent.line == LOGOUT);
+    sent.map(|sent| sent.header("authorization").replace("Bearer ", "")).collect()
+}
+
+/// A session that lives for an hour, cannot be prolonged and can be closed, on a server that takes all but one login.
+async fn short_lived(refused_login: Option<u32>) -> Bench {
+    let (server, logins) = (Server::default(), Cell::new(0));
+    let transport = ScriptedTransport::new(move |sent| {
+        logins.set(logins.get() + u32::from(sent.line == LOGIN));
+        match sent.line.as_str() {
+            LOGIN if Some(logins.get()) == refused_login => Reply::status(401),
+            LOGOUT => Reply::status(204),
+            _ => server.answer(sent),
+        }
+    });
+    let life = "      expires: [{ after: 1h }]\n      send:";
+    Case::sayable("logout-204").replace("      send:", life).start(transport).await
+}
+
+#[tokio::test]
+async fn a_session_that_still_lives_is_closed_when_a_new_one_replaces_it() {
+    let bench = short_lived(None).await;
+    bench.step().await.unwrap();
+    bench.clock.advance(Duration::from_secs(3545));
+    bench.step().await.unwrap();
+    assert_eq!(closed(&bench), ["token-1-geheim"]);
+    assert_eq!(bench.session_events(), ["opened", "opened", "Closed"]);
+    bench.sessions.close_all().await;
+    assert_eq!(closed(&bench), ["token-1-geheim", "token-2-geheim"]);
+    assert_eq!(bench.last().line, LOGOUT);
+}
+
+#[tokio::test]
+async fn a_session_that_still_lives_is_closed_at_the_end_if_no_new_one_replaces_it() {
+    let bench = short_lived(Some(2)).await;
+    bench.step().await.unwrap();
+    bench.clock.advance(Duration::from_secs(3545));
+    bench.step().await.unwrap_err();
+    assert_eq!((count(&bench, DEVICES), closed(&bench)), (1, vec![]), "it is not used any more");
+    assert_eq!(bench.sessions.close_all().await, [SessionEnd::Closed]);
+    assert_eq!(closed(&bench), ["token-1-geheim"]);
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_by_itself_needs_no_logout() {
+    let bench = short_lived(None).await;
+    bench.step().await.unwrap();
+    bench.clock.advance(Duration::from_secs(3600));
+    bench.step().await.unwrap();
+    assert_eq!((count(&bench, LOGIN), closed(&bench)), (2, vec![]));
 }
 
 #[tokio::test]
@@ -472,14 +528,15 @@ async fn the_first_method_whose_credentials_are_there_is_taken() {
 }
 
 #[tokio::test]
-async fn what_a_step_gives_decides_the_method() {
-    let given: Given = vec![("username".to_owned(), "me".into()), ("password".to_owned(), "x-geheim".into())];
+async fn what_a_step_gives_is_sent_whichever_other_method_is_complete() {
+    let given: Given = vec![("password".to_owned(), "new-geheim".into())];
     let names = given.iter().map(|(name, _)| name.clone()).collect();
     let login = PlannedLogin { provider: API, method: None, given: names };
-    let case = Case::yaml(TWO_METHODS).env("API_KEY", "k-geheim").logins(vec![login]);
-    let bench = case.start(Server::default().transport()).await;
+    let case = Case::yaml(TWO_METHODS).env("API_KEY", "k-geheim").env("API_USERNAME", "ops");
+    let bench = case.logins(vec![login]).start(Server::default().transport()).await;
     let note = bench.sessions.authenticate(API, None, given).await.unwrap();
     assert_eq!(note.method.unwrap().as_str(), "user", "though the credentials of `key` are there");
+    assert_eq!(bench.last().json()["password"], "new-geheim");
 }
 
 #[tokio::test]
