@@ -7,12 +7,36 @@ use crate::source::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The files of a check: their texts and their trees.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub sources: SourceMap,
     pub roots: HashMap<FileId, Node>,
+    /// Every map by its place. An alias has the place of what it repeats.
+    maps: HashMap<Span, Arc<Vec<Entry>>>,
+}
+
+impl Files {
+    /// Takes the tree of a file up.
+    pub fn add_tree(&mut self, file: FileId, root: &Node) {
+        self.add_maps(root);
+        self.roots.insert(file, root.clone());
+    }
+
+    fn add_maps(&mut self, node: &Node) {
+        match &node.content {
+            Content::Scalar(_) => {}
+            Content::List(items) => items.iter().for_each(|item| self.add_maps(item)),
+            Content::Map(entries) => {
+                // What an alias repeats is known already.
+                if self.maps.insert(node.span, entries.clone()).is_none() {
+                    entries.iter().for_each(|entry| self.add_maps(&entry.value));
+                }
+            }
+        }
+    }
 }
 
 /// What the passes share.
@@ -99,24 +123,6 @@ impl<'a> Context<'a> {
 
     /// The keys and values of the map at `map`.
     pub fn entries(&self, map: Span) -> Option<&'a [Entry]> {
-        let mut node = self.files.roots.get(&map.file)?;
-        loop {
-            match node.as_map() {
-                Some(entries) if node.span == map => return Some(entries),
-                _ => node = child_at(node, map)?,
-            }
-        }
-    }
-}
-
-/// The child of a list or map that begins last before `span`. Children stand in the order of the file.
-fn child_at(node: &Node, span: Span) -> Option<&Node> {
-    let is_before = |child: &Node| child.span.start <= span.start;
-    match &node.content {
-        Content::Scalar(_) => None,
-        Content::List(items) => items[..items.partition_point(is_before)].last(),
-        Content::Map(entries) => entries[..entries.partition_point(|entry| is_before(&entry.value))]
-            .last()
-            .map(|entry| &entry.value),
+        self.files.maps.get(&map).map(|entries| entries.as_slice())
     }
 }

@@ -174,7 +174,7 @@ impl<'a> Loader<'a> {
     fn parse(&mut self, name: &str, text: &str) -> Option<Node> {
         let file = self.files.sources.add(name, text);
         let root = parse(&self.files.sources, file, &mut self.diagnostics)?;
-        self.files.roots.insert(file, root.clone());
+        self.files.add_tree(file, &root);
         Some(root)
     }
 
