@@ -63,6 +63,14 @@ impl SourceFile {
         self.hidden.lock().expect("no panic while locked").push(range);
     }
 
+    /// What is hidden within a range: of each hidden part that it touches, all of it.
+    pub fn hidden_at(&self, range: Range<usize>) -> Vec<String> {
+        let hidden = self.hidden.lock().expect("no panic while locked");
+        let touches = |part: &&Range<usize>| part.start < range.end && range.start < part.end;
+        let parts = hidden.iter().filter(touches).filter_map(|part| self.text.get(part.clone()));
+        parts.map(str::to_owned).collect()
+    }
+
     /// The text with every hidden character replaced by `*`, of equal length in bytes so that spans still fit.
     /// Line breaks stay.
     pub fn quotable_text(&self) -> String {
@@ -95,6 +103,11 @@ impl SourceMap {
     /// The file of that identity.
     pub fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]
+    }
+
+    /// Everything that is hidden in any of the files.
+    pub fn hidden(&self) -> Vec<String> {
+        self.files.iter().flat_map(|file| file.hidden_at(0..file.text.len())).collect()
     }
 
     /// Where a span begins: the name of its file and the position in it.

@@ -1,5 +1,6 @@
 //! The way in: a file or text is checked as a whole.
 
+use super::conceal;
 use super::context::Context;
 use super::load::{self, Documents, Main};
 use super::{definition, playbook};
@@ -78,5 +79,7 @@ fn finish(mut documents: Documents, options: &Options, surroundings: &dyn Surrou
     };
     let diagnostics = context.into_diagnostics();
     let plan = plan.filter(|_| !diagnostics.has_errors());
-    Checked { diagnostics: diagnostics.into_sorted(), kind, plan, sources: documents.files.sources }
+    let mut diagnostics = diagnostics.into_sorted();
+    conceal::in_diagnostics(&mut diagnostics, &documents.files.sources);
+    Checked { diagnostics, kind, plan, sources: documents.files.sources }
 }

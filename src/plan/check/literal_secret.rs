@@ -70,7 +70,19 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let within =
         ["password", "passwd", "passphrase", "secret", "apikey", "accesskey", "authkey", "privatekey"];
-    let exact = ["authorization", "proxyauthorization", "pin", "otp", "mfacode"];
+    let exact = [
+        "authorization",
+        "proxyauthorization",
+        "cookie",
+        "setcookie",
+        "credential",
+        "pass",
+        "pwd",
+        "passcode",
+        "pin",
+        "otp",
+        "mfacode",
+    ];
     let is_public_half = folded.ends_with("keyid") || folded.ends_with("hint");
     !is_public_half
         && (within.iter().any(|word| folded.contains(word))
@@ -80,7 +92,12 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 
 /// Whether a text has the look of a key, whatever it is called: a known prefix, or long and without any
 /// order.
-fn looks_like_key(text: &str) -> bool {
+pub(super) fn looks_like_key(text: &str) -> bool {
+    has_prefix_of_key(text) || text.starts_with("-----BEGIN") || is_without_order(text)
+}
+
+/// Whether a text begins as the keys of well-known providers do.
+pub(super) fn has_prefix_of_key(text: &str) -> bool {
     let prefixes = [
         "ghp_",
         "github_pat_",
@@ -95,8 +112,7 @@ fn looks_like_key(text: &str) -> bool {
         "secret-",
     ];
     let is_known = prefixes.iter().any(|prefix| text.starts_with(prefix) && text.len() >= prefix.len() + 12);
-    let is_jwt = text.starts_with("eyJ") && text.split('.').count() == 3;
-    is_known || is_jwt || text.starts_with("-----BEGIN") || is_without_order(text)
+    is_known || (text.starts_with("eyJ") && text.split('.').count() == 3)
 }
 
 fn is_without_order(text: &str) -> bool {
@@ -122,10 +138,13 @@ mod tests {
             "client_secret",
             "api-key",
             "userPassword",
+            "pwd",
+            "pass",
+            "Cookie",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
-        for name in ["authKeyId", "user", "grant_type", "token_type", "page_token_limit", "AuthFlow", "key"] {
+        for name in ["authKeyId", "user", "grant_type", "token_type", "page_token_limit", "AuthFlow", "key", "passive"] {
             assert!(!is_secret_name(name), "{name}");
         }
     }
