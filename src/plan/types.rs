@@ -408,7 +408,8 @@ pub enum PlannedPath {
     /// One template that yields an address an answer gave (`Location`): it must stay on the provider's
     /// origin. A value that begins with a single `/` is a path on that origin.
     Answered(Template),
-    /// A literal address, or exactly one secret of the playbook; no provider.
+    /// An address with a literal host, in which each template is one percent-encoded segment, or exactly one
+    /// secret of the playbook; no provider.
     Address(Template),
 }
 

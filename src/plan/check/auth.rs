@@ -150,6 +150,39 @@ struct Check<'c> {
     auth: &'c AuthKeys,
     /// The map that holds what all methods have in common.
     common: Span,
+/// A credential that no request and no header reads is looked up for nothing.
+pub(super) fn report_unread_credentials(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {
+    let preset = keys.auth.as_ref().and_then(|auth| auth.preset.as_ref());
+    let is_unclear = match &keys.auth {
+        Some(auth) => context.has_error_in(auth.span),
+        None => context.has_key(keys.span, "auth"),
+    };
+    if is_unclear {
+        return;
+    }
+    let methods = methods(keys, presets);
+    let stored = |auth: &AuthKeys| {
+        let challenges = auth.challenges.iter().flatten().map(|challenge| &challenge.store);
+        let names = challenges.chain(&auth.store).flat_map(Named::names);
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let read = methods.iter().flat_map(|(_, auth)| [credentials_in(all_texts(auth)), stored(auth)].concat());
+    let read = with_totp_secrets(read.collect(), &keys.credentials);
+    for (name, _) in keys.credentials.iter().filter(|(name, _)| !read.contains(&name.value)) {
+        let message = format!("nothing reads the credential `{}`", name.value);
+        let diagnostic = Diagnostic::new(Code::Suspicious, name.span, message);
+        let wanted = preset.map_or_else(Vec::new, |preset| presets.credentials_of(preset.value));
+        let missing = wanted.iter().copied().filter(|wanted| !keys.credentials.declares(wanted));
+        context.report(match (nearest(name, missing), wanted.as_slice()) {
+            (None, []) => {
+                diagnostic.help("requests under `auth` read credentials: `${{ credentials.NAME }}`")
+            }
+            (None, wanted) => diagnostic.help(format!("the preset reads {}", join(wanted.iter().copied()))),
+            (near, _) => diagnostic.did_you_mean(near),
+        });
+    }
+}
+
     view: View<'c>,
     credentials: &'c Named<Credential>,
 }
@@ -196,7 +229,9 @@ impl<'c> Check<'c> {
         let missing = |key: &str, message: &str, help: &str| {
             let diagnostic =
                 Diagnostic::new(Code::MissingKey, self.context.first_key(self.auth.span), message);
-            if self.map_with(key).is_none() {
+            let is_misspelt =
+                [self.auth.span, self.common].into_iter().any(|map| self.context.has_misspelt(map, key));
+            if self.map_with(key).is_none() && !is_misspelt {
                 self.context.report(diagnostic.help(help));
             }
         };
@@ -237,6 +272,16 @@ impl<'c> Check<'c> {
     fn request(&self, request: &AuthRequest, owner: &str, session: Session<'c>) {
         let view = View { session, ..self.view };
         self.request_with(request, owner, &view);
+    fn refuse_empty_lists(&self) {
+        for key in ["challenges", "expires"] {
+            let Some(map) = self.map_with(key).filter(|map| self.context.is_empty_list(*map, key)) else {
+                continue;
+            };
+            let message = format!("`{key}` needs at least one entry");
+            self.context.report(Diagnostic::new(Code::InvalidValue, self.context.key(map, key), message));
+        }
+    }
+
     }
 
     fn request_with(&self, request: &AuthRequest, owner: &str, view: &View<'_>) {

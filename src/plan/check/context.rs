@@ -98,6 +98,37 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the map at `map` has that key, readable or not.
+    /// Whether names are still compared.
+    pub fn compares(&self) -> bool {
+        self.comparisons.get() > 0
+    }
+
+    /// As [`nearest`], for names of which a file may have thousands: in the end nothing is found any more.
+    pub fn nearest<'n>(&self, name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+        let candidates = candidates.into_iter().take_while(|_| {
+            let left = self.comparisons.get();
+            self.comparisons.set(left.saturating_sub(1));
+            left > 0
+        });
+        nearest(name, candidates)
+    }
+
+    /// Whether something of a kind was reported within a span.
+    pub fn is_reported(&self, code: Code, span: Span) -> bool {
+        self.has_within(span, |found| found.code == code)
+    }
+
+    /// Whether a mistake was reported within a span.
+    pub fn has_error_in(&self, span: Span) -> bool {
+        self.has_within(span, |found| found.severity == Severity::Error)
+    }
+
+    fn has_within(&self, span: Span, is_wanted: impl Fn(&Diagnostic) -> bool) -> bool {
+        let is_within = |at: Span| at.file == span.file && span.start <= at.start && at.end <= span.end;
+        let diagnostics = self.diagnostics.borrow();
+        diagnostics.iter().any(|found| is_wanted(found) && is_within(found.primary.span))
+    }
+
     pub fn has_key(&self, map: Span, name: &str) -> bool {
         self.entries(map).unwrap_or_default().iter().any(|entry| entry.key.value == name)
     }
@@ -118,6 +149,26 @@ impl<'a> Context<'a> {
     pub fn first_verb(&self, map: Span) -> Span {
         let entries = self.entries(map).unwrap_or_default();
         let verb = entries.iter().find(|entry| VERBS.contains(&entry.key.value.as_str()));
+    /// Whether the map at `map` has an unknown key that was reported and probably meant to be `name`.
+    pub fn has_misspelt(&self, map: Span, name: &str) -> bool {
+        let entries = self.entries(map).unwrap_or_default();
+        let near = |entry: &&Entry| nearest(&entry.key.value, [name]).is_some();
+        entries.iter().filter(near).any(|entry| self.is_reported(Code::UnknownKey, entry.key.span))
+    }
+
+    /// Whether a merge key (`<<`), which was reported, stands in the map at `map`.
+    pub fn has_merge_key(&self, map: Span) -> bool {
+        let is_merge = |found: &Diagnostic| self.files.sources.snippet(found.primary.span) == "<<";
+        self.has_within(map, |found| found.code == Code::UnknownKey && is_merge(found))
+    }
+
+    /// Whether a key of the map at `map` is written with an empty list.
+    pub fn is_empty_list(&self, map: Span, name: &str) -> bool {
+        let entries = self.entries(map).unwrap_or_default();
+        let entry = entries.iter().find(|entry| entry.key.value == name);
+        entry.is_some_and(|entry| entry.value.as_list().is_some_and(<[Node]>::is_empty))
+    }
+
         verb.map_or_else(|| self.first_key(map), |entry| entry.key.span)
     }
 

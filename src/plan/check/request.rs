@@ -208,6 +208,28 @@ fn check_file(context: &Context<'_>, file: &Template, view: &View<'_>) {
 pub(super) fn planned_path(request: &RequestKeys) -> Option<(Method, PlannedPath)> {
     let (verb, path) = request.verbs().next()?;
     let planned = match path.as_expression() {
+/// Reports files of a body that are not there. What an earlier step saves comes into being in the run.
+pub(super) fn check_files(context: &Context<'_>, body: &PlannedBody) {
+    let files: Vec<&Template> = match body {
+        PlannedBody::File(file) => vec![file],
+        PlannedBody::Multipart(parts) => parts.iter().filter_map(|(_, part)| part.file()).collect(),
+        _ => Vec::new(),
+    };
+    for file in files {
+        let Some(literal) = file.as_literal() else { continue };
+        if context.facts.borrow().may_save(literal) || context.is_reported(Code::FileOutOfReach, file.span())
+        {
+            continue;
+        }
+        let path = context.folder.join(literal.strip_prefix("./").unwrap_or(literal));
+        if let Err(error) = context.surroundings.look_at(&path) {
+            let message = unreadable(&path, &error);
+            let diagnostic = Diagnostic::new(Code::UnreadableFile, file.span(), message);
+            context.report(diagnostic.help("the path counts from the folder of the playbook"));
+        }
+    }
+}
+
         Some(_) => PlannedPath::Answered(path.clone()),
         None => PlannedPath::Path(path.clone()),
     };

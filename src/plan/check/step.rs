@@ -190,7 +190,10 @@ impl<'p> Planner<'p> {
     }
 
     fn report_missing_kind(&self, step: &Step) {
-        if !written_kinds(self.context, step.span).is_empty() || self.has_misspelt_kind(step.span) {
+        if !written_kinds(self.context, step.span).is_empty()
+            || self.has_misspelt_kind(step.span)
+            || self.context.has_merge_key(step.span)
+        {
             return;
         }
         let span = self.context.first_key(step.span);
