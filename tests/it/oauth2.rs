@@ -91,7 +91,10 @@ fn what_the_server_refuses_is_told_in_its_words() {
     for (client, client_auth, secret) in
         [("basic", "basic", "not-the-secret"), ("post", "basic", CLIENT_SECRET)]
     {
-        server.list(client, client_auth, secret).exits(3).explains(&["api refused to sign in"]);
+        server
+            .list(client, client_auth, secret)
+            .exits(3)
+            .explains(&["api refused to sign in", "invalid_client"]);
     }
     assert_eq!(server.counts(), json!({ "issued": 0, "revoked": 0 }));
 }

@@ -69,6 +69,22 @@ pub(super) fn plan_method(name: String, auth: AuthKeys, credentials: &Named<Cred
     }
 }
 
+/// The credentials, and behind them those from which a code of theirs is computed.
+fn with_totp_secrets(mut names: Vec<String>, credentials: &Named<Credential>) -> Vec<String> {
+    let mut at = 0;
+    while at < names.len() {
+        let sources = credentials.get(&names[at]).map_or(&[][..], |credential| &credential.from);
+        let secrets = sources.iter().filter_map(|source| match &source.kind {
+            SourceKind::Totp(secret) => Some(secret.value.clone()),
+            _ => None,
+        });
+        let new: Vec<String> = secrets.filter(|secret| !names.contains(secret)).collect();
+        names.extend(new);
+        at += 1;
+    }
+    names
+}
+
 /// The credentials that texts name, each once, in their order.
 fn credentials_in<'t>(texts: impl IntoIterator<Item = &'t Template>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -134,22 +150,6 @@ pub(super) fn check(context: &Context<'_>, keys: &DefinitionKeys, auth: &Auth, p
     }
 }
 
-fn check_method_name(context: &Context<'_>, name: &Spanned<String>) {
-    let is_good =
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    if !is_good {
-        let message = format!("`{}` is no name for a method: letters, digits, `_` and `-` only", name.value);
-        context.report(Diagnostic::new(Code::InvalidName, name.span, message));
-    }
-}
-
-/// One method with what its templates see.
-struct Check<'c> {
-    context: &'c Context<'c>,
-    keys: &'c DefinitionKeys,
-    auth: &'c AuthKeys,
-    /// The map that holds what all methods have in common.
-    common: Span,
 /// A credential that no request and no header reads is looked up for nothing.
 pub(super) fn report_unread_credentials(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {
     let preset = keys.auth.as_ref().and_then(|auth| auth.preset.as_ref());
@@ -183,6 +183,22 @@ pub(super) fn report_unread_credentials(context: &Context<'_>, keys: &Definition
     }
 }
 
+fn check_method_name(context: &Context<'_>, name: &Spanned<String>) {
+    let is_good =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if !is_good {
+        let message = format!("`{}` is no name for a method: letters, digits, `_` and `-` only", name.value);
+        context.report(Diagnostic::new(Code::InvalidName, name.span, message));
+    }
+}
+
+/// One method with what its templates see.
+struct Check<'c> {
+    context: &'c Context<'c>,
+    keys: &'c DefinitionKeys,
+    auth: &'c AuthKeys,
+    /// The map that holds what all methods have in common.
+    common: Span,
     view: View<'c>,
     credentials: &'c Named<Credential>,
 }
@@ -190,6 +206,7 @@ pub(super) fn report_unread_credentials(context: &Context<'_>, keys: &Definition
 impl<'c> Check<'c> {
     fn method(&self) {
         self.check_wholeness();
+        self.refuse_empty_lists();
         for (name, _) in self.auth.session.iter().flat_map(Named::iter) {
             check_name(self.context, name, "a session value");
         }
@@ -255,6 +272,16 @@ impl<'c> Check<'c> {
         }
     }
 
+    fn refuse_empty_lists(&self) {
+        for key in ["challenges", "expires"] {
+            let Some(map) = self.map_with(key).filter(|map| self.context.is_empty_list(*map, key)) else {
+                continue;
+            };
+            let message = format!("`{key}` needs at least one entry");
+            self.context.report(Diagnostic::new(Code::InvalidValue, self.context.key(map, key), message));
+        }
+    }
+
     /// The map in which a key is written, readable or not: the method's own, or the common one.
     fn map_with(&self, key: &str) -> Option<Span> {
         [self.auth.span, self.common].into_iter().find(|map| self.context.has_key(*map, key))
@@ -269,25 +296,20 @@ impl<'c> Check<'c> {
         }
     }
 
+    /// What is asked of an answer sees the answer and the settings: no credentials and no session.
+    fn answer(&self) -> View<'c> {
+        View::of_definition(self.keys).answered()
+    }
+
     fn request(&self, request: &AuthRequest, owner: &str, session: Session<'c>) {
         let view = View { session, ..self.view };
         self.request_with(request, owner, &view);
-    fn refuse_empty_lists(&self) {
-        for key in ["challenges", "expires"] {
-            let Some(map) = self.map_with(key).filter(|map| self.context.is_empty_list(*map, key)) else {
-                continue;
-            };
-            let message = format!("`{key}` needs at least one entry");
-            self.context.report(Diagnostic::new(Code::InvalidValue, self.context.key(map, key), message));
-        }
-    }
-
     }
 
     fn request_with(&self, request: &AuthRequest, owner: &str, view: &View<'_>) {
         request::check(self.context, &request.request, owner, view, PathRules::SignIn);
         if let Some(expect) = &request.expect {
-            request::check_expect(self.context, expect, &view.answered());
+            request::check_expect(self.context, expect, &self.answer());
             self.refuse_schema(expect.schema.as_ref());
         }
     }
@@ -302,11 +324,11 @@ impl<'c> Check<'c> {
     fn challenge(&self, challenge: &Challenge) {
         let reason = "the session is read when no challenge is left";
         let view = View { session: Session::Absent(reason), ..self.view }.answered();
-        self.context.condition(&challenge.condition, &view);
+        self.context.condition(&challenge.condition, &self.answer());
         let span = challenge.span;
         match &challenge.refuse {
             Some(text) => {
-                self.context.template(text, &view);
+                self.context.template(text, &self.answer());
                 if let Some((verb, _)) = challenge.request.request.verbs().next() {
                     request::report_second(
                         self.context,
@@ -356,7 +378,7 @@ impl<'c> Check<'c> {
 
     /// `expired` and `refused` are asked of answers.
     fn signs(&self) {
-        let view = View::of_definition(self.keys).answered();
+        let view = self.answer();
         let signs = [&self.auth.expired, &self.auth.refused].into_iter().flatten();
         signs.for_each(|sign: &Condition| self.context.condition(sign, &view));
     }

@@ -36,6 +36,7 @@ pub(super) fn check(
         auth::check(context, keys, auth, presets);
     }
     check_operations(context, keys, presets);
+    auth::report_unread_credentials(context, keys, presets);
 }
 
 fn check_settings(context: &Context<'_>, keys: &DefinitionKeys, sources: &View<'_>) {

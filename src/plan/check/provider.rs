@@ -248,7 +248,7 @@ impl<'a> Setup<'_, 'a> {
             method: self.method(connection, keys, &methods),
             methods,
             headers: keys.headers.clone(),
-            errors: keys.errors.clone(),
+            errors: self.documents.presets.errors(keys),
             rate_limit: keys.rate_limit.clone(),
             success: keys.success.clone(),
             throttled: keys.throttled.clone(),
