@@ -217,8 +217,13 @@ fn source_of_word(node: &Node, lower: &mut Lower<'_>) -> Option<SourceKind> {
         }
         Some(word) => {
             let words = ["stored", "prompt"].into_iter().chain(SOURCE_KINDS);
-            let diagnostic = Diagnostic::new(Code::UnknownWord, node.span, format!("`{word}` is no source"));
-            let diagnostic = diagnostic.did_you_mean(nearest(word, words));
+            let near = nearest(word, words);
+            // What is near to none of the words may be the secret itself.
+            let message = match near {
+                Some(_) => format!("`{word}` is no source"),
+                None => "this is no source".to_owned(),
+            };
+            let diagnostic = Diagnostic::new(Code::UnknownWord, node.span, message).did_you_mean(near);
             lower.report(diagnostic.help("a source is `stored`, `prompt`, or a map such as `{ env: NAME }`"));
             None
         }

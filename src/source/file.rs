@@ -63,12 +63,18 @@ impl SourceFile {
         self.hidden.lock().expect("no panic while locked").push(range);
     }
 
-    /// What is hidden within a range: of each hidden part that it touches, all of it.
-    pub fn hidden_at(&self, range: Range<usize>) -> Vec<String> {
-        let hidden = self.hidden.lock().expect("no panic while locked");
-        let touches = |part: &&Range<usize>| part.start < range.end && range.start < part.end;
-        let parts = hidden.iter().filter(touches).filter_map(|part| self.text.get(part.clone()));
-        parts.map(str::to_owned).collect()
+    /// What is hidden, in the order of the file; ranges that meet are one.
+    pub fn hidden(&self) -> Vec<Range<usize>> {
+        let mut ranges = self.hidden.lock().expect("no panic while locked").clone();
+        ranges.sort_by_key(|range| range.start);
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for range in ranges {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        merged
     }
 
     /// The text with every hidden character replaced by `*`, of equal length in bytes so that spans still fit.
@@ -105,9 +111,9 @@ impl SourceMap {
         &self.files[id.0 as usize]
     }
 
-    /// Everything that is hidden in any of the files.
-    pub fn hidden(&self) -> Vec<String> {
-        self.files.iter().flat_map(|file| file.hidden_at(0..file.text.len())).collect()
+    /// All files with their identities.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        self.files.iter().enumerate().map(|(index, file)| (FileId(index as u32), file))
     }
 
     /// Where a span begins: the name of its file and the position in it.
@@ -156,7 +162,9 @@ mod tests {
     fn hidden_text_is_not_quoted() {
         let mut map = SourceMap::default();
         let id = map.add("a.yaml", "key: geheim\n");
-        map.file(id).hide(5..11);
+        map.file(id).hide(8..11);
+        map.file(id).hide(5..8);
+        assert_eq!(map.file(id).hidden(), [5..11]);
         assert_eq!(map.file(id).quotable_text(), "key: ******\n");
     }
 }

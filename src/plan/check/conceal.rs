@@ -3,10 +3,11 @@
 //! A file is looked through as soon as it is read, whether its keys are right or not: the first mistakes of an author are
 //! secrets at places that take none. What is hidden wrongly is only not quoted; nothing else follows from it.
 
-use super::literal_secret::{has_prefix_of_key, is_secret_name, looks_like_key};
+use super::literal_secret::{has_prefix_of_key, is_secret_cookie, is_secret_name, looks_like_key, words};
 use crate::document::{Content, Entry, Node, Scalar, ScalarKind};
 use crate::source::{Code, Diagnostic, FileId, SourceFile, SourceMap, Span, nearest};
 use regex::Regex;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -21,7 +22,9 @@ enum Place {
     Chain,
     /// What is given where a secret belongs.
     Given,
-    /// Words of the language, names of variables and files.
+    /// The name of a variable.
+    Variable,
+    /// Words of the language, names of files.
     Shown,
 }
 
@@ -30,8 +33,7 @@ const SOURCE_WORDS: [&str; 10] =
     ["stored", "prompt", "env", "file", "totp", "value", "keychain", "command", "vault", "from"];
 
 /// What a chain says besides the secret itself.
-const CHAIN_KEYS: [&str; 12] = [
-    "env",
+const CHAIN_KEYS: [&str; 11] = [
     "file",
     "path",
     "prompt",
@@ -99,6 +101,7 @@ impl Walk<'_> {
                     continue;
                 }
                 (Place::Chains, _) => Place::Chain,
+                (Place::Chain, "env") => Place::Variable,
                 (Place::Chain, _) if is_public || CHAIN_KEYS.contains(&key) => Place::Shown,
                 (Place::Chain, "from" | "source" | "sources") => Place::Chain,
                 (Place::Chain, _) => Place::Given,
@@ -139,6 +142,7 @@ impl Walk<'_> {
             Place::Plain => is_secret_name(name) && value.len() >= 4,
             Place::Chains | Place::Chain => nearest(value, SOURCE_WORDS).is_none(),
             Place::Given => true,
+            Place::Variable => !value.chars().all(|c| c.is_ascii_alphanumeric() || "_-. ${}".contains(c)),
             Place::Shown => false,
         };
         if !is_value {
@@ -162,12 +166,6 @@ impl Walk<'_> {
 
 fn is_false(node: &Node) -> bool {
     node.as_scalar().is_some_and(|scalar| scalar.kind == ScalarKind::Bool(false))
-}
-
-/// Whether a cookie of this name carries a session or another secret.
-pub(super) fn is_secret_cookie(name: &str) -> bool {
-    let folded = name.to_ascii_lowercase();
-    is_secret_name(name) || folded.contains("sess") || folded.ends_with("sid") || folded.contains("auth")
 }
 
 /// A path into an answer, or a template: it names a secret and is none.
@@ -202,10 +200,11 @@ fn outside_of_templates(value: &str, start: usize) -> Vec<Range<usize>> {
 /// such as `password=...`.
 fn parts_of_text(value: &str) -> Vec<Range<usize>> {
     static PAIR: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"([A-Za-z0-9_.-]+)["']?[ \t]*[:=][ \t]*["']?([^\s"'&;,}]{4,})"#).expect("a constant pattern")
+        Regex::new(r#"([A-Za-z0-9_.-]+)["']?[ \t]*[:=][ \t]*["']?([^\s"'&;,}]{4,})"#)
+            .expect("a constant pattern")
     });
     static USER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"://([^/\s@?#]+)@").expect("a constant pattern"));
+        LazyLock::new(|| Regex::new(r"://([^/\s?#]+)@").expect("a constant pattern"));
     let mut found = Vec::new();
     for part in outside_of_templates(value, 0) {
         let text = &value[part.clone()];
@@ -227,25 +226,46 @@ fn parts_of_text(value: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The parts of a text between blanks, quotes and the signs of addresses and forms.
-pub(super) fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let is_border = |c: char| c.is_whitespace() || "/?&=;,:\"'`{}[]()".contains(c);
-    text.split(is_border).map(|word| {
-        let start = word.as_ptr() as usize - text.as_ptr() as usize;
-        start..start + word.len()
-    })
+/// What is hidden in all files.
+struct Hidden<'s> {
+    sources: &'s SourceMap,
+    ranges: HashMap<FileId, Vec<Range<usize>>>,
+}
+
+impl<'s> Hidden<'s> {
+    fn new(sources: &'s SourceMap) -> Self {
+        Self { sources, ranges: sources.iter().map(|(id, file)| (id, file.hidden())).collect() }
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &'s str> {
+        self.ranges.iter().flat_map(|(file, ranges)| {
+            let text = self.sources.file(*file).text();
+            ranges.iter().filter_map(|range| text.get(range.clone()))
+        })
+    }
+
+    /// What is hidden at a span, each part whole.
+    fn at(&self, span: Span) -> Vec<String> {
+        let Some(ranges) = self.ranges.get(&span.file) else { return Vec::new() };
+        let span_range = span.range();
+        let first = ranges.partition_point(|range| range.end <= span_range.start);
+        let touched = ranges[first..].iter().take_while(|range| range.start < span_range.end);
+        let text = self.sources.file(span.file).text();
+        touched.filter_map(|range| text.get(range.clone())).map(str::to_lowercase).collect()
+    }
 }
 
 /// Takes out of the words of diagnostics what is hidden in the files: a message may quote what its place must not show.
 pub(super) fn in_diagnostics(diagnostics: &mut [Diagnostic], sources: &SourceMap) {
-    let everywhere: Vec<String> = sources.hidden().into_iter().filter(|text| text.len() >= 8).collect();
+    let hidden = Hidden::new(sources);
+    let everywhere: HashSet<String> =
+        hidden.texts().filter(|text| text.len() >= 8).map(str::to_owned).collect();
     for diagnostic in diagnostics {
         let places = std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary);
-        let spans: Vec<Span> = places.map(|label| label.span).collect();
         let here: Vec<String> = match diagnostic.code {
             // It names what is hidden, and quotes nothing.
             Code::LiteralSecret => Vec::new(),
-            _ => spans.iter().flat_map(|span| sources.file(span.file).hidden_at(span.range())).collect(),
+            _ => places.flat_map(|label| hidden.at(label.span)).collect(),
         };
         if here.is_empty() && everywhere.is_empty() {
             continue;
@@ -258,14 +278,13 @@ pub(super) fn in_diagnostics(diagnostics: &mut [Diagnostic], sources: &SourceMap
     }
 }
 
-/// A text in whose quotes (between backticks) `***` stands for what is hidden.
-fn without(text: &str, here: &[String], everywhere: &[String]) -> String {
-    let here: Vec<String> = here.iter().map(|text| text.to_lowercase()).collect();
+/// A text in whose quotes (between backticks) `***` stands for what is hidden; `here` is in small letters.
+fn without(text: &str, here: &[String], everywhere: &HashSet<String>) -> String {
     let mend = |(position, part): (usize, &str)| {
         let is_quote = position % 2 == 1;
         match is_quote {
-            true if everywhere.iter().any(|hidden| part.contains(hidden.as_str())) => "***".to_owned(),
-            true => without_words(part, &here),
+            true if everywhere.contains(part) => "***".to_owned(),
+            true => without_words(part, here),
             false => part.to_owned(),
         }
     };
@@ -307,12 +326,13 @@ mod tests {
         for (written, shown) in [
             ("password: geheim", "password: ******"),
             ("pin: 1234", "pin: ****"),
-            ("password: \"gehä ${{ inputs.x }} im\"", "password: \"*****${{ inputs.x }}***\""),
-            ("password: |\n  geheim ${{ inputs.x }}\n", "password: |\n  *******${{ inputs.x }}*"),
+            ("password: \"gehä ${{ inputs.x }} im\"", "password: \"******${{ inputs.x }}***\""),
+            ("password: |\n  geheim ${{ inputs.x }}\n", "password: |\n  *******${{ inputs.x }}"),
             ("secrets: { a: geheim }", "secrets: { a: ****** }"),
             ("secrets: geheim", "secrets: ******"),
             ("secrets: { a: { from: [geheim] } }", "secrets: { a: { from: [******] } }"),
             ("secrets: { a: { default: geheim } }", "secrets: { a: { default: ****** } }"),
+            ("secrets: { a: { from: [{ env: geheim! }] } }", "secrets: { a: { from: [{ env: ******* }] } }"),
             ("auth: { use: bearer, with: { token: abc } }", "auth: { use: bearer, with: { token: *** } }"),
             ("{ authenticate: a, with: { usernam: me } }", "{ authenticate: a, with: { usernam: ** } }"),
             ("cookies: { sid: abc, mode: dark }", "cookies: { sid: ***, mode: dark }"),
@@ -344,10 +364,10 @@ mod tests {
 
     #[test]
     fn messages_quote_nothing_that_is_hidden() {
-        let here = ["Pa$Geheim99".to_owned()];
-        let cut = without("`$Geheim99` is mere text; write `${{ inputs.geheim99 }}`", &here, &[]);
+        let here = ["pa$geheim99".to_owned()];
+        let cut = without("`$Geheim99` is mere text; write `${{ inputs.geheim99 }}`", &here, &HashSet::new());
         assert_eq!(cut, "`$***` is mere text; write `${{ inputs.*** }}`");
-        let other = without("`x` is none of `geheimnis`", &[], &["geheimnis".to_owned()]);
+        let other = without("`x` is none of `geheimnis`", &[], &HashSet::from(["geheimnis".to_owned()]));
         assert_eq!(other, "`x` is none of `***`");
     }
 }

@@ -100,7 +100,8 @@ fn check_parts(context: &Context<'_>, request: &RequestKeys, view: &View<'_>) {
     literal_secret::look_at_trees(context, &request.query);
     check_headers(context, &request.headers, view);
     request.cookies.iter().for_each(|(_, text)| context.template(text, view));
-    literal_secret::look_at_texts(context, &request.cookies);
+    literal_secret::look_at_cookies(context, &request.cookies);
+    request.verbs().for_each(|(_, path)| literal_secret::look_at_words(context, "path", path));
 }
 
 /// Headers that the client sets itself, from the address and the body.
@@ -165,7 +166,10 @@ fn check_body(context: &Context<'_>, request: &RequestKeys, view: &View<'_>) {
             }
         }
     }
-    request.text.iter().for_each(|text| context.template(text, view));
+    if let Some(text) = &request.text {
+        context.template(text, view);
+        literal_secret::look_at_words(context, "text", text);
+    }
     request.file.iter().for_each(|file| check_file(context, file, view));
     let mut written = BODIES.into_iter().filter(|body| has_body(request, body));
     if let (Some(first), Some(second)) = (written.next(), written.next()) {
