@@ -87,6 +87,16 @@ keys! {
     }
 }
 
+impl Part {
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Template> {
+        match self {
+            Self::Value(_) => None,
+            Self::File(file) => Some(&file.file),
+        }
+    }
+}
+
 impl FromNode for Part {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_map() {

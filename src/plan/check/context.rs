@@ -66,8 +66,21 @@ pub(super) struct Facts {
     pub saved_files: HashMap<String, Span>,
 }
 
+    /// Whether a file is saved under a name that only the run knows.
+    pub saves_by_template: bool,
 impl<'a> Context<'a> {
     pub fn new(
+impl Facts {
+    /// Whether a step before this one may have saved a file of that name.
+    pub fn may_save(&self, file: &str) -> bool {
+        let plain = |name: &str| name.strip_prefix("./").unwrap_or(name).to_owned();
+        self.saves_by_template || self.saved_files.keys().any(|saved| plain(saved) == plain(file))
+    }
+}
+
+/// How many names are compared in one check: a file with thousands of mistakes has its answer soon, too.
+const COMPARISONS: usize = 50_000;
+
         files: &'a Files,
         options: &'a Options,
         surroundings: &'a dyn Surroundings,

@@ -300,7 +300,10 @@ impl<'s> RequestStep<'s> {
     }
 
     fn report_same_file(&self, save: &Save) {
-        let Some(file) = save.file.as_literal() else { return };
+        let Some(file) = save.file.as_literal() else {
+            self.context().facts.borrow_mut().saves_by_template = true;
+            return;
+        };
         let first = self.context().facts.borrow_mut().saved_files.insert(file.to_owned(), save.file.span());
         if let Some(first) = first {
             let message = format!("{file} is saved twice: the later one replaces the earlier");
@@ -362,6 +365,7 @@ impl<'s> RequestStep<'s> {
         let status = expects.iter().rev().find_map(|(_, expect)| expect.status.as_ref());
         let effect = step.effect.as_ref().or(operation.and_then(|it| it.effect.as_ref()));
         let paginate = step.paginate.as_ref().or(operation.and_then(|it| it.paginate.as_ref()));
+        request::check_files(self.context(), &checked.body);
         PlannedRequest {
             provider: provider.map(|provider| provider.index),
             operation: None,
