@@ -136,13 +136,17 @@ impl<T: FromNode> FromNode for OneOrMany<T> {
 }
 
 impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+            Some([]) => {
+                lower.refuse(Code::InvalidValue, node, "at least one", "an empty list");
+                None
+            }
     fn schema_name() -> Cow<'static, str> {
         format!("OneOrMany_{}", T::schema_name()).into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
     }
 
     fn inline_schema() -> bool {

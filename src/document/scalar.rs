@@ -43,7 +43,7 @@ impl FromNode for String {
 }
 
 /// A text that is used as it stands would show or send `${{ }}`. Only in a description that may be what is meant.
-fn refuse_template(node: &Node, text: &str, lower: &mut Lower<'_>) -> Option<()> {
+pub(super) fn refuse_template(node: &Node, text: &str, lower: &mut Lower<'_>) -> Option<()> {
     let is_template = text.contains("${{") && !text.contains("$${{");
     if !is_template || lower.key() == Some("description") {
         return Some(());
@@ -244,6 +244,10 @@ impl FromNode for StatusSet {
             None => status_pattern(node, lower).map(|pattern| Self(vec![pattern])),
         }
     }
+            Some([]) => {
+                lower.refuse(Code::InvalidValue, node, "at least one status", "an empty list");
+                None
+            }
 }
 
 fn status_pattern(node: &Node, lower: &mut Lower<'_>) -> Option<StatusPattern> {
@@ -273,7 +277,7 @@ impl JsonSchema for StatusSet {
                 { "type": "string", "pattern": "^([1-5][0-9][0-9]|[1-5]xx)$" }
             ]
         });
-        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
     }
 }
 

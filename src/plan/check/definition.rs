@@ -91,6 +91,14 @@ fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, vie
 }
 
 fn check_operations(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {
+/// Reads the JSON Schemas of the operations, whether a step calls them or not; their paths count from `folder`.
+pub(super) fn check_schemas(context: &Context<'_>, keys: &DefinitionKeys, folder: &Path) {
+    let expectations = keys.operations.iter().filter_map(|(_, operation)| operation.expect.as_ref());
+    for schema in expectations.filter_map(|expect| expect.schema.as_ref()) {
+        request::load_schema(context, schema, folder);
+    }
+}
+
     let methods = auth::methods(keys, presets);
     let values = auth::all_session_values(&methods);
     let session = match &keys.auth {

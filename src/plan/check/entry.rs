@@ -73,6 +73,9 @@ fn finish(mut documents: Documents, options: &Options, surroundings: &dyn Surrou
     for loaded in &documents.definitions {
         definition::check(&context, &loaded.keys, &documents.presets, None);
     }
+    for loaded in &documents.definitions {
+        definition::check_schemas(&context, &loaded.keys, &loaded.folder);
+    }
     let plan = match &documents.main {
         Main::Playbook(playbook) => Some(playbook::plan(&context, &documents, playbook)),
         Main::Definition | Main::Unreadable => None,

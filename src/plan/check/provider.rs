@@ -151,6 +151,7 @@ impl<'a> Setup<'_, 'a> {
                 let inputs = Some(&self.playbook.inputs);
                 definition::check(self.context, &inline.definition, &self.documents.presets, inputs);
                 let keys = &inline.definition;
+                definition::check_schemas(self.context, keys, &self.documents.folder);
                 let planned = self.planned(keys, None, &inline.connection);
                 let folder = self.documents.folder.as_path();
                 Some(Provider { index, name: self.name, keys, folder, planned })
