@@ -71,6 +71,7 @@ keys! {
         }
         later {
             "idempotency": "repeating a write under a key is not built yet";
+            "ping": "asking whether a session still holds is not built yet";
         }
     }
 }
@@ -276,7 +277,8 @@ keys! {
         optional {
             /// A preset to start from.
             "use" => preset: Option<Spanned<Preset>>;
-            /// What the preset needs to know.
+            /// What the preset needs to know: `api_key` takes `header` or `query`; `oauth2_client_credentials` takes
+            /// `token`, `revoke`, `scope` and `client_auth`.
             "with" => with: Named<Template>;
             /// Name -> a way of its own to sign in; what it says replaces what stands beside `methods`.
             "methods" => methods: Named<AuthKeys>;
@@ -297,14 +299,28 @@ fn preset_forms() -> Value {
     let key = json!({
         "required": ["with"],
         "properties": { "with": {
-            "propertyNames": { "enum": ["header", "query"] }, "minProperties": 1, "maxProperties": 1
+            "properties": {
+                "header": { "description": "The header that carries the key." },
+                "query": { "description": "The query parameter that carries the key." }
+            },
+            "additionalProperties": false, "minProperties": 1, "maxProperties": 1
         } }
     });
     let client_credentials = json!({
         "required": ["with"],
         "properties": { "with": {
-            "propertyNames": { "enum": ["token", "revoke", "scope", "client_auth"] },
-            "properties": { "client_auth": { "enum": ["basic", "body"] } },
+            "properties": {
+                "token": { "description": "The path below `auth_base_url` that issues tokens." },
+                "revoke": {
+                    "description": "The path that revokes a token (RFC 7009); without it the token is forgotten."
+                },
+                "scope": { "description": "The scope to ask for, its parts with blanks between them." },
+                "client_auth": {
+                    "description": "How the client proves itself: `basic` in a header (default) or `body`, in the form.",
+                    "enum": ["basic", "body"]
+                }
+            },
+            "additionalProperties": false,
             "required": ["token"]
         } }
     });
@@ -598,6 +614,12 @@ keys! {
         parts {
             /// The request.
             request: RequestKeys;
+        }
+        later {
+            "until": "asking again until a condition holds is not built yet";
+            "every": "asking again until a condition holds is not built yet";
+            "idempotency_key": "repeating a write under a key is not built yet";
+            "verify": "asking whether a write happened is not built yet";
         }
     }
 }

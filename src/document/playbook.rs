@@ -60,6 +60,10 @@ keys! {
         later {
             "matrix": "runs over many accounts are not built yet";
             "schedule": "schedules are not built yet";
+            "overlap": "locks against two runs at once are not built yet";
+            "journal": "runs are not kept on disk yet";
+            "resume": "runs are not kept on disk yet";
+            "ledger": "open sessions are not kept on disk yet";
             "report": "use `--report json=FILE`";
         }
     }
@@ -139,6 +143,7 @@ keys! {
         }
         later {
             "cache": "sessions are kept in memory only so far";
+            "ping": "asking whether a session still holds is not built yet";
         }
     }
 }

@@ -299,6 +299,9 @@ keys! {
             /// Column -> path in the row, or template.
             "fields" => fields: Named<Field>;
         }
+        later {
+            "compare": "comparing with an earlier run is not built yet";
+        }
     }
 }
 
