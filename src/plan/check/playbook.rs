@@ -74,7 +74,7 @@ fn check_secrets(context: &Context<'_>, playbook: &Playbook) {
         check_name(context, name, "a secret");
         let chain = Chain {
             name,
-            kind: ChainKind::Secret,
+            kind: ChainKind::OwnSecret,
             siblings: playbook.secrets.names().collect(),
             declares: &|name| playbook.secrets.declares(name),
             is_secret: true,
