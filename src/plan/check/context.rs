@@ -47,6 +47,8 @@ pub(super) struct Context<'a> {
     /// The folder of the playbook.
     pub folder: PathBuf,
     diagnostics: RefCell<Diagnostics>,
+    /// How many names may still be compared to find those that were probably meant.
+    comparisons: Cell<usize>,
     /// What was found out on the way and is needed once every step is known.
     pub facts: RefCell<Facts>,
 }
@@ -88,7 +90,8 @@ const COMPARISONS: usize = 50_000;
         diagnostics: Diagnostics,
     ) -> Self {
         let diagnostics = RefCell::new(diagnostics);
-        Self { files, options, surroundings, folder, diagnostics, facts: RefCell::default() }
+        let comparisons = Cell::new(COMPARISONS);
+        Self { files, options, surroundings, folder, diagnostics, comparisons, facts: RefCell::default() }
     }
 
     pub fn report(&self, diagnostic: Diagnostic) {

@@ -125,6 +125,11 @@ impl<'a> StepIndex<'a> {
         self.by_id.contains_key(id)
     }
 
+    /// All ids, in the order of the file.
+    fn ids(&self) -> impl Iterator<Item = &'a str> {
+        self.steps.iter().filter_map(|indexed| indexed.step.id.as_ref()).map(|id| id.value.as_str())
+    }
+
     /// How many steps there are at all depths.
     pub fn len(&self) -> usize {
         self.steps.len()
@@ -266,9 +271,9 @@ impl StepReference<'_> {
         if index.broken.contains(id.name.as_str()) {
             return;
         }
-        let visible = index.visible_ids(self.place);
-        let all = || index.by_id.keys().copied();
-        let suggestion = nearest(&id.name, visible.iter().copied()).or_else(|| nearest(&id.name, all()));
+        let visible = if self.context.compares() { index.visible_ids(self.place) } else { Vec::new() };
+        let suggestion = self.context.nearest(&id.name, visible.iter().copied());
+        let suggestion = suggestion.or_else(|| self.context.nearest(&id.name, index.ids()));
         let message = format!("no step is called `{}`", id.name);
         self.report(id, Code::UnknownStep, message, |it| match (suggestion, visible.as_slice()) {
             (Some(_), _) => it.did_you_mean(suggestion),
@@ -277,6 +282,7 @@ impl StepReference<'_> {
         });
     }
 
+            (None, []) if !self.context.compares() => it,
     fn check_standing(&self, id: &Segment, key: usize) -> bool {
         let index = self.place.index;
         let name = &id.name;
@@ -366,7 +372,7 @@ impl StepReference<'_> {
             return;
         }
         let message = format!("the step `{}` has no output `{}`", id.name, output.name);
-        let suggestion = nearest(&output.name, step.outputs.names());
+        let suggestion = self.context.nearest(&output.name, step.outputs.names());
         self.report(output, Code::UnknownOutput, message, |it| match suggestion {
             Some(_) => it.did_you_mean(suggestion),
             None if step.outputs.is_empty() => it

@@ -238,8 +238,9 @@ impl Spot<'_> {
             return;
         }
         let message = format!("{lack} `{}`", name.name);
-        self.report(name, code, message, |it| match nearest(&name.name, declared.names()) {
+        self.report(name, code, message, |it| match self.context.nearest(&name.name, declared.names()) {
             None if declared.is_empty() => it.help(format!("{lack} at all")),
+            None if declared.len() > 40 => it.help(format!("it has {} others", declared.len())),
             None => it.help(format!("it has {}", join(declared.names()))),
             near => it.did_you_mean(near),
         });
