@@ -102,6 +102,13 @@ impl FromNode for Condition {
             lower.wrong_type(node, "a condition such as `inputs.days > 3`");
             return None;
         };
+        let value = scalar.text.value.trim();
+        if let Some(inner) = value.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) {
+            let diagnostic =
+                Diagnostic::new(Code::TemplateForm, node.span, "a condition is written without braces");
+            lower.report(diagnostic.label(format!("write `{}`", inner.trim())));
+            return None;
+        }
         match Condition::parse(&scalar.text) {
             Ok(condition) => Some(condition),
             Err(mistakes) => {
@@ -129,6 +136,10 @@ impl<T> Default for OneOrMany<T> {
 impl<T: FromNode> FromNode for OneOrMany<T> {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_list() {
+            Some([]) => {
+                lower.refuse(Code::InvalidValue, node, "at least one", "an empty list");
+                None
+            }
             Some(_) => Vec::from_node(node, lower).map(Self),
             None => T::from_node(node, lower).map(|one| Self(vec![one])),
         }
@@ -136,10 +147,6 @@ impl<T: FromNode> FromNode for OneOrMany<T> {
 }
 
 impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
-            Some([]) => {
-                lower.refuse(Code::InvalidValue, node, "at least one", "an empty list");
-                None
-            }
     fn schema_name() -> Cow<'static, str> {
         format!("OneOrMany_{}", T::schema_name()).into()
     }

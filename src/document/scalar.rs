@@ -61,7 +61,12 @@ impl FromNode for bool {
         match node.as_scalar().map(|scalar| &scalar.kind) {
             Some(ScalarKind::Bool(flag)) => Some(*flag),
             _ => {
-                lower.wrong_type(node, "`true` or `false`");
+                let word = node.as_text().map(|text| text.value.to_ascii_lowercase());
+                match word.as_deref() {
+                    Some("yes" | "on" | "y") => lower.refuse_word(node, "true"),
+                    Some("no" | "off" | "n") => lower.refuse_word(node, "false"),
+                    _ => lower.wrong_type(node, "`true` or `false`"),
+                }
                 None
             }
         }
@@ -75,7 +80,10 @@ impl FromNode for u32 {
                 let written = number.to_string();
                 let number = number.as_u64().and_then(|number| u32::try_from(number).ok());
                 if number.is_none() {
-                    lower.refuse(Code::InvalidValue, node, "a whole number from 0 to 4294967295", &written);
+                    let is_whole = written.bytes().all(|byte| byte.is_ascii_digit());
+                    let wanted =
+                        if is_whole { "a smaller number" } else { "a whole number that is not negative" };
+                    lower.refuse(Code::InvalidValue, node, wanted, &written);
                 }
                 number
             }
@@ -236,6 +244,10 @@ impl StatusSet {
 impl FromNode for StatusSet {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_list() {
+            Some([]) => {
+                lower.refuse(Code::InvalidValue, node, "at least one status", "an empty list");
+                None
+            }
             Some(items) => {
                 // All items are read before the first that failed ends the reading, so that each is reported.
                 let patterns: Vec<_> = items.iter().map(|item| status_pattern(item, lower)).collect();
@@ -244,10 +256,6 @@ impl FromNode for StatusSet {
             None => status_pattern(node, lower).map(|pattern| Self(vec![pattern])),
         }
     }
-            Some([]) => {
-                lower.refuse(Code::InvalidValue, node, "at least one status", "an empty list");
-                None
-            }
 }
 
 fn status_pattern(node: &Node, lower: &mut Lower<'_>) -> Option<StatusPattern> {

@@ -3,8 +3,8 @@
 use super::entry::Options;
 use crate::document::{Content, Entry, Node, VERBS};
 use crate::port::Surroundings;
-use crate::source::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
-use std::cell::RefCell;
+use crate::source::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span, nearest};
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,12 +66,10 @@ pub(super) struct Facts {
     pub needed_sessions: BTreeSet<usize>,
     /// Files that are saved, each with its place.
     pub saved_files: HashMap<String, Span>,
-}
-
     /// Whether a file is saved under a name that only the run knows.
     pub saves_by_template: bool,
-impl<'a> Context<'a> {
-    pub fn new(
+}
+
 impl Facts {
     /// Whether a step before this one may have saved a file of that name.
     pub fn may_save(&self, file: &str) -> bool {
@@ -83,6 +81,8 @@ impl Facts {
 /// How many names are compared in one check: a file with thousands of mistakes has its answer soon, too.
 const COMPARISONS: usize = 50_000;
 
+impl<'a> Context<'a> {
+    pub fn new(
         files: &'a Files,
         options: &'a Options,
         surroundings: &'a dyn Surroundings,
@@ -98,22 +98,6 @@ const COMPARISONS: usize = 50_000;
         self.diagnostics.borrow_mut().push(diagnostic);
     }
 
-    pub fn into_diagnostics(self) -> Diagnostics {
-        self.diagnostics.into_inner()
-    }
-
-    /// The text under a span must not be quoted: a secret stands there.
-    pub fn hide(&self, span: Span) {
-        self.files.sources.file(span.file).hide(span.range());
-    }
-
-    /// The place of a key in the map at `map`; the map's own place when it cannot be found.
-    pub fn key(&self, map: Span, name: &str) -> Span {
-        let entries = self.entries(map).unwrap_or_default();
-        entries.iter().find(|entry| entry.key.value == name).map_or(map, |entry| entry.key.span)
-    }
-
-    /// Whether the map at `map` has that key, readable or not.
     /// Whether names are still compared.
     pub fn compares(&self) -> bool {
         self.comparisons.get() > 0
@@ -145,26 +129,26 @@ const COMPARISONS: usize = 50_000;
         diagnostics.iter().any(|found| is_wanted(found) && is_within(found.primary.span))
     }
 
+    pub fn into_diagnostics(self) -> Diagnostics {
+        self.diagnostics.into_inner()
+    }
+
+    /// The text under a span must not be quoted: a secret stands there.
+    pub fn hide(&self, span: Span) {
+        self.files.sources.file(span.file).hide(span.range());
+    }
+
+    /// The place of a key in the map at `map`; the map's own place when it cannot be found.
+    pub fn key(&self, map: Span, name: &str) -> Span {
+        let entries = self.entries(map).unwrap_or_default();
+        entries.iter().find(|entry| entry.key.value == name).map_or(map, |entry| entry.key.span)
+    }
+
+    /// Whether the map at `map` has that key, readable or not.
     pub fn has_key(&self, map: Span, name: &str) -> bool {
         self.entries(map).unwrap_or_default().iter().any(|entry| entry.key.value == name)
     }
 
-    /// The place of the first key of the map at `map`: what stands for the whole map in messages.
-    pub fn first_key(&self, map: Span) -> Span {
-        let text = self.files.sources.snippet(map);
-        let lead = text.len() - text.trim_start_matches(['{', ' ', '\n', '\r']).len();
-        let key = &text[lead..];
-        let length = key.find([':', '\n', ' ']).unwrap_or(key.len());
-        match length {
-            0 => map,
-            _ => Span::new(map.file, map.range().start + lead..map.range().start + lead + length),
-        }
-    }
-
-    /// The place of the verb of a step, else of its first key.
-    pub fn first_verb(&self, map: Span) -> Span {
-        let entries = self.entries(map).unwrap_or_default();
-        let verb = entries.iter().find(|entry| VERBS.contains(&entry.key.value.as_str()));
     /// Whether the map at `map` has an unknown key that was reported and probably meant to be `name`.
     pub fn has_misspelt(&self, map: Span, name: &str) -> bool {
         let entries = self.entries(map).unwrap_or_default();
@@ -185,6 +169,22 @@ const COMPARISONS: usize = 50_000;
         entry.is_some_and(|entry| entry.value.as_list().is_some_and(<[Node]>::is_empty))
     }
 
+    /// The place of the first key of the map at `map`: what stands for the whole map in messages.
+    pub fn first_key(&self, map: Span) -> Span {
+        let text = self.files.sources.snippet(map);
+        let lead = text.len() - text.trim_start_matches(['{', ' ', '\n', '\r']).len();
+        let key = &text[lead..];
+        let length = key.find([':', '\n', ' ']).unwrap_or(key.len());
+        match length {
+            0 => map,
+            _ => Span::new(map.file, map.range().start + lead..map.range().start + lead + length),
+        }
+    }
+
+    /// The place of the verb of a step, else of its first key.
+    pub fn first_verb(&self, map: Span) -> Span {
+        let entries = self.entries(map).unwrap_or_default();
+        let verb = entries.iter().find(|entry| VERBS.contains(&entry.key.value.as_str()));
         verb.map_or_else(|| self.first_key(map), |entry| entry.key.span)
     }
 

@@ -12,6 +12,7 @@ use super::view::{Session, View};
 use crate::document::{Credential, DefinitionKeys, Named, Operation, Source, ValueKeys};
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
+use std::path::Path;
 
 /// Checks a definition. One that stands in a playbook has sources that see its `inputs`.
 pub(super) fn check(
@@ -35,8 +36,8 @@ pub(super) fn check(
     if let Some(auth) = &keys.auth {
         auth::check(context, keys, auth, presets);
     }
-    check_operations(context, keys, presets);
     auth::report_unread_credentials(context, keys, presets);
+    check_operations(context, keys, presets);
 }
 
 fn check_settings(context: &Context<'_>, keys: &DefinitionKeys, sources: &View<'_>) {
@@ -90,7 +91,6 @@ fn check_credentials(context: &Context<'_>, credentials: &Named<Credential>, vie
     }
 }
 
-fn check_operations(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {
 /// Reads the JSON Schemas of the operations, whether a step calls them or not; their paths count from `folder`.
 pub(super) fn check_schemas(context: &Context<'_>, keys: &DefinitionKeys, folder: &Path) {
     let expectations = keys.operations.iter().filter_map(|(_, operation)| operation.expect.as_ref());
@@ -99,6 +99,7 @@ pub(super) fn check_schemas(context: &Context<'_>, keys: &DefinitionKeys, folder
     }
 }
 
+fn check_operations(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {
     let methods = auth::methods(keys, presets);
     let values = auth::all_session_values(&methods);
     let session = match &keys.auth {

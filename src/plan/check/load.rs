@@ -173,6 +173,8 @@ impl<'a> Loader<'a> {
     }
 
     fn parse(&mut self, name: &str, text: &str) -> Option<Node> {
+        // Editors count columns without the mark that some of them write first.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file = self.files.sources.add(name, text);
         let Some(root) = parse(&self.files.sources, file, &mut self.diagnostics) else {
             conceal::in_text(&self.files.sources, file);

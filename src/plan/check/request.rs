@@ -208,10 +208,6 @@ fn check_file(context: &Context<'_>, file: &Template, view: &View<'_>) {
     }
 }
 
-/// The verb and path of an operation that was checked before.
-pub(super) fn planned_path(request: &RequestKeys) -> Option<(Method, PlannedPath)> {
-    let (verb, path) = request.verbs().next()?;
-    let planned = match path.as_expression() {
 /// Reports files of a body that are not there. What an earlier step saves comes into being in the run.
 pub(super) fn check_files(context: &Context<'_>, body: &PlannedBody) {
     let files: Vec<&Template> = match body {
@@ -234,6 +230,10 @@ pub(super) fn check_files(context: &Context<'_>, body: &PlannedBody) {
     }
 }
 
+/// The verb and path of an operation that was checked before.
+pub(super) fn planned_path(request: &RequestKeys) -> Option<(Method, PlannedPath)> {
+    let (verb, path) = request.verbs().next()?;
+    let planned = match path.as_expression() {
         Some(_) => PlannedPath::Answered(path.clone()),
         None => PlannedPath::Path(path.clone()),
     };

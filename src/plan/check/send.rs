@@ -12,7 +12,8 @@ use super::store::part;
 use super::value::{check_given_names, check_name};
 use super::view::{LoopName, OwnOutputs, View};
 use crate::document::{
-    Expect, Field, Named, Operation, Output, Save, SaveFormat, StatusPattern, StatusSet, Step, Tree, TreeKind,
+    Expect, Field, Ident, Named, Operation, Output, Save, SaveFormat, StatusPattern, StatusSet, Step, Tree,
+    TreeKind,
 };
 use crate::plan::{
     PlannedCall, PlannedOutput, PlannedParam, PlannedPath, PlannedRequest, PlannedSave, Rows, SaveForm,
@@ -227,9 +228,15 @@ impl<'s> RequestStep<'s> {
         let inputs = Some(&self.planner.playbook.inputs);
         let place = Some("the name of a file");
         context.template(&save.file, &View { place, inputs, run: true, ..View::default() });
+        if save.fields.is_empty() && !save.fields.has_broken() && context.has_key(save.span, "fields") {
+            let span = context.key(save.span, "fields");
+            let message = "`fields` names the columns: at least one";
+            context.report(Diagnostic::new(Code::InvalidValue, span, message));
+        }
         for (_, field) in save.fields.iter() {
             if let Field::Template(template) = field {
                 context.template(template, &View { row: true, ..self.inside.view });
+                report_bare_field(context, template);
             }
         }
         self.report_same_file(save);
@@ -358,6 +365,7 @@ impl<'s> RequestStep<'s> {
         save: Option<PlannedSave>,
     ) -> PlannedRequest {
         let step = self.step();
+        request::check_files(self.context(), &checked.body);
         let operation = call.map(|call| call.operation);
         let needs_session = self.needs_session(provider, operation);
         let saves_rows = save.as_ref().is_some_and(|save| matches!(save.form, SaveForm::Rows(_)));
@@ -365,7 +373,6 @@ impl<'s> RequestStep<'s> {
         let status = expects.iter().rev().find_map(|(_, expect)| expect.status.as_ref());
         let effect = step.effect.as_ref().or(operation.and_then(|it| it.effect.as_ref()));
         let paginate = step.paginate.as_ref().or(operation.and_then(|it| it.paginate.as_ref()));
-        request::check_files(self.context(), &checked.body);
         PlannedRequest {
             provider: provider.map(|provider| provider.index),
             operation: None,
@@ -386,8 +393,10 @@ impl<'s> RequestStep<'s> {
             schema: self.schema(call),
             outputs: planned_outputs(&step.outputs),
             rows: Rows {
-                are_read: saves_rows || self.writes_rows(operation),
-                are_kept: false,
+                are_read: saves_rows
+                    || self.writes_rows(operation)
+                    || asks(operation, &["rows", "row_count"]),
+                are_kept: asks(operation, &["rows"]),
                 path: step.rows.clone().or_else(|| operation.and_then(|it| it.rows.clone())),
             },
             paginate: paginate.map(|paginate| paginate.value.clone()),
@@ -492,8 +501,26 @@ fn unknown_operation(name: &Spanned<String>, provider: &Provider<'_>) -> Diagnos
     }
 }
 
+/// Whether an operation's own expectations read one of these names: in a step that is known from its references.
+fn asks(operation: Option<&Operation>, names: &[&str]) -> bool {
+    let expect = operation.and_then(|operation| operation.expect.as_ref());
+    let conditions = expect.iter().flat_map(|expect| &expect.that.0);
+    let mut references = conditions.flat_map(|condition| condition.expression().references());
+    references.any(|reference| reference.name(0).is_some_and(|name| names.contains(&name)))
+}
+
 fn is_null(tree: &Tree) -> bool {
     matches!(&tree.kind, TreeKind::Literal(value) if value.is_null())
+}
+
+/// A name without `$.` is written into every row as it stands.
+fn report_bare_field(context: &Context<'_>, field: &Template) {
+    let is_name = |name: &str| name.split('.').all(Ident::is_valid);
+    if let Some(name) = field.as_literal().filter(|literal| is_name(literal)) {
+        let message = format!("each row gets the text `{name}` itself");
+        let diagnostic = Diagnostic::new(Code::Suspicious, field.span(), message);
+        context.report(diagnostic.did_you_mean(Some(&format!("$.{name}"))));
+    }
 }
 
 /// The expectations of operation and step, the stronger last.

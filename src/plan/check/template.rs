@@ -246,7 +246,6 @@ impl Spot<'_> {
         });
     }
 
-    /// The second name is one of these.
     /// As [`Spot::member`], where values are fetched by their names: the whole of them is no value.
     fn only_member<T>(&self, declared: &Named<T>, code: Code, lack: &str) {
         let [root] = self.reference.segments.as_slice() else { return self.member(declared, code, lack) };
@@ -255,6 +254,7 @@ impl Spot<'_> {
         self.report(root, Code::UnknownName, message, |it| it.help(help));
     }
 
+    /// The second name is one of these.
     fn one_of(&self, names: &[&str]) {
         let Some(name) = self.reference.segments.get(1) else { return };
         if names.contains(&name.name.as_str()) {
