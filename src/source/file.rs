@@ -164,7 +164,7 @@ mod tests {
         let id = map.add("a.yaml", "key: geheim\n");
         map.file(id).hide(8..11);
         map.file(id).hide(5..8);
-        assert_eq!(map.file(id).hidden(), [5..11]);
+        assert_eq!(map.file(id).hidden(), vec![5..11]);
         assert_eq!(map.file(id).quotable_text(), "key: ******\n");
     }
 }
