@@ -463,6 +463,14 @@ keys! {
     }
 }
 
+impl Send {
+    /// All templates in it.
+    pub fn templates(&self) -> Vec<&Template> {
+        let texts = self.headers.iter().chain(self.query.iter()).chain(self.cookies.iter());
+        texts.map(|(_, text)| text).chain(self.json.iter().flat_map(|(_, tree)| tree.templates())).collect()
+    }
+}
+
 /// How long a session lives.
 #[derive(Debug, Clone)]
 pub enum Expiry {

@@ -232,6 +232,11 @@ pub enum StatusPattern {
 }
 
 impl StatusSet {
+    /// What counts as success unless someone says otherwise: `2xx`.
+    pub fn success() -> Self {
+        Self(vec![StatusPattern::Class(2)])
+    }
+
     /// Whether a status belongs to the set.
     pub fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|pattern| match pattern {

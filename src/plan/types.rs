@@ -2,8 +2,8 @@
 
 use crate::document::JsonPath;
 use crate::document::{
-    AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, SaveFormat, Source,
-    StatusSet, Tree, ValueKeys,
+    AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, RequestKeys,
+    SaveFormat, Source, StatusSet, Tree, ValueKeys,
 };
 use crate::source::Span;
 use crate::template::{Condition, Template};
@@ -442,6 +442,18 @@ pub enum PlannedBody {
     Text(Template),
     /// A file, streamed from disk.
     File(Template),
+}
+
+impl PlannedBody {
+    /// The body that is written; of several, which a check refuses, the first.
+    pub fn of(request: &RequestKeys) -> Self {
+        let json = request.json.clone().map(Self::Json);
+        json.or_else(|| request.form.clone().map(Self::Form))
+            .or_else(|| request.multipart.clone().map(Self::Multipart))
+            .or_else(|| request.text.clone().map(Self::Text))
+            .or_else(|| request.file.clone().map(Self::File))
+            .unwrap_or(Self::Empty)
+    }
 }
 
 /// An output of a request.

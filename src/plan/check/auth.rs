@@ -8,8 +8,8 @@ use super::request;
 use super::value::check_name;
 use super::view::{Session, View};
 use crate::document::{
-    Auth, AuthKeys, AuthRequest, Challenge, Credential, DefinitionKeys, Expiry, Named, Part, Reader,
-    RequestKeys, SourceKind, Tree,
+    Auth, AuthKeys, AuthRequest, Challenge, Credential, DefinitionKeys, Expiry, Named, Reader, Send,
+    SourceKind,
 };
 use crate::plan::PlannedMethod;
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
@@ -58,8 +58,8 @@ pub(super) fn plan_method(name: String, auth: AuthKeys, credentials: &Named<Cred
         declared.is_none_or(|it| it.optional != Some(true) && it.one_time != Some(true))
     };
     let needed = match auth.login.0.is_empty() {
-        true => credentials_in(texts_of_send(&auth)),
-        false => credentials_in(auth.login.0.iter().flat_map(|login| texts_of(&login.request))),
+        true => credentials_in(auth.send.iter().flat_map(Send::templates)),
+        false => credentials_in(auth.login.0.iter().flat_map(|login| login.request.templates())),
     };
     PlannedMethod {
         name,
@@ -100,31 +100,13 @@ fn credentials_in<'t>(texts: impl IntoIterator<Item = &'t Template>) -> Vec<Stri
     names
 }
 
-fn texts_of(request: &RequestKeys) -> Vec<&Template> {
-    let paths = request.verbs().map(|(_, path)| path);
-    let trees = request.query.iter().chain(request.form.iter().flat_map(Named::iter)).map(|(_, tree)| tree);
-    let trees = trees.chain(&request.json).flat_map(Tree::templates);
-    let texts = request.headers.iter().chain(request.cookies.iter()).map(|(_, text)| text);
-    let parts = request.multipart.iter().flat_map(Named::iter).flat_map(|(_, part)| match part {
-        Part::Value(text) => vec![text],
-        Part::File(file) => std::iter::once(&file.file).chain(&file.media_type).collect(),
-    });
-    paths.chain(trees).chain(texts).chain(parts).chain(&request.text).chain(&request.file).collect()
-}
-
-fn texts_of_send(auth: &AuthKeys) -> Vec<&Template> {
-    let Some(send) = &auth.send else { return Vec::new() };
-    let texts = send.headers.iter().chain(send.query.iter()).chain(send.cookies.iter()).map(|(_, text)| text);
-    texts.chain(send.json.iter().flat_map(|(_, tree)| tree.templates())).collect()
-}
-
 fn all_texts(auth: &AuthKeys) -> Vec<&Template> {
     let challenges = || auth.challenges.iter().flatten();
     let requests = auth.login.0.iter().chain(challenges().map(|challenge| &challenge.request));
     let requests = requests.chain(auth.refresh.iter().map(|refresh| &refresh.request));
     let requests = requests.chain(auth.logout.iter().flat_map(|logout| &logout.0));
-    let mut texts: Vec<&Template> = requests.flat_map(|request| texts_of(&request.request)).collect();
-    texts.extend(texts_of_send(auth));
+    let mut texts: Vec<&Template> = requests.flat_map(|request| request.request.templates()).collect();
+    texts.extend(auth.send.iter().flat_map(Send::templates));
     let stored = challenges().map(|challenge| &challenge.store).chain(&auth.store).chain(&auth.headers);
     texts.extend(stored.flat_map(Named::iter).map(|(_, text)| text));
     texts.extend(challenges().filter_map(|challenge| challenge.refuse.as_ref()));
@@ -422,9 +404,4 @@ pub(super) fn unknown_credential<'n>(
         None if known.clone().next().is_some() => diagnostic.help(format!("it has {}", join(known))),
         near => diagnostic.did_you_mean(near),
     }
-}
-
-/// Every text of a request.
-pub(super) fn request_texts(request: &RequestKeys) -> Vec<&Template> {
-    texts_of(request)
 }

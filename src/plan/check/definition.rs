@@ -133,7 +133,7 @@ fn check_operation<'a>(
     }
     request::check_rows(context, operation.rows.as_ref());
     if let Some(paginate) = &operation.paginate {
-        request::check_paginate(context, paginate, Some(&operation.request));
+        request::check_paginate(context, paginate, &operation.request);
     }
     request::check_time(context, operation.timeout.as_ref());
     request::check_retry(context, operation.retry.as_ref());
@@ -143,7 +143,7 @@ fn check_operation<'a>(
 
 /// A parameter that no template reads would be taken and have no effect.
 fn report_unused_params(context: &Context<'_>, operation: &Operation) {
-    let texts = auth::request_texts(&operation.request);
+    let texts = operation.request.templates();
     let texts = || texts.iter().copied().flat_map(Template::expressions);
     let conditions =
         || operation.expect.iter().flat_map(|expect| &expect.that.0).map(|that| that.expression());

@@ -53,7 +53,7 @@ pub(super) fn check(
         refuse_body_without_sense(context, span, verb);
     }
     let path = path::check(context, written, view, rules)?;
-    Some(CheckedRequest { method: method_of(verb), path, body: body_of(request) })
+    Some(CheckedRequest { method: method_of(verb), path, body: PlannedBody::of(request) })
 }
 
 fn report_missing_verb(context: &Context<'_>, span: Span, owner: &str) {
@@ -240,16 +240,6 @@ pub(super) fn planned_path(request: &RequestKeys) -> Option<(Method, PlannedPath
     Some((method_of(verb), planned))
 }
 
-/// The body of a request.
-pub(super) fn body_of(request: &RequestKeys) -> PlannedBody {
-    let json = request.json.clone().map(PlannedBody::Json);
-    json.or_else(|| request.form.clone().map(PlannedBody::Form))
-        .or_else(|| request.multipart.clone().map(PlannedBody::Multipart))
-        .or_else(|| request.text.clone().map(PlannedBody::Text))
-        .or_else(|| request.file.clone().map(PlannedBody::File))
-        .unwrap_or(PlannedBody::Empty)
-}
-
 /// Checks what an answer must satisfy. `after` is what can be read once the answer is there.
 pub(super) fn check_expect(context: &Context<'_>, expect: &Expect, after: &View<'_>) {
     expect.that.0.iter().for_each(|condition| context.condition(condition, after));
@@ -287,8 +277,8 @@ pub(super) fn load_schema(
     }
 }
 
-/// Checks that the keys of `paginate` fit together and with the request.
-pub(super) fn check_paginate(context: &Context<'_>, paginate: &Paginate, request: Option<&RequestKeys>) {
+/// Checks that the keys of `paginate` fit together and with the request that it pages.
+pub(super) fn check_paginate(context: &Context<'_>, paginate: &Paginate, request: &RequestKeys) {
     let conflict = |key: &str, message: String, help: &str| {
         if context.has_key(paginate.span, key) {
             let span = context.key(paginate.span, key);
@@ -318,9 +308,7 @@ pub(super) fn check_paginate(context: &Context<'_>, paginate: &Paginate, request
             context.report(Diagnostic::new(Code::InvalidValue, span, format!("`{key}` is at least 1")));
         }
     }
-    if let Some(request) = request {
-        check_position(context, paginate, request);
-    }
+    check_position(context, paginate, request);
 }
 
 /// The position must have its place to itself.

@@ -1,6 +1,5 @@
 //! Steps that send a request: by a verb of their own, or by an operation that a definition names.
 
-use super::auth::request_texts;
 use super::context::Context;
 use super::literal_secret;
 use super::load::join;
@@ -12,12 +11,11 @@ use super::store::part;
 use super::value::{check_given_names, check_name};
 use super::view::{LoopName, OwnOutputs, View};
 use crate::document::{
-    Expect, Field, Ident, Named, Operation, Output, Save, SaveFormat, StatusPattern, StatusSet, Step, Tree,
-    TreeKind,
+    Expect, Field, Ident, Named, Operation, Output, Save, SaveFormat, StatusSet, Step, Tree, TreeKind,
 };
 use crate::plan::{
-    PlannedCall, PlannedOutput, PlannedParam, PlannedPath, PlannedRequest, PlannedSave, Rows, SaveForm,
-    Scoped, TemplateScope,
+    PlannedBody, PlannedCall, PlannedOutput, PlannedParam, PlannedPath, PlannedRequest, PlannedSave, Rows,
+    SaveForm, Scoped, TemplateScope,
 };
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{Condition, Template};
@@ -66,7 +64,7 @@ impl<'s> RequestStep<'s> {
         } else if let Some(with) = &self.step().with {
             with.iter().for_each(|(_, tree)| self.context().tree(tree, &self.inside.view));
         }
-        self.check_answer();
+        self.check_answer(called.as_ref());
         let save = self.step().save.as_ref().map(|save| self.save(save, called.map(|call| call.operation)));
         request::check_time(self.context(), self.step().timeout.as_ref());
         request::check_retry(self.context(), self.step().retry.as_ref());
@@ -141,7 +139,7 @@ impl<'s> RequestStep<'s> {
 
     /// An operation that reads the session cannot go without one.
     fn refuse_session_reader(&self, call: &Called<'_>) {
-        let texts = request_texts(&call.operation.request);
+        let texts = call.operation.request.templates();
         let references = texts.iter().flat_map(|text| text.expressions()).flat_map(|it| it.references());
         let reads_session = references.into_iter().any(|reference| reference.name(0) == Some("session"));
         if let Some(auth) = self.step().auth.as_ref().filter(|_| reads_session) {
@@ -201,7 +199,7 @@ impl<'s> RequestStep<'s> {
     }
 
     /// Checks what is done with the answer.
-    fn check_answer(&self) {
+    fn check_answer(&self, called: Option<&Called<'_>>) {
         let context = self.context();
         let step = self.step();
         let outputs = OwnOutputs { declared: &step.outputs, computing: None };
@@ -219,7 +217,8 @@ impl<'s> RequestStep<'s> {
         }
         request::check_rows(context, step.rows.as_ref());
         if let Some(paginate) = &step.paginate {
-            request::check_paginate(context, paginate, Some(&step.request));
+            let request = called.map_or(&step.request, |called| &called.operation.request);
+            request::check_paginate(context, paginate, request);
         }
     }
 
@@ -335,7 +334,7 @@ impl<'s> RequestStep<'s> {
             value: step.with.as_ref().and_then(|with| with.get(name)).cloned(),
         });
         let planned = PlannedCall { name: call.name.to_owned(), params: params.collect() };
-        let body = request::body_of(&operation.request);
+        let body = PlannedBody::of(&operation.request);
         let checked = CheckedRequest { method, path, body };
         let mut request = self.planned(Some(call.provider), Some(call), checked, save);
         request.operation = Some(planned);
@@ -387,7 +386,7 @@ impl<'s> RequestStep<'s> {
             needs_session,
             timeout: self.timeout(provider, operation),
             attempts: self.attempts(provider, operation),
-            status: status.map_or(StatusSet(vec![StatusPattern::Class(2)]), |status| status.value.clone()),
+            status: status.map_or_else(StatusSet::success, |status| status.value.clone()),
             is_status_written: status.is_some(),
             that: conditions(&expects),
             schema: self.schema(call),
