@@ -95,6 +95,22 @@ impl FromNode for u32 {
     }
 }
 
+/// The version of the grammar: 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version;
+
+impl FromNode for Version {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        if node.as_scalar().is_some_and(|scalar| scalar.kind == ScalarKind::Number(1.into())) {
+            return Some(Self);
+        }
+        let message = "this program knows version 1 of the grammar";
+        lower.report(Diagnostic::new(Code::InvalidValue, node.span, message).label("write `1`"));
+        None
+    }
+}
+schema!(Version, "Version", { "const": 1 });
+
 /// A name that expressions can use: `[A-Za-z_][A-Za-z0-9_]*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ident(pub String);
