@@ -78,11 +78,11 @@ impl Walk<'_> {
         match &node.content {
             Content::Scalar(scalar) => self.scalar(scalar, name, place),
             Content::List(items) => items.iter().for_each(|item| self.node(item, name, place)),
-            Content::Map(entries) => self.map(node, entries, place),
+            Content::Map(entries) => self.map(node, entries, name, place),
         }
     }
 
-    fn map(&self, node: &Node, entries: &[Entry], place: Place) {
+    fn map(&self, node: &Node, entries: &[Entry], name: &str, place: Place) {
         let is_public = node.get("secret").is_some_and(is_false);
         for entry in entries {
             let key = entry.key.value.as_str();
@@ -107,7 +107,9 @@ impl Walk<'_> {
                 (Place::Chain, _) => Place::Given,
                 (place, _) => place,
             };
-            self.node(&entry.value, key, inner);
+            // A declaration has the value of what it declares.
+            let is_value = is_secret_name(name) && matches!(key, "default" | "enum" | "value");
+            self.node(&entry.value, if is_value { name } else { key }, inner);
         }
     }
 
@@ -326,6 +328,7 @@ mod tests {
         for (written, shown) in [
             ("password: geheim", "password: ******"),
             ("pin: 1234", "pin: ****"),
+            ("password: { default: geheim }", "password: { default: ****** }"),
             ("password: \"gehä ${{ inputs.x }} im\"", "password: \"******${{ inputs.x }}***\""),
             ("password: |\n  geheim ${{ inputs.x }}\n", "password: |\n  *******${{ inputs.x }}"),
             ("secrets: { a: geheim }", "secrets: { a: ****** }"),

@@ -216,7 +216,8 @@ pub(super) fn check_files(context: &Context<'_>, body: &PlannedBody) {
         _ => Vec::new(),
     };
     for file in files {
-        let Some(literal) = file.as_literal() else { continue };
+        // Folders that are not the playbook's are looked at in the run.
+        let Some(literal) = file.as_literal().filter(|path| !path.starts_with(['~', '$'])) else { continue };
         if context.facts.borrow().may_save(literal) || context.is_reported(Code::FileOutOfReach, file.span())
         {
             continue;
