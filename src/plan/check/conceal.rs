@@ -66,7 +66,31 @@ pub(super) fn in_text(sources: &SourceMap, file: FileId) {
             walk.hide(value.range());
         }
     }
-    parts_of_text(&text).into_iter().for_each(|part| walk.hide(part));
+    parts_of_text(&text).into_iter().chain(values_in_blocks(&text)).for_each(|part| walk.hide(part));
+}
+
+/// The plain values of the lines below `secrets:` and `credentials:`, as far as they lie deeper.
+fn values_in_blocks(text: &str) -> Vec<Range<usize>> {
+    let mut values = Vec::new();
+    let mut block: Option<usize> = None;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let content = line.trim();
+        let indentation = line.len() - line.trim_start().len();
+        block = block.filter(|block| content.is_empty() || indentation > *block);
+        if let (Some(_), Some((key, value))) = (block, line.split_once(": ")) {
+            let is_word = CHAIN_KEYS.contains(&key.trim_start_matches([' ', '-'])) || is_reference(value);
+            if !is_word && !value.trim_start().starts_with(['{', '[', '|', '>']) {
+                values.push(start + key.len() + 2..start + line.trim_end().len());
+            }
+        }
+        if matches!(content, "secrets:" | "credentials:") {
+            block = Some(indentation);
+        }
+        start += line.len();
+    }
+    values.retain(|range| range.start < range.end);
+    values
 }
 
 struct Walk<'s> {
@@ -343,6 +367,7 @@ mod tests {
             ("base_url: https://me:geheim@x.example", "base_url: https://*********@x.example"),
             ("x: ghp_abcdefghijklmnop", "x: ********************"),
             ("password: geheim: mehr\n x: 1", "password: ************\n x: 1"),
+            ("secrets:\n  u: @geheim\nx: @a", "secrets:\n  u: *******\nx: @a"),
         ] {
             assert_eq!(concealed(written).trim_end(), shown.trim_end());
         }
