@@ -146,7 +146,7 @@ impl Search<'_> {
         let source = format!("totp {name}");
         let secret = (self.totp)(name).ok_or_else(|| tried(&source, format!("there is no {name}")))?;
         let code = totp::code(secret.expose(), self.world.clock.now());
-        let code = code.map_err(|reason| tried(&source, format!("{name} is {reason}")))?;
+        let code = code.map_err(|reason| tried(&source, reason))?;
         Ok((code.into(), FoundIn::Totp(name.to_owned())))
     }
 
@@ -478,7 +478,7 @@ mod tests {
         case.world.clock.advance(std::time::Duration::from_secs(30));
         assert_ne!(case.look_up().unwrap().value, first.value);
         case.totp_secret = Some("no base32!");
-        case.misses(["totp mfa_secret: mfa_secret is not base32 and not an otpauth:// address"]);
+        case.misses(["totp mfa_secret: not base32 and not an otpauth:// address"]);
     }
 
     #[test]

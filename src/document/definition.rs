@@ -4,10 +4,9 @@ use super::expression::{OneOrMany, Tree};
 use super::literal::Literal;
 use super::lower::{FromNode, Lower, exactly_one, keys, refuse_several};
 use super::named::Named;
-use super::playbook::Version;
 use super::reader::{JsonPath, Reader};
 use super::request::{Effect, Expect, NoAuth, Paginate, RequestKeys, Retry, VERBS, ValueKeys, ValueType};
-use super::scalar::{Ident, Rate, Time, words};
+use super::scalar::{Ident, Rate, Time, Version, words};
 use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{Condition, Template};
@@ -71,6 +70,7 @@ keys! {
         }
         later {
             "idempotency": "repeating a write under a key is not built yet";
+            "ping": "asking whether a session still holds is not built yet";
         }
     }
 }
@@ -218,8 +218,13 @@ fn source_of_word(node: &Node, lower: &mut Lower<'_>) -> Option<SourceKind> {
         }
         Some(word) => {
             let words = ["stored", "prompt"].into_iter().chain(SOURCE_KINDS);
-            let diagnostic = Diagnostic::new(Code::UnknownWord, node.span, format!("`{word}` is no source"));
-            let diagnostic = diagnostic.did_you_mean(nearest(word, words));
+            let near = nearest(word, words);
+            // What is near to none of the words may be the secret itself.
+            let message = match near {
+                Some(_) => format!("`{word}` is no source"),
+                None => "this is no source".to_owned(),
+            };
+            let diagnostic = Diagnostic::new(Code::UnknownWord, node.span, message).did_you_mean(near);
             lower.report(diagnostic.help("a source is `stored`, `prompt`, or a map such as `{ env: NAME }`"));
             None
         }
@@ -272,7 +277,8 @@ keys! {
         optional {
             /// A preset to start from.
             "use" => preset: Option<Spanned<Preset>>;
-            /// What the preset needs to know.
+            /// What the preset needs to know: `api_key` takes `header` or `query`; `oauth2_client_credentials` takes
+            /// `token`, `revoke`, `scope` and `client_auth`.
             "with" => with: Named<Template>;
             /// Name -> a way of its own to sign in; what it says replaces what stands beside `methods`.
             "methods" => methods: Named<AuthKeys>;
@@ -293,14 +299,28 @@ fn preset_forms() -> Value {
     let key = json!({
         "required": ["with"],
         "properties": { "with": {
-            "propertyNames": { "enum": ["header", "query"] }, "minProperties": 1, "maxProperties": 1
+            "properties": {
+                "header": { "description": "The header that carries the key." },
+                "query": { "description": "The query parameter that carries the key." }
+            },
+            "additionalProperties": false, "minProperties": 1, "maxProperties": 1
         } }
     });
     let client_credentials = json!({
         "required": ["with"],
         "properties": { "with": {
-            "propertyNames": { "enum": ["token", "revoke", "scope", "client_auth"] },
-            "properties": { "client_auth": { "enum": ["basic", "body"] } },
+            "properties": {
+                "token": { "description": "The path below `auth_base_url` that issues tokens." },
+                "revoke": {
+                    "description": "The path that revokes a token (RFC 7009); without it the token is forgotten."
+                },
+                "scope": { "description": "The scope to ask for, its parts with blanks between them." },
+                "client_auth": {
+                    "description": "How the client proves itself: `basic` in a header (default) or `body`, in the form.",
+                    "enum": ["basic", "body"]
+                }
+            },
+            "additionalProperties": false,
             "required": ["token"]
         } }
     });
@@ -440,6 +460,14 @@ keys! {
             /// Keys of the JSON body.
             "json" => json: Named<Tree>;
         }
+    }
+}
+
+impl Send {
+    /// All templates in it.
+    pub fn templates(&self) -> Vec<&Template> {
+        let texts = self.headers.iter().chain(self.query.iter()).chain(self.cookies.iter());
+        texts.map(|(_, text)| text).chain(self.json.iter().flat_map(|(_, tree)| tree.templates())).collect()
     }
 }
 
@@ -594,6 +622,12 @@ keys! {
         parts {
             /// The request.
             request: RequestKeys;
+        }
+        later {
+            "until": "asking again until a condition holds is not built yet";
+            "every": "asking again until a condition holds is not built yet";
+            "idempotency_key": "repeating a write under a key is not built yet";
+            "verify": "asking whether a write happened is not built yet";
         }
     }
 }

@@ -103,6 +103,13 @@ impl FromNode for Condition {
             lower.wrong_type(node, "a condition such as `inputs.days > 3`");
             return None;
         };
+        let value = scalar.text.value.trim();
+        if let Some(inner) = value.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) {
+            let diagnostic =
+                Diagnostic::new(Code::TemplateForm, node.span, "a condition is written without braces");
+            lower.report(diagnostic.label(format!("write `{}`", inner.trim())));
+            return None;
+        }
         match Condition::parse(&scalar.text) {
             Ok(condition) => Some(condition),
             Err(mistakes) => {
@@ -130,6 +137,10 @@ impl<T> Default for OneOrMany<T> {
 impl<T: FromNode> FromNode for OneOrMany<T> {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_list() {
+            Some([]) => {
+                lower.refuse(Code::InvalidValue, node, "at least one", "an empty list");
+                None
+            }
             Some(_) => Vec::from_node(node, lower).map(Self),
             None => T::from_node(node, lower).map(|one| Self(vec![one])),
         }
@@ -143,7 +154,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
     }
 
     fn inline_schema() -> bool {

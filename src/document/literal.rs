@@ -1,5 +1,6 @@
 use super::lower::{FromNode, Lower};
-use super::yaml::Node;
+use super::scalar::refuse_template;
+use super::yaml::{Content, Node};
 use crate::source::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
@@ -15,8 +16,17 @@ pub struct Literal {
 }
 
 impl FromNode for Literal {
-    fn from_node(node: &Node, _lower: &mut Lower<'_>) -> Option<Self> {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        refuse_templates(node, lower)?;
         Some(Self { value: node.to_json(), span: node.span })
+    }
+}
+
+fn refuse_templates(node: &Node, lower: &mut Lower<'_>) -> Option<()> {
+    match &node.content {
+        Content::Scalar(scalar) => refuse_template(node, &scalar.text.value, lower),
+        Content::List(items) => items.iter().try_for_each(|item| refuse_templates(item, lower)),
+        Content::Map(entries) => entries.iter().try_for_each(|entry| refuse_templates(&entry.value, lower)),
     }
 }
 

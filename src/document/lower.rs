@@ -69,6 +69,15 @@ impl<'a> Lower<'a> {
         self.refuse(Code::WrongType, node, wanted, node.describe());
     }
 
+    /// A word of YAML 1.1 stands where `true` or `false` is taken.
+    pub fn refuse_word(&mut self, node: &Node, meant: &str) {
+        let message = match &self.key {
+            Some(key) => format!("`{key}` takes `true` or `false`, not text"),
+            None => "`true` or `false` is needed here, not text".to_owned(),
+        };
+        self.report(Diagnostic::new(Code::WrongType, node.span, message).label(format!("write `{meant}`")));
+    }
+
     /// A value is not what its key takes. `wanted` names what is taken, `found` what is there.
     pub fn refuse(&mut self, code: Code, node: &Node, wanted: &str, found: &str) {
         let diagnostic = match &self.key {
@@ -127,7 +136,8 @@ fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[Key]) -> Diagnostic {
     let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, message);
     let usable = || keys.iter().filter(|known| known.missing_work.is_none()).map(|known| known.name);
     let our_word = || our_word(&key.value).filter(|word| usable().any(|name| name == *word));
-    match nearest(&key.value, usable()).or_else(our_word) {
+    let credentials = || usable().find(|name| *name == "credentials" && is_credential(&key.value));
+    match credentials().or_else(|| nearest(&key.value, usable())).or_else(our_word) {
         Some(name) => diagnostic.label(match example(name) {
             Some(example) => format!("did you mean `{name}`? It takes `{example}`"),
             None => format!("did you mean `{name}`?"),
@@ -167,6 +177,23 @@ fn example(key: &str) -> Option<&'static str> {
         "expires" => "[{ after: 1h }]",
         _ => return None,
     })
+}
+
+/// Whether a key is what people call a credential: it stands one level deeper.
+fn is_credential(key: &str) -> bool {
+    let names = [
+        "username",
+        "user",
+        "email",
+        "password",
+        "token",
+        "api_key",
+        "key",
+        "secret",
+        "client_id",
+        "client_secret",
+    ];
+    names.contains(&key)
 }
 
 /// What other tools call a key. Only names that are not near to ours: those are found without help.

@@ -5,29 +5,13 @@ use super::expression::Tree;
 use super::lower::{FromNode, KeySet, Lower, keys};
 use super::named::Named;
 use super::request::{Retry, ValueKeys};
-use super::scalar::{Time, schema};
+use super::scalar::{Time, Version};
 use super::step::Steps;
-use super::yaml::{Node, ScalarKind};
+use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Spanned};
 use crate::template::Template;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
-
-/// The version of the grammar: 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Version;
-
-impl FromNode for Version {
-    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
-        if node.as_scalar().is_some_and(|scalar| scalar.kind == ScalarKind::Number(1.into())) {
-            return Some(Self);
-        }
-        let message = "this program knows version 1 of the grammar";
-        lower.report(Diagnostic::new(Code::InvalidValue, node.span, message).label("write `1`"));
-        None
-    }
-}
-schema!(Version, "Version", { "const": 1 });
 
 keys! {
     /// A playbook: what to do, in which order, against which providers.
@@ -60,6 +44,10 @@ keys! {
         later {
             "matrix": "runs over many accounts are not built yet";
             "schedule": "schedules are not built yet";
+            "overlap": "locks against two runs at once are not built yet";
+            "journal": "runs are not kept on disk yet";
+            "resume": "runs are not kept on disk yet";
+            "ledger": "open sessions are not kept on disk yet";
             "report": "use `--report json=FILE`";
         }
     }
@@ -139,6 +127,7 @@ keys! {
         }
         later {
             "cache": "sessions are kept in memory only so far";
+            "ping": "asking whether a session still holds is not built yet";
         }
     }
 }

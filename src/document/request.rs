@@ -57,6 +57,19 @@ pub const VERBS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
 pub const BODIES: [&str; 5] = ["json", "form", "multipart", "text", "file"];
 
 impl RequestKeys {
+    /// All templates in it.
+    pub fn templates(&self) -> Vec<&Template> {
+        let paths = self.verbs().map(|(_, path)| path);
+        let trees = self.query.iter().chain(self.form.iter().flat_map(Named::iter)).map(|(_, tree)| tree);
+        let trees = trees.chain(&self.json).flat_map(Tree::templates);
+        let texts = self.headers.iter().chain(self.cookies.iter()).map(|(_, text)| text);
+        let parts = self.multipart.iter().flat_map(Named::iter).flat_map(|(_, part)| match part {
+            Part::Value(text) => vec![text],
+            Part::File(file) => std::iter::once(&file.file).chain(&file.media_type).collect(),
+        });
+        paths.chain(trees).chain(texts).chain(parts).chain(&self.text).chain(&self.file).collect()
+    }
+
     /// The verbs that are written, each with its path.
     pub fn verbs(&self) -> impl Iterator<Item = (&'static str, &Template)> {
         let paths = [&self.get, &self.head, &self.post, &self.put, &self.patch, &self.delete];
@@ -83,6 +96,16 @@ keys! {
         optional {
             /// Its media type; default `application/octet-stream`.
             "type" => media_type: Option<Template>;
+        }
+    }
+}
+
+impl Part {
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Template> {
+        match self {
+            Self::Value(_) => None,
+            Self::File(file) => Some(&file.file),
         }
     }
 }
@@ -288,6 +311,9 @@ keys! {
             "format" => format: Option<Spanned<SaveFormat>>;
             /// Column -> path in the row, or template.
             "fields" => fields: Named<Field>;
+        }
+        later {
+            "compare": "comparing with an earlier run is not built yet";
         }
     }
 }

@@ -43,7 +43,7 @@ impl FromNode for String {
 }
 
 /// A text that is used as it stands would show or send `${{ }}`. Only in a description that may be what is meant.
-fn refuse_template(node: &Node, text: &str, lower: &mut Lower<'_>) -> Option<()> {
+pub(super) fn refuse_template(node: &Node, text: &str, lower: &mut Lower<'_>) -> Option<()> {
     let is_template = text.contains("${{") && !text.contains("$${{");
     if !is_template || lower.is_at_key("description") {
         return Some(());
@@ -61,7 +61,12 @@ impl FromNode for bool {
         match node.as_scalar().map(|scalar| &scalar.kind) {
             Some(ScalarKind::Bool(flag)) => Some(*flag),
             _ => {
-                lower.wrong_type(node, "`true` or `false`");
+                let word = node.as_text().map(|text| text.value.to_ascii_lowercase());
+                match word.as_deref() {
+                    Some("yes" | "on" | "y") => lower.refuse_word(node, "true"),
+                    Some("no" | "off" | "n") => lower.refuse_word(node, "false"),
+                    _ => lower.wrong_type(node, "`true` or `false`"),
+                }
                 None
             }
         }
@@ -75,7 +80,10 @@ impl FromNode for u32 {
                 let written = number.to_string();
                 let number = number.as_u64().and_then(|number| u32::try_from(number).ok());
                 if number.is_none() {
-                    lower.refuse(Code::InvalidValue, node, "a whole number from 0 to 4294967295", &written);
+                    let is_whole = written.bytes().all(|byte| byte.is_ascii_digit());
+                    let wanted =
+                        if is_whole { "a smaller number" } else { "a whole number that is not negative" };
+                    lower.refuse(Code::InvalidValue, node, wanted, &written);
                 }
                 number
             }
@@ -86,6 +94,22 @@ impl FromNode for u32 {
         }
     }
 }
+
+/// The version of the grammar: 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version;
+
+impl FromNode for Version {
+    fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        if node.as_scalar().is_some_and(|scalar| scalar.kind == ScalarKind::Number(1.into())) {
+            return Some(Self);
+        }
+        let message = "this program knows version 1 of the grammar";
+        lower.report(Diagnostic::new(Code::InvalidValue, node.span, message).label("write `1`"));
+        None
+    }
+}
+schema!(Version, "Version", { "const": 1 });
 
 /// A name that expressions can use: `[A-Za-z_][A-Za-z0-9_]*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,6 +248,11 @@ pub enum StatusPattern {
 }
 
 impl StatusSet {
+    /// What counts as success unless someone says otherwise: `2xx`.
+    pub fn success() -> Self {
+        Self(vec![StatusPattern::Class(2)])
+    }
+
     /// Whether a status belongs to the set.
     pub fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|pattern| match pattern {
@@ -236,6 +265,10 @@ impl StatusSet {
 impl FromNode for StatusSet {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
         match node.as_list() {
+            Some([]) => {
+                lower.refuse(Code::InvalidValue, node, "at least one status", "an empty list");
+                None
+            }
             Some(items) => {
                 // All items are read before the first that failed ends the reading, so that each is reported.
                 let patterns: Vec<_> = items.iter().map(|item| status_pattern(item, lower)).collect();
@@ -273,7 +306,7 @@ impl JsonSchema for StatusSet {
                 { "type": "string", "pattern": "^([1-5][0-9][0-9]|[1-5]xx)$" }
             ]
         });
-        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
     }
 }
 

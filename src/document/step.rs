@@ -94,6 +94,9 @@ keys! {
             "every": "asking again until a condition holds is not built yet";
             "idempotency_key": "repeating a write under a key is not built yet";
             "verify": "asking whether a write happened is not built yet";
+            "matrix": "runs over many accounts are not built yet";
+            "ping": "asking whether a session still holds is not built yet";
+            "compare": "comparing with an earlier run is not built yet";
         }
     }
 }
@@ -160,6 +163,12 @@ pub struct ForEach(pub Tree);
 
 impl FromNode for ForEach {
     fn from_node(node: &Node, lower: &mut Lower<'_>) -> Option<Self> {
+        if let Some(key) = node.key("concurrency") {
+            let message = "`concurrency` is not supported yet";
+            let diagnostic = Diagnostic::new(Code::NotSupportedYet, key.span, message);
+            lower.report(diagnostic.label("loops run one item after the other so far"));
+            return None;
+        }
         if node.get("from").is_some() {
             let message = "a loop over a file is not supported yet";
             let diagnostic = Diagnostic::new(Code::NotSupportedYet, node.span, message);

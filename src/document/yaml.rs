@@ -443,7 +443,8 @@ impl<'a> Builder<'a> {
             }
             Some(scalar) => Some(Spanned::new(scalar.text.value.clone(), node.span)),
             None => {
-                let is_bare_template = node.as_map().is_some();
+                let only = node.as_map().filter(|entries| entries.len() == 1).and_then(<[Entry]>::first);
+                let is_bare_template = only.is_some_and(|entry| entry.value.is_null());
                 let diagnostic = if is_bare_template {
                     Diagnostic::new(Code::TemplateForm, node.span, "`{{ }}` without `$` is a YAML map")
                         .help("write \"${{ ... }}\", in quotes inside of { } and [ ]")

@@ -75,9 +75,13 @@ pub fn render(parts: &Parts<'_>, redactor: &Redactor) -> Result<Rendered, Render
 /// The address without query parameters, and the same to show. There is none as long as a part of it is not known.
 fn address(parts: &Parts<'_>, evaluation: &mut Evaluation<'_>) -> Result<(Option<Url>, String), RenderError> {
     let template = parts.path.template();
+    let is_value = template.as_expression().is_some();
     let evaluated = match parts.path {
-        PlannedPath::Path(_) => template.evaluate_encoded(parts.scope, encode_segment)?,
-        PlannedPath::Answered(_) | PlannedPath::Address(_) => template.evaluate(parts.scope)?,
+        PlannedPath::Address(_) if is_value => template.evaluate(parts.scope)?,
+        PlannedPath::Path(_) | PlannedPath::Address(_) => {
+            template.evaluate_encoded(parts.scope, encode_segment)?
+        }
+        PlannedPath::Answered(_) => template.evaluate(parts.scope)?,
     };
     evaluation.note(&evaluated);
     let base = parts.base.as_str().trim_end_matches('/');
@@ -286,6 +290,7 @@ mod tests {
         let method = Method::from_bytes(verb.to_uppercase().as_bytes()).unwrap();
         let path = match path.as_expression() {
             Some(_) => PlannedPath::Answered(path.clone()),
+            None if path.literal_start().contains("://") => PlannedPath::Address(path.clone()),
             None => PlannedPath::Path(path.clone()),
         };
         let body = match (&keys.json, &keys.form, &keys.multipart, &keys.text, &keys.file) {
@@ -345,6 +350,11 @@ mod tests {
             address("get: /devices/${{ inputs.name }}/tags"),
             "https://api.example.com/v1/devices/a%2Fb%20%3F%23%C3%BC/tags"
         );
+        assert_eq!(
+            address("get: https://hooks.example.com/devices/${{ inputs.name }}/x"),
+            "https://hooks.example.com/devices/a%2Fb%20%3F%23%C3%BC/x"
+        );
+        assert!(mistake("get: https://hooks.example.com/devices/${{ inputs.dots }}/x").contains("`..`"));
         assert_eq!(
             address("get: /sims/vm-${{ inputs.iccid }}"),
             "https://api.example.com/v1/sims/vm-8988303000000000129"

@@ -154,7 +154,7 @@ fn value_of(
 /// # Errors
 /// What is wrong with it.
 pub fn read_value(text: &str, declaration: &ValueKeys) -> Result<Value, String> {
-    let value = convert(text, declaration).map_err(|wanted| format!("`{text}` is not {wanted}"))?;
+    let value = convert(text, declaration).map_err(|wanted| format!("the value is not {wanted}"))?;
     check_value(&value, declaration).map(|()| value)
 }
 
@@ -176,7 +176,6 @@ fn read(input: &PlannedInput, text: &str, origin: String) -> Result<Value, Input
     })
 }
 
-/// The type of an input in words, for lists of inputs.
 impl PlannedInput {
     /// The type of its values, in words: `a whole number`.
     pub fn describe_type(&self) -> &'static str {
@@ -240,11 +239,11 @@ mod tests {
             mistakes,
             [
                 "the playbook has no input `dayz`; did you mean `days`?",
-                "the input `days` from --input: `many` is not a whole number",
+                "the input `days` from --input: the value is not a whole number",
                 "the input `site` from --input: `nort` is none of `north`, `south` (did you mean `north`?)",
                 "the input `mail` (your address) has no value; give it with `--input mail=...` or \
                  RUNNER_INPUT_MAIL",
-                "the input `code` from --input: `aX` does not match `[A-Z]+`",
+                "the input `code` from --input: the value does not match `[A-Z]+`",
             ]
         );
     }

@@ -2,8 +2,8 @@
 
 use crate::document::JsonPath;
 use crate::document::{
-    AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, SaveFormat, Source,
-    SourceKind, StatusSet, Tree, ValueKeys,
+    AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, RequestKeys,
+    SaveFormat, Source, SourceKind, StatusSet, Tree, ValueKeys,
 };
 use crate::source::Span;
 use crate::template::{Condition, Template};
@@ -457,7 +457,8 @@ pub enum PlannedPath {
     /// One template that yields an address an answer gave (`Location`): it must stay on the provider's
     /// origin. A value that begins with a single `/` is a path on that origin.
     Answered(Template),
-    /// A literal address, or exactly one secret of the playbook; no provider.
+    /// An address with a literal host, in which each template is one percent-encoded segment, or exactly one
+    /// secret of the playbook; no provider.
     Address(Template),
 }
 
@@ -490,6 +491,18 @@ pub enum PlannedBody {
     Text(Template),
     /// A file, streamed from disk.
     File(Template),
+}
+
+impl PlannedBody {
+    /// The body that is written; of several, which a check refuses, the first.
+    pub fn of(request: &RequestKeys) -> Self {
+        let json = request.json.clone().map(Self::Json);
+        json.or_else(|| request.form.clone().map(Self::Form))
+            .or_else(|| request.multipart.clone().map(Self::Multipart))
+            .or_else(|| request.text.clone().map(Self::Text))
+            .or_else(|| request.file.clone().map(Self::File))
+            .unwrap_or(Self::Empty)
+    }
 }
 
 /// An output of a request.

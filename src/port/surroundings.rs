@@ -20,6 +20,17 @@ pub trait Surroundings {
     /// The value of an environment variable, the process's own before `.env`. Empty ones are missing.
     fn variable(&self, name: &str) -> Option<(String, VariableOrigin)>;
 
+    /// Whether a file can be read as it is, whatever is in it.
+    ///
+    /// # Errors
+    /// As the operating system says; also for what is no regular file.
+    fn look_at(&self, path: &Path) -> io::Result<()> {
+        match self.read_text(path) {
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The text of a file. A relative path counts from the folder where `runner` was started. Paths that stand in a playbook
     /// pass [`Reach`](super::Reach) first.
     ///

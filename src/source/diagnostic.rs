@@ -96,6 +96,11 @@ impl Diagnostics {
         self.items.push(diagnostic);
     }
 
+    /// All of them, in the order of discovery.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.items.iter()
+    }
+
     /// True when at least one of them forbids the run.
     pub fn has_errors(&self) -> bool {
         self.items.iter().any(|item| item.severity == Severity::Error)

@@ -63,6 +63,20 @@ impl SourceFile {
         self.hidden.lock().expect("no panic while locked").push(range);
     }
 
+    /// What is hidden, in the order of the file; ranges that meet are one.
+    pub fn hidden(&self) -> Vec<Range<usize>> {
+        let mut ranges = self.hidden.lock().expect("no panic while locked").clone();
+        ranges.sort_by_key(|range| range.start);
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for range in ranges {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        merged
+    }
+
     /// The text with every hidden character replaced by `*`, of equal length in bytes so that spans still fit.
     /// Line breaks stay.
     pub fn quotable_text(&self) -> String {
@@ -95,6 +109,11 @@ impl SourceMap {
     /// The file of that identity.
     pub fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]
+    }
+
+    /// All files with their identities.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        self.files.iter().enumerate().map(|(index, file)| (FileId(index as u32), file))
     }
 
     /// Where a span begins: the name of its file and the position in it.
@@ -143,7 +162,9 @@ mod tests {
     fn hidden_text_is_not_quoted() {
         let mut map = SourceMap::default();
         let id = map.add("a.yaml", "key: geheim\n");
-        map.file(id).hide(5..11);
+        map.file(id).hide(8..11);
+        map.file(id).hide(5..8);
+        assert_eq!(map.file(id).hidden(), vec![5..11]);
         assert_eq!(map.file(id).quotable_text(), "key: ******\n");
     }
 }

@@ -197,7 +197,7 @@ fn reason(error: &minijinja::Error) -> &str {
 fn habit_of_another_language(code: &str, at: usize) -> Option<&'static str> {
     // Of `||` the parser takes the first `|` for a filter's.
     let at = if code[..at].ends_with('|') { at - 1 } else { at };
-    let rest = code.get(at..)?;
+    let rest = code.get(at..).filter(|rest| !rest.starts_with("=="))?;
     let habits = [
         ("&&", "write `and`"),
         ("||", "write `or`"),

@@ -283,7 +283,7 @@ fn references_have_places_and_know_their_guards() {
             format!(
                 "{} {} {} {:?}",
                 reference.path(),
-                &expression.0.code[last.range.clone()],
+                &template.source()[expression.range()][last.range.clone()],
                 reference.is_defaulted,
                 reference.asked_steps
             )

@@ -89,7 +89,8 @@ fn the_client_proves_itself_in_the_header_or_in_the_body_and_its_token_is_revoke
 fn what_the_server_refuses_is_told_in_its_words() {
     let server = Server::start();
     for (client, client_auth) in [("basic", "basic"), ("post", "body")] {
-        server.list(client, client_auth, "not-the-secret").exits(3).explains(&["api refused to sign in"]);
+        let output = server.list(client, client_auth, "not-the-secret").exits(3);
+        output.explains(&["api refused to sign in", "invalid_client"]);
     }
     assert_eq!(server.counts(), json!({ "issued": 0, "revoked": 0 }));
 }

@@ -210,6 +210,22 @@ fn shipped() -> (Vec<PathBuf>, Vec<PathBuf>) {
 }
 
 #[test]
+fn thousands_of_mistakes() {
+    let step = |number: usize| {
+        format!(
+            "  - {{ id: step_{number}, get: \"/x/${{{{ steps.stap_{number}x.outputs.a }}}}\", quary: {{}} }}\n\
+             \x20 - {{ get: \"/x/${{{{ inputs.y_{number} }}}}\", json: {{ password: geheim{number}geheim }} }}\n"
+        )
+    };
+    let steps: String = (0..300).map(step).collect();
+    let inputs: String = (0..300).map(|number| format!("  x_{number}: {{}}\n")).collect();
+    let text = format!(
+        "version: 1\nproviders: {{ a: {{ base_url: https://a.example }} }}\ninputs:\n{inputs}steps:\n{steps}"
+    );
+    examine(Path::new("many.yaml"), &text, "thousands of mistakes");
+}
+
+#[test]
 fn playbooks_with_one_node_changed() {
     sweep(&shipped().0, Replacing::WithEach);
 }

@@ -63,22 +63,12 @@ pub(super) fn check_form(context: &Context<'_>, address: &Template) {
     for range in address.literal_ranges() {
         if let Some(found) = address.source()[range.clone()].find(['?', '#', '@']) {
             let place = address.place(range.start + found..range.start + found + 1);
-            hide_user_info(context, address);
             return fail(
                 place,
                 "an address is scheme, host and path",
                 "credentials and queries stand elsewhere",
             );
         }
-    }
-}
-
-/// A password may stand before the `@` of an address.
-fn hide_user_info(context: &Context<'_>, address: &Template) {
-    let source = address.source();
-    let start = source.find("://").map_or(0, |found| found + 3);
-    if let Some(at) = source[start..].find('@') {
-        context.hide(address.place(start..start + at));
     }
 }
 
@@ -167,6 +157,12 @@ impl Addresses<'_> {
             Address::Definition(template) | Address::Playbook(template) => template.span(),
             Address::Override(_) => self.span_of_override(address),
         };
+        if let Address::Override(text) = address
+            && text[..host_end(text)].contains('@')
+        {
+            let message = "an address holds no user name and no password";
+            context.report(Diagnostic::new(Code::InvalidAddress, span, message));
+        }
         match self.scheme(context, address) {
             Some(Scheme::Http) => {
                 let message = format!(

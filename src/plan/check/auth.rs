@@ -8,8 +8,8 @@ use super::request;
 use super::value::check_name;
 use super::view::{Session, View};
 use crate::document::{
-    Auth, AuthKeys, AuthRequest, Challenge, Credential, DefinitionKeys, Expiry, Named, Part, Reader,
-    RequestKeys, SourceKind, Tree,
+    Auth, AuthKeys, AuthRequest, Challenge, Credential, DefinitionKeys, Expiry, Named, Reader, Send,
+    SourceKind,
 };
 use crate::plan::PlannedMethod;
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
@@ -58,8 +58,8 @@ pub(super) fn plan_method(name: String, auth: AuthKeys, credentials: &Named<Cred
         declared.is_none_or(|it| it.optional != Some(true) && it.one_time != Some(true))
     };
     let needed = match auth.login.0.is_empty() {
-        true => credentials_in(texts_of_send(&auth)),
-        false => credentials_in(auth.login.0.iter().flat_map(|login| texts_of(&login.request))),
+        true => credentials_in(auth.send.iter().flat_map(Send::templates)),
+        false => credentials_in(auth.login.0.iter().flat_map(|login| login.request.templates())),
     };
     PlannedMethod {
         name,
@@ -67,6 +67,22 @@ pub(super) fn plan_method(name: String, auth: AuthKeys, credentials: &Named<Cred
         used: credentials_in(all_texts(&auth)),
         auth,
     }
+}
+
+/// The credentials, and behind them those from which a code of theirs is computed.
+fn with_totp_secrets(mut names: Vec<String>, credentials: &Named<Credential>) -> Vec<String> {
+    let mut at = 0;
+    while at < names.len() {
+        let sources = credentials.get(&names[at]).map_or(&[][..], |credential| &credential.from);
+        let secrets = sources.iter().filter_map(|source| match &source.kind {
+            SourceKind::Totp(secret) => Some(secret.value.clone()),
+            _ => None,
+        });
+        let new: Vec<String> = secrets.filter(|secret| !names.contains(secret)).collect();
+        names.extend(new);
+        at += 1;
+    }
+    names
 }
 
 /// The credentials that texts name, each once, in their order.
@@ -84,31 +100,13 @@ fn credentials_in<'t>(texts: impl IntoIterator<Item = &'t Template>) -> Vec<Stri
     names
 }
 
-fn texts_of(request: &RequestKeys) -> Vec<&Template> {
-    let paths = request.verbs().map(|(_, path)| path);
-    let trees = request.query.iter().chain(request.form.iter().flat_map(Named::iter)).map(|(_, tree)| tree);
-    let trees = trees.chain(&request.json).flat_map(Tree::templates);
-    let texts = request.headers.iter().chain(request.cookies.iter()).map(|(_, text)| text);
-    let parts = request.multipart.iter().flat_map(Named::iter).flat_map(|(_, part)| match part {
-        Part::Value(text) => vec![text],
-        Part::File(file) => std::iter::once(&file.file).chain(&file.media_type).collect(),
-    });
-    paths.chain(trees).chain(texts).chain(parts).chain(&request.text).chain(&request.file).collect()
-}
-
-fn texts_of_send(auth: &AuthKeys) -> Vec<&Template> {
-    let Some(send) = &auth.send else { return Vec::new() };
-    let texts = send.headers.iter().chain(send.query.iter()).chain(send.cookies.iter()).map(|(_, text)| text);
-    texts.chain(send.json.iter().flat_map(|(_, tree)| tree.templates())).collect()
-}
-
 fn all_texts(auth: &AuthKeys) -> Vec<&Template> {
     let challenges = || auth.challenges.iter().flatten();
     let requests = auth.login.0.iter().chain(challenges().map(|challenge| &challenge.request));
     let requests = requests.chain(auth.refresh.iter().map(|refresh| &refresh.request));
     let requests = requests.chain(auth.logout.iter().flat_map(|logout| &logout.0));
-    let mut texts: Vec<&Template> = requests.flat_map(|request| texts_of(&request.request)).collect();
-    texts.extend(texts_of_send(auth));
+    let mut texts: Vec<&Template> = requests.flat_map(|request| request.request.templates()).collect();
+    texts.extend(auth.send.iter().flat_map(Send::templates));
     let stored = challenges().map(|challenge| &challenge.store).chain(&auth.store).chain(&auth.headers);
     texts.extend(stored.flat_map(Named::iter).map(|(_, text)| text));
     texts.extend(challenges().filter_map(|challenge| challenge.refuse.as_ref()));
@@ -131,6 +129,39 @@ pub(super) fn check(context: &Context<'_>, keys: &DefinitionKeys, auth: &Auth, p
     for (_, method) in &methods {
         let check = Check { context, keys, auth: method, common: auth.span, view, credentials: &credentials };
         check.method();
+    }
+}
+
+/// A credential that no request and no header reads is looked up for nothing.
+pub(super) fn report_unread_credentials(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {
+    let preset = keys.auth.as_ref().and_then(|auth| auth.preset.as_ref());
+    let is_unclear = match &keys.auth {
+        Some(auth) => context.has_error_in(auth.span),
+        None => context.has_key(keys.span, "auth"),
+    };
+    if is_unclear {
+        return;
+    }
+    let methods = methods(keys, presets);
+    let stored = |auth: &AuthKeys| {
+        let challenges = auth.challenges.iter().flatten().map(|challenge| &challenge.store);
+        let names = challenges.chain(&auth.store).flat_map(Named::names);
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let read = methods.iter().flat_map(|(_, auth)| [credentials_in(all_texts(auth)), stored(auth)].concat());
+    let read = with_totp_secrets(read.collect(), &keys.credentials);
+    for (name, _) in keys.credentials.iter().filter(|(name, _)| !read.contains(&name.value)) {
+        let message = format!("nothing reads the credential `{}`", name.value);
+        let diagnostic = Diagnostic::new(Code::Suspicious, name.span, message);
+        let wanted = preset.map_or_else(Vec::new, |preset| presets.credentials_of(preset.value));
+        let missing = wanted.iter().copied().filter(|wanted| !keys.credentials.declares(wanted));
+        context.report(match (nearest(name, missing), wanted.as_slice()) {
+            (None, []) => {
+                diagnostic.help("requests under `auth` read credentials: `${{ credentials.NAME }}`")
+            }
+            (None, wanted) => diagnostic.help(format!("the preset reads {}", join(wanted.iter().copied()))),
+            (near, _) => diagnostic.did_you_mean(near),
+        });
     }
 }
 
@@ -157,6 +188,7 @@ struct Check<'c> {
 impl<'c> Check<'c> {
     fn method(&self) {
         self.check_wholeness();
+        self.refuse_empty_lists();
         for (name, _) in self.auth.session.iter().flat_map(Named::iter) {
             check_name(self.context, name, "a session value");
         }
@@ -196,7 +228,9 @@ impl<'c> Check<'c> {
         let missing = |key: &str, message: &str, help: &str| {
             let diagnostic =
                 Diagnostic::new(Code::MissingKey, self.context.first_key(self.auth.span), message);
-            if self.map_with(key).is_none() {
+            let is_misspelt =
+                [self.auth.span, self.common].into_iter().any(|map| self.context.has_misspelt(map, key));
+            if self.map_with(key).is_none() && !is_misspelt {
                 self.context.report(diagnostic.help(help));
             }
         };
@@ -220,6 +254,16 @@ impl<'c> Check<'c> {
         }
     }
 
+    fn refuse_empty_lists(&self) {
+        for key in ["challenges", "expires"] {
+            let Some(map) = self.map_with(key).filter(|map| self.context.is_empty_list(*map, key)) else {
+                continue;
+            };
+            let message = format!("`{key}` needs at least one entry");
+            self.context.report(Diagnostic::new(Code::InvalidValue, self.context.key(map, key), message));
+        }
+    }
+
     /// The map in which a key is written, readable or not: the method's own, or the common one.
     fn map_with(&self, key: &str) -> Option<Span> {
         [self.auth.span, self.common].into_iter().find(|map| self.context.has_key(*map, key))
@@ -234,6 +278,11 @@ impl<'c> Check<'c> {
         }
     }
 
+    /// What is asked of an answer sees the answer and the settings: no credentials and no session.
+    fn answer(&self) -> View<'c> {
+        View::of_definition(self.keys).answered()
+    }
+
     fn request(&self, request: &AuthRequest, owner: &str, session: Session<'c>) {
         let view = View { session, ..self.view };
         self.request_with(request, owner, &view);
@@ -242,7 +291,7 @@ impl<'c> Check<'c> {
     fn request_with(&self, request: &AuthRequest, owner: &str, view: &View<'_>) {
         request::check(self.context, &request.request, owner, view, PathRules::SignIn);
         if let Some(expect) = &request.expect {
-            request::check_expect(self.context, expect, &view.answered());
+            request::check_expect(self.context, expect, &self.answer());
             self.refuse_schema(expect.schema.as_ref());
         }
     }
@@ -257,11 +306,11 @@ impl<'c> Check<'c> {
     fn challenge(&self, challenge: &Challenge) {
         let reason = "the session is read when no challenge is left";
         let view = View { session: Session::Absent(reason), ..self.view }.answered();
-        self.context.condition(&challenge.condition, &view);
+        self.context.condition(&challenge.condition, &self.answer());
         let span = challenge.span;
         match &challenge.refuse {
             Some(text) => {
-                self.context.template(text, &view);
+                self.context.template(text, &self.answer());
                 if let Some((verb, _)) = challenge.request.request.verbs().next() {
                     request::report_second(
                         self.context,
@@ -311,7 +360,7 @@ impl<'c> Check<'c> {
 
     /// `expired` and `refused` are asked of answers.
     fn signs(&self) {
-        let view = View::of_definition(self.keys).answered();
+        let view = self.answer();
         let signs = [&self.auth.expired, &self.auth.refused].into_iter().flatten();
         signs.for_each(|sign: &Condition| self.context.condition(sign, &view));
     }
@@ -355,9 +404,4 @@ pub(super) fn unknown_credential<'n>(
         None if known.clone().next().is_some() => diagnostic.help(format!("it has {}", join(known))),
         near => diagnostic.did_you_mean(near),
     }
-}
-
-/// Every text of a request.
-pub(super) fn request_texts(request: &RequestKeys) -> Vec<&Template> {
-    texts_of(request)
 }

@@ -12,6 +12,7 @@ use super::view::{Session, View};
 use crate::document::{Credential, DefinitionKeys, Named, Operation, ValueKeys};
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
+use std::path::Path;
 
 /// Where a definition is written.
 #[derive(Clone, Copy)]
@@ -43,6 +44,7 @@ pub(super) fn check(context: &Context<'_>, keys: &DefinitionKeys, presets: &Pres
     if let Some(auth) = &keys.auth {
         auth::check(context, keys, auth, presets);
     }
+    auth::report_unread_credentials(context, keys, presets);
     check_operations(context, keys, presets);
 }
 
@@ -97,6 +99,14 @@ fn check_credentials(
     }
 }
 
+/// Reads the JSON Schemas of the operations, whether a step calls them or not; their paths count from `folder`.
+pub(super) fn check_schemas(context: &Context<'_>, keys: &DefinitionKeys, folder: &Path) {
+    let expectations = keys.operations.iter().filter_map(|(_, operation)| operation.expect.as_ref());
+    for schema in expectations.filter_map(|expect| expect.schema.as_ref()) {
+        request::load_schema(context, schema, folder);
+    }
+}
+
 fn check_operations(context: &Context<'_>, keys: &DefinitionKeys, presets: &Presets) {
     let methods = auth::methods(keys, presets);
     let values = auth::all_session_values(&methods);
@@ -131,7 +141,7 @@ fn check_operation<'a>(
     }
     request::check_rows(context, operation.rows.as_ref());
     if let Some(paginate) = &operation.paginate {
-        request::check_paginate(context, paginate, Some(&operation.request));
+        request::check_paginate(context, paginate, &operation.request);
     }
     request::check_time(context, operation.timeout.as_ref());
     request::check_retry(context, operation.retry.as_ref());
@@ -141,7 +151,7 @@ fn check_operation<'a>(
 
 /// A parameter that no template reads would be taken and have no effect.
 fn report_unused_params(context: &Context<'_>, operation: &Operation) {
-    let texts = auth::request_texts(&operation.request);
+    let texts = operation.request.templates();
     let texts = || texts.iter().copied().flat_map(Template::expressions);
     let conditions =
         || operation.expect.iter().flat_map(|expect| &expect.that.0).map(|that| that.expression());

@@ -1,5 +1,6 @@
 //! The way in: a file or text is checked as a whole.
 
+use super::conceal;
 use super::context::Context;
 use super::definition::{self, Origin};
 use super::load::{self, Documents, Main};
@@ -82,11 +83,16 @@ fn finish(mut documents: Documents, options: &Options, surroundings: &dyn Surrou
         let origin = if loaded.is_built_in { Origin::BuiltIn } else { Origin::File };
         definition::check(&context, &loaded.keys, &documents.presets, origin);
     }
+    for loaded in &documents.definitions {
+        definition::check_schemas(&context, &loaded.keys, &loaded.folder);
+    }
     let plan = match &documents.main {
         Main::Playbook(playbook) => Some(playbook::plan(&context, &documents, playbook)),
         Main::Definition | Main::Unreadable => None,
     };
     let diagnostics = context.into_diagnostics();
     let plan = plan.filter(|_| !diagnostics.has_errors());
-    Checked { diagnostics: diagnostics.into_sorted(), kind, plan, sources: documents.files.sources }
+    let mut diagnostics = diagnostics.into_sorted();
+    conceal::in_diagnostics(&mut diagnostics, &documents.files.sources);
+    Checked { diagnostics, kind, plan, sources: documents.files.sources }
 }

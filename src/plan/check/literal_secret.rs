@@ -4,6 +4,7 @@ use super::context::Context;
 use crate::document::{Named, Tree, TreeKind};
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
+use std::ops::Range;
 
 /// Reports a literal where a secret should come from a source, and hides it. `name` is what it is called
 /// there.
@@ -33,11 +34,15 @@ pub(super) fn report_literals(context: &Context<'_>, name: &str, tree: &Tree) {
 /// Looks at a text under a name: a header, a key of a body.
 pub(super) fn look_at(context: &Context<'_>, name: &str, text: &Template) {
     let Some(literal) = text.as_literal() else { return };
-    let value = literal.strip_prefix("Bearer ").or(literal.strip_prefix("Basic ")).unwrap_or(literal);
-    let is_named_so = is_secret_name(name) && value.len() >= 4;
-    if is_named_so || looks_like_key(value) {
+    if is_literal_secret(name, literal) {
         report(context, text.span(), name);
     }
+}
+
+/// Whether a text under a name is a secret: by the name or by its look.
+pub(super) fn is_literal_secret(name: &str, text: &str) -> bool {
+    let value = text.strip_prefix("Bearer ").or(text.strip_prefix("Basic ")).unwrap_or(text);
+    (is_secret_name(name) && value.len() >= 4) || looks_like_key(value)
 }
 
 /// Looks at every text and number of a tree under its name.
@@ -59,9 +64,41 @@ pub(super) fn look_at_trees(context: &Context<'_>, trees: &Named<Tree>) {
     trees.iter().for_each(|(name, tree)| look_at_tree(context, name, tree));
 }
 
-/// Looks at all texts of a map of texts.
-pub(super) fn look_at_texts(context: &Context<'_>, texts: &Named<Template>) {
-    texts.iter().for_each(|(name, text)| look_at(context, name, text));
+/// Looks at cookies: those that carry a session are secrets.
+pub(super) fn look_at_cookies(context: &Context<'_>, cookies: &Named<Template>) {
+    for (name, text) in cookies.iter() {
+        match text.as_literal() {
+            Some(literal) if is_secret_cookie(name) && literal.len() >= 4 => {
+                report(context, text.span(), name)
+            }
+            _ => look_at(context, name, text),
+        }
+    }
+}
+
+/// Looks for keys among the words of a longer text, such as a path. `name` is what it is called.
+pub(super) fn look_at_words(context: &Context<'_>, name: &str, text: &Template) {
+    for range in text.literal_ranges() {
+        let written = &text.source()[range.clone()];
+        for word in words(written).filter(|word| has_prefix_of_key(&written[word.clone()])) {
+            report(context, text.place(range.start + word.start..range.start + word.end), name);
+        }
+    }
+}
+
+/// The parts of a text between blanks, quotes and the signs of addresses and forms.
+pub(super) fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let is_border = |c: char| c.is_whitespace() || "/?&=;,:\"'`{}[]()".contains(c);
+    text.split(is_border).map(|word| {
+        let start = word.as_ptr() as usize - text.as_ptr() as usize;
+        start..start + word.len()
+    })
+}
+
+/// Whether a cookie of this name carries a session or another secret.
+pub(super) fn is_secret_cookie(name: &str) -> bool {
+    let folded = name.to_ascii_lowercase();
+    is_secret_name(name) || folded.contains("sess") || folded.ends_with("sid") || folded.contains("auth")
 }
 
 /// Whether what has this name is a secret by all custom.
@@ -70,7 +107,19 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let within =
         ["password", "passwd", "passphrase", "secret", "apikey", "accesskey", "authkey", "privatekey"];
-    let exact = ["authorization", "proxyauthorization", "pin", "otp", "mfacode"];
+    let exact = [
+        "authorization",
+        "proxyauthorization",
+        "cookie",
+        "setcookie",
+        "credential",
+        "pass",
+        "pwd",
+        "passcode",
+        "pin",
+        "otp",
+        "mfacode",
+    ];
     let is_public_half = folded.ends_with("keyid") || folded.ends_with("hint");
     !is_public_half
         && (within.iter().any(|word| folded.contains(word))
@@ -80,7 +129,12 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 
 /// Whether a text has the look of a key, whatever it is called: a known prefix, or long and without any
 /// order.
-fn looks_like_key(text: &str) -> bool {
+pub(super) fn looks_like_key(text: &str) -> bool {
+    has_prefix_of_key(text) || text.starts_with("-----BEGIN") || is_without_order(text)
+}
+
+/// Whether a text begins as the keys of well-known providers do.
+pub(super) fn has_prefix_of_key(text: &str) -> bool {
     let prefixes = [
         "ghp_",
         "github_pat_",
@@ -95,8 +149,7 @@ fn looks_like_key(text: &str) -> bool {
         "secret-",
     ];
     let is_known = prefixes.iter().any(|prefix| text.starts_with(prefix) && text.len() >= prefix.len() + 12);
-    let is_jwt = text.starts_with("eyJ") && text.split('.').count() == 3;
-    is_known || is_jwt || text.starts_with("-----BEGIN") || is_without_order(text)
+    is_known || (text.starts_with("eyJ") && text.split('.').count() == 3)
 }
 
 fn is_without_order(text: &str) -> bool {
@@ -122,10 +175,22 @@ mod tests {
             "client_secret",
             "api-key",
             "userPassword",
+            "pwd",
+            "pass",
+            "Cookie",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
-        for name in ["authKeyId", "user", "grant_type", "token_type", "page_token_limit", "AuthFlow", "key"] {
+        for name in [
+            "authKeyId",
+            "user",
+            "grant_type",
+            "token_type",
+            "page_token_limit",
+            "AuthFlow",
+            "key",
+            "passive",
+        ] {
             assert!(!is_secret_name(name), "{name}");
         }
     }

@@ -1,5 +1,6 @@
 //! Reads the playbook and every definition that it names: text to tree to types.
 
+use super::conceal;
 use super::context::Files;
 use super::entry::Options;
 use super::preset::Presets;
@@ -171,9 +172,15 @@ impl<'a> Loader<'a> {
     }
 
     fn parse(&mut self, name: &str, text: &str) -> Option<Node> {
+        // Editors count columns without the mark that some of them write first.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file = self.files.sources.add(name, text);
-        let root = parse(&self.files.sources, file, &mut self.diagnostics)?;
-        self.files.roots.insert(file, root.clone());
+        let Some(root) = parse(&self.files.sources, file, &mut self.diagnostics) else {
+            conceal::in_text(&self.files.sources, file);
+            return None;
+        };
+        conceal::in_tree(&self.files.sources, &root);
+        self.files.add_tree(file, &root);
         Some(root)
     }
 
@@ -320,6 +327,7 @@ impl<'a> Loader<'a> {
             return;
         }
         let file = self.files.sources.add("command line", text);
+        conceal::in_text(&self.files.sources, file);
         let at = |start: usize, text: &str| {
             Spanned::new(text.to_owned(), Span::new(file, start..start + text.len()))
         };

@@ -8,6 +8,7 @@
 
 mod address;
 mod auth;
+mod conceal;
 mod context;
 mod definition;
 mod entry;

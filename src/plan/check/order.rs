@@ -115,9 +115,19 @@ impl<'a> StepIndex<'a> {
         let message = format!("two steps are called `{name}`");
         let mut diagnostic = Diagnostic::new(Code::DuplicateName, id.span, message);
         if let Some(first) = &self.steps[*first].step.id {
-            diagnostic = diagnostic.also(first.span, "the first one is here");
+            diagnostic = match first.span == id.span {
+                true => diagnostic
+                    .label("an alias (`*`) repeats this step with its `id`")
+                    .help("write the other step out and give it an `id` of its own"),
+                false => diagnostic.also(first.span, "the first one is here"),
+            };
         }
         context.report(diagnostic);
+    }
+
+    /// All ids, in the order of the file.
+    fn ids(&self) -> impl Iterator<Item = &'a str> {
+        self.steps.iter().filter_map(|indexed| indexed.step.id.as_ref()).map(|id| id.value.as_str())
     }
 
     /// Whether a step of that id exists, wherever.
@@ -266,13 +276,15 @@ impl StepReference<'_> {
         if index.broken.contains(id.name.as_str()) {
             return;
         }
-        let visible = index.visible_ids(self.place);
-        let all = || index.by_id.keys().copied();
-        let suggestion = nearest(&id.name, visible.iter().copied()).or_else(|| nearest(&id.name, all()));
+        let visible = if self.context.compares() { index.visible_ids(self.place) } else { Vec::new() };
+        let suggestion = self.context.nearest(&id.name, visible.iter().copied());
+        let suggestion = suggestion.or_else(|| self.context.nearest(&id.name, index.ids()));
         let message = format!("no step is called `{}`", id.name);
         self.report(id, Code::UnknownStep, message, |it| match (suggestion, visible.as_slice()) {
             (Some(_), _) => it.did_you_mean(suggestion),
+            (None, []) if !self.context.compares() => it,
             (None, []) => it.help("give the step that is meant an `id`"),
+            (None, ids) if ids.len() > 12 => it.help(format!("here one can read {} steps", ids.len())),
             (None, ids) => it.help(format!("here one can read {}", join(ids.iter().copied()))),
         });
     }
@@ -334,7 +346,8 @@ impl StepReference<'_> {
             return self.report(property, Code::UnknownName, message, |it| it.help(help));
         }
         match name {
-            "outputs" => self.check_output(id, step),
+            "outputs" if !self.check_output(id, step) => return,
+            "outputs" => {}
             "rows" => {
                 self.context.facts.borrow_mut().kept_rows.insert(key);
             }
@@ -360,19 +373,21 @@ impl StepReference<'_> {
         });
     }
 
-    fn check_output(&self, id: &Segment, step: &Step) {
-        let Some(output) = self.reference.segments.get(3) else { return };
+    /// Whether the output is declared; that it is not was reported.
+    fn check_output(&self, id: &Segment, step: &Step) -> bool {
+        let Some(output) = self.reference.segments.get(3) else { return true };
         if step.outputs.declares(&output.name) {
-            return;
+            return true;
         }
         let message = format!("the step `{}` has no output `{}`", id.name, output.name);
-        let suggestion = nearest(&output.name, step.outputs.names());
+        let suggestion = self.context.nearest(&output.name, step.outputs.names());
         self.report(output, Code::UnknownOutput, message, |it| match suggestion {
             Some(_) => it.did_you_mean(suggestion),
             None if step.outputs.is_empty() => it
                 .help(format!("only declared outputs can be read: `outputs: {{ {}: $.path }}`", output.name)),
             None => it.help(format!("it has {}", join(step.outputs.names()))),
         });
+        false
     }
 
     /// What a step that may be skipped yields is read only where that was asked, or where nothing is an

@@ -4,6 +4,7 @@
 use super::address::{self, Scheme};
 use super::context::Context;
 use super::view::View;
+use crate::document::Ident;
 use crate::plan::PlannedPath;
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
@@ -27,6 +28,9 @@ pub(super) fn check(
     rules: PathRules,
 ) -> Option<PlannedPath> {
     context.template(path, view);
+    if context.is_reported(Code::TemplateForm, path.span()) {
+        return None;
+    }
     let start = path.literal_start();
     if path.as_expression().is_some() {
         return whole_template(context, path, rules);
@@ -44,11 +48,17 @@ pub(super) fn check(
         });
         return None;
     }
-    let mistakes = path.literal_ranges().into_iter().filter_map(|range| mistake_in(path, range));
-    let mistakes: Vec<_> = mistakes.collect();
-    let is_good = mistakes.is_empty();
+    is_plain(context, path, 0).then(|| PlannedPath::Path(path.clone()))
+}
+
+/// Reports what must not stand in the written parts of a path, which begins at an offset.
+fn is_plain(context: &Context<'_>, path: &Template, start: usize) -> bool {
+    let parts = path.literal_ranges().into_iter().filter(|range| range.end > start);
+    let parts = parts.map(|range| range.start.max(start)..range.end);
+    let mistakes: Vec<_> = parts.filter_map(|range| mistake_in(path, range)).collect();
+    let is_plain = mistakes.is_empty();
     mistakes.into_iter().for_each(|mistake| context.report(mistake));
-    is_good.then(|| PlannedPath::Path(path.clone()))
+    is_plain
 }
 
 /// A path that is exactly one template: an address of an answer, or a secret of the playbook.
@@ -92,8 +102,12 @@ fn whole_address(
         let help = "write the host out, or declare a provider whose `base_url` follows a setting";
         return fail(Code::InvalidAddress, path.span(), "the host of an address is literal", help);
     }
-    if let Some(mistake) = query_in(path, 0..path.source().len()) {
-        context.report(mistake);
+    if path.literal_start()[..host_end].contains('@') {
+        let help = "credentials go in headers: `Authorization: Basic ${{ secrets.NAME }}`";
+        let message = "an address holds no user name and no password";
+        return fail(Code::InvalidAddress, path.span(), message, help);
+    }
+    if !is_plain(context, path, host_end) {
         return None;
     }
     match address::scheme_of(&path.literal_start()[..host_end]) {
@@ -116,6 +130,16 @@ fn whole_address(
     }
 }
 
+/// What was probably meant by braces with a name in them.
+fn mended_braces(written: &str) -> Option<String> {
+    let name = written.strip_prefix('{')?.strip_suffix('}')?.trim();
+    let is_name = |part: &str| Ident::is_valid(part);
+    match name.split_once('.') {
+        None => is_name(name).then(|| format!("`${{{{ inputs.{name} }}}}` or `${{{{ params.{name} }}}}`")),
+        Some(_) => name.split('.').all(is_name).then(|| format!("`${{{{ {name} }}}}`")),
+    }
+}
+
 /// What must not stand in the written parts of a path.
 fn mistake_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnostic> {
     if let Some(diagnostic) = query_in(path, range.clone()) {
@@ -125,15 +149,17 @@ fn mistake_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnost
     let place = |found: usize, length: usize| path.place(range.start + found..range.start + found + length);
     let invalid = |span: Span, message: &str| Diagnostic::new(Code::InvalidAddress, span, message);
     if let Some(open) = text.find('{') {
+        let lead = if text[..open].ends_with('$') { 1 } else { 0 };
         let length = text[open..].find('}').map_or(1, |close| close + 1);
-        let name = text[open + 1..].split('}').next().unwrap_or_default();
-        let diagnostic = invalid(place(open, length), "braces without `$` are mere text");
-        return Some(
-            diagnostic.label(format!("write `${{{{ inputs.{name} }}}}` or `${{{{ params.{name} }}}}`")),
-        );
+        let diagnostic = invalid(place(open - lead, length + lead), "braces without `${{ }}` are mere text");
+        return Some(match mended_braces(&text[open..open + length]) {
+            Some(mended) => diagnostic.label(format!("write {mended}")),
+            None => diagnostic.help("a path has no braces of its own; a template is `${{ ... }}`"),
+        });
     }
     if let Some(blank) = text.find(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
-        return Some(invalid(place(blank, 1), "blanks and backslashes have no place in a path"));
+        let length = text[blank..].chars().next().map_or(1, char::len_utf8);
+        return Some(invalid(place(blank, length), "blanks and backslashes have no place in a path"));
     }
     if let Some(empty) = text.find("//") {
         return Some(invalid(place(empty, 2), "a part of this path is empty"));
@@ -145,11 +171,7 @@ fn mistake_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnost
 }
 
 fn query_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnostic> {
-    let ranges = path.literal_ranges().into_iter().filter(|part| range.contains(&part.start));
-    let found = ranges.into_iter().find_map(|part| {
-        let text = &path.source()[part.clone()];
-        text.find(['?', '#']).map(|found| part.start + found)
-    })?;
+    let found = range.start + path.source()[range].find(['?', '#'])?;
     let is_query = path.source()[found..].starts_with('?');
     let (message, help) = match is_query {
         true => ("a query stands under `query`, never in the path", "write `query: { name: value }`"),

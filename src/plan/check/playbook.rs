@@ -60,12 +60,10 @@ fn check_inputs(context: &Context<'_>, playbook: &Playbook) {
                 Diagnostic::new(Code::DuplicateName, name.span, message).also(first, "the other one");
             context.report(diagnostic.help("both would come from the same variable `RUNNER_INPUT_...`"));
         }
-        let default = declaration
-            .default
-            .as_ref()
-            .filter(|default| default.value.as_str().is_some_and(|it| it.len() >= 4));
-        if let Some(default) = default.filter(|_| literal_secret::is_secret_name(name)) {
-            literal_secret::report(context, default.span, name);
+        for literal in declaration.default.iter().chain(declaration.choices.iter().flatten()) {
+            if literal.value.as_str().is_some_and(|text| literal_secret::is_literal_secret(name, text)) {
+                literal_secret::report(context, literal.span, name);
+            }
         }
     }
 }
@@ -76,7 +74,7 @@ fn check_secrets(context: &Context<'_>, playbook: &Playbook) {
         check_name(context, name, "a secret");
         let chain = Chain {
             name,
-            kind: ChainKind::Secret,
+            kind: ChainKind::OwnSecret,
             siblings: playbook.secrets.names().collect(),
             declares: &|name| playbook.secrets.declares(name),
             is_secret: true,

@@ -5,8 +5,8 @@ use super::load::join;
 use super::view::View;
 use crate::document::lower::{FromNode, Lower};
 use crate::document::{
-    Auth, AuthKeys, AuthRequest, Credential, DefinitionKeys, Named, Node, OneOrMany, Preset, Tree, TreeKind,
-    parse,
+    Auth, AuthKeys, AuthRequest, Credential, DefinitionKeys, Errors, Named, Node, OneOrMany, Preset, Tree,
+    TreeKind, parse,
 };
 use crate::source::{Code, Diagnostic, Diagnostics, Span, Spanned, nearest};
 use crate::template::Template;
@@ -87,6 +87,8 @@ auth:
   session: { access_token: $.access_token }
   expires: [{ seconds: $.expires_in }]
   send: { headers: { Authorization: "Bearer ${{ session.access_token }}" } }
+# RFC 6749, section 5.2.
+errors: { code: $.error, message: $.error_description }
 "#
         }
     }
@@ -142,6 +144,25 @@ impl Presets {
             }
         }
         credentials
+    }
+
+    /// How answers say what went wrong: as the definition says, else as the preset does.
+    pub fn errors(&self, keys: &DefinitionKeys) -> Option<Errors> {
+        let preset = keys.auth.as_ref().and_then(|auth| auth.preset.as_ref());
+        let added =
+            preset.and_then(|preset| self.get(preset.value)).and_then(|preset| preset.errors.as_ref());
+        let (Some(own), Some(added)) = (&keys.errors, added) else {
+            return keys.errors.as_ref().or(added).cloned();
+        };
+        let mut errors = own.clone();
+        errors.code.0.extend(added.code.0.iter().cloned());
+        errors.message.0.extend(added.message.0.iter().cloned());
+        Some(errors)
+    }
+
+    /// The credentials that a preset reads.
+    pub fn credentials_of(&self, preset: Preset) -> Vec<&str> {
+        self.get(preset).map_or_else(Vec::new, |keys| keys.credentials.names().collect())
     }
 
     /// What a preset says about sign-in, with what stands under `with` put in its places.
@@ -218,11 +239,33 @@ pub(super) fn check_with(context: &Context<'_>, auth: &Auth, view: &View<'_>) {
             context.report(unknown_key(preset.value, name));
         }
     }
+    refuse_own_form(context, auth, preset);
     match preset.value {
         Preset::Basic | Preset::Bearer => {}
         Preset::ApiKey => check_api_key(context, auth, preset.span),
         Preset::OAuth2ClientCredentials => check_grant(context, auth, preset.span),
     }
+}
+
+/// What a preset stands for cannot be written beside it: one of both would have no effect.
+fn refuse_own_form(context: &Context<'_>, auth: &Auth, preset: &Spanned<Preset>) {
+    let forms: &[&str] = match preset.value {
+        Preset::Basic | Preset::Bearer | Preset::ApiKey => &["login", "send"],
+        Preset::OAuth2ClientCredentials => &["login"],
+    };
+    let maps = std::iter::once(auth.span).chain(auth.methods.iter().map(|(_, method)| method.span));
+    for map in maps {
+        let Some(form) = forms.iter().find(|form| context.has_key(map, form)) else { continue };
+        let message = format!("the preset `{}` stands for a `{form}` of its own", preset.value.as_str());
+        let diagnostic = Diagnostic::new(Code::ConflictingKeys, context.key(map, form), message);
+        context.report(diagnostic.also(preset.span, "leave this out to write everything yourself"));
+    }
+}
+
+/// Whether a key was misspelt that was probably meant to be one of these.
+fn is_misspelt(auth: &Auth, preset: Preset, keys: &[&str]) -> bool {
+    let unknown = auth.with.names().filter(|name| !takes(preset).contains(name));
+    unknown.into_iter().any(|name| nearest(name, keys.iter().copied()).is_some())
 }
 
 fn unknown_key(preset: Preset, name: &Spanned<String>) -> Diagnostic {
@@ -237,6 +280,13 @@ fn unknown_key(preset: Preset, name: &Spanned<String>) -> Diagnostic {
 }
 
 fn check_api_key(context: &Context<'_>, auth: &Auth, span: Span) {
+    for name in ["header", "query"].into_iter().filter_map(|place| auth.with.get(place)) {
+        if name.as_literal().is_none() {
+            let message = "the name under which a key is sent is never a template";
+            let diagnostic = Diagnostic::new(Code::TemplateForm, name.span(), message);
+            context.report(diagnostic.label("write the name out"));
+        }
+    }
     let written = ["header", "query"].map(|place| auth.with.declares(place));
     let diagnostic = match written {
         [true, true] => {
@@ -247,6 +297,7 @@ fn check_api_key(context: &Context<'_>, auth: &Auth, span: Span) {
                 "a key stands in a `header` or in the `query`, not in both",
             )
         }
+        [false, false] if is_misspelt(auth, Preset::ApiKey, &["header", "query"]) => return,
         [false, false] => {
             Diagnostic::new(Code::MissingKey, span, "`api_key` needs to know where the key stands")
                 .help("write `with: { header: X-API-Key }` or `with: { query: key }`")
@@ -257,7 +308,7 @@ fn check_api_key(context: &Context<'_>, auth: &Auth, span: Span) {
 }
 
 fn check_grant(context: &Context<'_>, auth: &Auth, span: Span) {
-    if !auth.with.declares("token") {
+    if !auth.with.declares("token") && !is_misspelt(auth, Preset::OAuth2ClientCredentials, &["token"]) {
         let message = "`oauth2_client_credentials` needs to know the path that issues tokens";
         let diagnostic = Diagnostic::new(Code::MissingKey, span, message);
         context.report(diagnostic.help("write `with: { token: /oauth2/token }`"));

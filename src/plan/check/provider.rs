@@ -159,6 +159,7 @@ impl<'a> Setup<'_, 'a> {
                     Origin::Inline(inputs),
                 );
                 let keys = &inline.definition;
+                definition::check_schemas(self.context, keys, &self.documents.folder);
                 let planned = self.planned(keys, None, &inline.connection);
                 let folder = self.documents.folder.as_path();
                 Some(Provider { index, name: self.name, keys, folder, planned })
@@ -258,7 +259,7 @@ impl<'a> Setup<'_, 'a> {
             method: self.method(connection, keys, &methods),
             methods,
             headers: keys.headers.clone(),
-            errors: keys.errors.clone(),
+            errors: self.documents.presets.errors(keys),
             rate_limit: keys.rate_limit.clone(),
             success: keys.success.clone(),
             throttled: keys.throttled.clone(),

@@ -54,7 +54,7 @@ pub(super) fn check(
         refuse_body_without_sense(context, span, verb);
     }
     let path = path::check(context, written, view, rules)?;
-    Some(CheckedRequest { method: method_of(verb), path, body: body_of(request) })
+    Some(CheckedRequest { method: method_of(verb), path, body: PlannedBody::of(request) })
 }
 
 fn report_missing_verb(context: &Context<'_>, span: Span, owner: &str) {
@@ -101,7 +101,8 @@ fn check_parts(context: &Context<'_>, request: &RequestKeys, view: &View<'_>) {
     literal_secret::look_at_trees(context, &request.query);
     check_headers(context, &request.headers, view);
     request.cookies.iter().for_each(|(_, text)| context.template(text, view));
-    literal_secret::look_at_texts(context, &request.cookies);
+    literal_secret::look_at_cookies(context, &request.cookies);
+    request.verbs().for_each(|(_, path)| literal_secret::look_at_words(context, "path", path));
 }
 
 /// Headers that the client sets itself, from the address and the body.
@@ -166,7 +167,10 @@ fn check_body(context: &Context<'_>, request: &RequestKeys, view: &View<'_>) {
             }
         }
     }
-    request.text.iter().for_each(|text| context.template(text, view));
+    if let Some(text) = &request.text {
+        context.template(text, view);
+        literal_secret::look_at_words(context, "text", text);
+    }
     request.file.iter().for_each(|file| check_file(context, file, view));
     let mut written = BODIES.into_iter().filter(|body| has_body(request, body));
     if let (Some(first), Some(second)) = (written.next(), written.next()) {
@@ -197,6 +201,31 @@ fn check_file(context: &Context<'_>, file: &Template, view: &View<'_>) {
     reach::check(context, file);
 }
 
+/// Reports files of a body that are not there. What an earlier step saves comes into being in the run.
+pub(super) fn check_files(context: &Context<'_>, body: &PlannedBody) {
+    let files: Vec<&Template> = match body {
+        PlannedBody::File(file) => vec![file],
+        PlannedBody::Multipart(parts) => parts.iter().filter_map(|(_, part)| part.file()).collect(),
+        _ => Vec::new(),
+    };
+    for file in files {
+        let Some(literal) = file.as_literal() else { continue };
+        if context.facts.borrow().may_save(literal) || context.is_reported(Code::FileOutOfReach, file.span())
+        {
+            continue;
+        }
+        let located = reach::of_playbook(context).locate(literal);
+        if let Err(error) = located.and_then(|path| Ok(context.surroundings.look_at(&path)?)) {
+            let message = match error {
+                OutOfReach::Unresolved(error) => unreadable(Path::new(literal), &error),
+                other => format!("`{literal}` cannot be read: {other}"),
+            };
+            let diagnostic = Diagnostic::new(Code::UnreadableFile, file.span(), message);
+            context.report(diagnostic.help("the path counts from the folder of the playbook"));
+        }
+    }
+}
+
 /// The verb and path of an operation that was checked before.
 pub(super) fn planned_path(request: &RequestKeys) -> Option<(Method, PlannedPath)> {
     let (verb, path) = request.verbs().next()?;
@@ -205,16 +234,6 @@ pub(super) fn planned_path(request: &RequestKeys) -> Option<(Method, PlannedPath
         None => PlannedPath::Path(path.clone()),
     };
     Some((method_of(verb), planned))
-}
-
-/// The body of a request.
-pub(super) fn body_of(request: &RequestKeys) -> PlannedBody {
-    let json = request.json.clone().map(PlannedBody::Json);
-    json.or_else(|| request.form.clone().map(PlannedBody::Form))
-        .or_else(|| request.multipart.clone().map(PlannedBody::Multipart))
-        .or_else(|| request.text.clone().map(PlannedBody::Text))
-        .or_else(|| request.file.clone().map(PlannedBody::File))
-        .unwrap_or(PlannedBody::Empty)
 }
 
 /// Checks what an answer must satisfy. `after` is what can be read once the answer is there.
@@ -260,8 +279,8 @@ pub(super) fn load_schema(
     }
 }
 
-/// Checks that the keys of `paginate` fit together and with the request.
-pub(super) fn check_paginate(context: &Context<'_>, paginate: &Paginate, request: Option<&RequestKeys>) {
+/// Checks that the keys of `paginate` fit together and with the request that it pages.
+pub(super) fn check_paginate(context: &Context<'_>, paginate: &Paginate, request: &RequestKeys) {
     let conflict = |key: &str, message: String, help: &str| {
         if context.has_key(paginate.span, key) {
             let span = context.key(paginate.span, key);
@@ -291,9 +310,7 @@ pub(super) fn check_paginate(context: &Context<'_>, paginate: &Paginate, request
             context.report(Diagnostic::new(Code::InvalidValue, span, format!("`{key}` is at least 1")));
         }
     }
-    if let Some(request) = request {
-        check_position(context, paginate, request);
-    }
+    check_position(context, paginate, request);
 }
 
 /// The position must have its place to itself.

@@ -1,6 +1,5 @@
 //! Steps that send a request: by a verb of their own, or by an operation that a definition names.
 
-use super::auth::request_texts;
 use super::context::Context;
 use super::literal_secret;
 use super::load::join;
@@ -12,11 +11,11 @@ use super::store::part;
 use super::value::{check_given_names, check_name};
 use super::view::{LoopName, OwnOutputs, View};
 use crate::document::{
-    Expect, Field, Named, Operation, Output, Save, SaveFormat, StatusPattern, StatusSet, Step, Tree, TreeKind,
+    Expect, Field, Ident, Named, Operation, Output, Save, SaveFormat, StatusSet, Step, Tree, TreeKind,
 };
 use crate::plan::{
-    PlannedCall, PlannedOutput, PlannedParam, PlannedPath, PlannedRequest, PlannedSave, Rows, SaveForm,
-    Scoped, TemplateScope,
+    PlannedBody, PlannedCall, PlannedOutput, PlannedParam, PlannedPath, PlannedRequest, PlannedSave, Rows,
+    SaveForm, Scoped, TemplateScope,
 };
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{Condition, Template};
@@ -64,7 +63,7 @@ impl<'s> RequestStep<'s> {
         } else if let Some(with) = &self.step().with {
             with.iter().for_each(|(_, tree)| self.context().tree(tree, &self.inside.view));
         }
-        self.check_answer();
+        self.check_answer(called.as_ref());
         let save = self.step().save.as_ref().map(|save| self.save(save, called.map(|call| call.operation)));
         request::check_time(self.context(), self.step().timeout.as_ref());
         request::check_retry(self.context(), self.step().retry.as_ref());
@@ -139,7 +138,7 @@ impl<'s> RequestStep<'s> {
 
     /// An operation that reads the session cannot go without one.
     fn refuse_session_reader(&self, call: &Called<'_>) {
-        let texts = request_texts(&call.operation.request);
+        let texts = call.operation.request.templates();
         let references = texts.iter().flat_map(|text| text.expressions()).flat_map(|it| it.references());
         let reads_session = references.into_iter().any(|reference| reference.name(0) == Some("session"));
         if let Some(auth) = self.step().auth.as_ref().filter(|_| reads_session) {
@@ -199,7 +198,7 @@ impl<'s> RequestStep<'s> {
     }
 
     /// Checks what is done with the answer.
-    fn check_answer(&self) {
+    fn check_answer(&self, called: Option<&Called<'_>>) {
         let context = self.context();
         let step = self.step();
         let outputs = OwnOutputs { declared: &step.outputs, computing: None };
@@ -217,7 +216,8 @@ impl<'s> RequestStep<'s> {
         }
         request::check_rows(context, step.rows.as_ref());
         if let Some(paginate) = &step.paginate {
-            request::check_paginate(context, paginate, Some(&step.request));
+            let request = called.map_or(&step.request, |called| &called.operation.request);
+            request::check_paginate(context, paginate, request);
         }
     }
 
@@ -226,9 +226,15 @@ impl<'s> RequestStep<'s> {
         let inputs = Some(&self.planner.playbook.inputs);
         let place = Some("the name of a file");
         context.template(&save.file, &View { place, inputs, run: true, ..View::default() });
+        if save.fields.is_empty() && !save.fields.has_broken() && context.has_key(save.span, "fields") {
+            let span = context.key(save.span, "fields");
+            let message = "`fields` names the columns: at least one";
+            context.report(Diagnostic::new(Code::InvalidValue, span, message));
+        }
         for (_, field) in save.fields.iter() {
             if let Field::Template(template) = field {
                 context.template(template, &View { row: true, ..self.inside.view });
+                report_bare_field(context, template);
             }
         }
         self.report_same_file(save);
@@ -299,7 +305,10 @@ impl<'s> RequestStep<'s> {
     }
 
     fn report_same_file(&self, save: &Save) {
-        let Some(file) = save.file.as_literal() else { return };
+        let Some(file) = save.file.as_literal() else {
+            self.context().facts.borrow_mut().saves_by_template = true;
+            return;
+        };
         let first = self.context().facts.borrow_mut().saved_files.insert(file.to_owned(), save.file.span());
         if let Some(first) = first {
             let message = format!("{file} is saved twice: the later one replaces the earlier");
@@ -324,7 +333,7 @@ impl<'s> RequestStep<'s> {
             value: step.with.as_ref().and_then(|with| with.get(name)).cloned(),
         });
         let planned = PlannedCall { name: call.name.to_owned(), params: params.collect() };
-        let body = request::body_of(&operation.request);
+        let body = PlannedBody::of(&operation.request);
         let checked = CheckedRequest { method, path, body };
         let mut request = self.planned(Some(call.provider), Some(call), checked, save);
         request.operation = Some(planned);
@@ -354,6 +363,7 @@ impl<'s> RequestStep<'s> {
         save: Option<PlannedSave>,
     ) -> PlannedRequest {
         let step = self.step();
+        request::check_files(self.context(), &checked.body);
         let operation = call.map(|call| call.operation);
         let needs_session = self.needs_session(provider, operation);
         let saves_rows = save.as_ref().is_some_and(|save| matches!(save.form, SaveForm::Rows(_)));
@@ -375,14 +385,16 @@ impl<'s> RequestStep<'s> {
             needs_session,
             timeout: self.timeout(provider, operation),
             attempts: self.attempts(provider, operation),
-            status: status.map_or(StatusSet(vec![StatusPattern::Class(2)]), |status| status.value.clone()),
+            status: status.map_or_else(StatusSet::success, |status| status.value.clone()),
             is_status_written: status.is_some(),
             that: conditions(&expects),
             schema: self.schema(call),
             outputs: planned_outputs(&step.outputs),
             rows: Rows {
-                are_read: saves_rows || self.writes_rows(operation),
-                are_kept: false,
+                are_read: saves_rows
+                    || self.writes_rows(operation)
+                    || asks(operation, &["rows", "row_count"]),
+                are_kept: asks(operation, &["rows"]),
                 path: step.rows.clone().or_else(|| operation.and_then(|it| it.rows.clone())),
                 may_be_one: step.for_each.is_some() && !self.writes_rows(operation),
             },
@@ -488,8 +500,26 @@ fn unknown_operation(name: &Spanned<String>, provider: &Provider<'_>) -> Diagnos
     }
 }
 
+/// Whether an operation's own expectations read one of these names: in a step that is known from its references.
+fn asks(operation: Option<&Operation>, names: &[&str]) -> bool {
+    let expect = operation.and_then(|operation| operation.expect.as_ref());
+    let conditions = expect.iter().flat_map(|expect| &expect.that.0);
+    let mut references = conditions.flat_map(|condition| condition.expression().references());
+    references.any(|reference| reference.name(0).is_some_and(|name| names.contains(&name)))
+}
+
 fn is_null(tree: &Tree) -> bool {
     matches!(&tree.kind, TreeKind::Literal(value) if value.is_null())
+}
+
+/// A name without `$.` is written into every row as it stands.
+fn report_bare_field(context: &Context<'_>, field: &Template) {
+    let is_name = |name: &str| name.split('.').all(Ident::is_valid);
+    if let Some(name) = field.as_literal().filter(|literal| is_name(literal)) {
+        let message = format!("each row gets the text `{name}` itself");
+        let diagnostic = Diagnostic::new(Code::Suspicious, field.span(), message);
+        context.report(diagnostic.did_you_mean(Some(&format!("$.{name}"))));
+    }
 }
 
 /// The expectations of operation and step, the stronger last.

@@ -30,7 +30,10 @@ pub(super) struct Chain<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChainKind {
+    /// A credential of a provider.
     Secret,
+    /// A secret of the playbook.
+    OwnSecret,
     Setting,
     Profile,
 }
@@ -75,7 +78,7 @@ fn check_source(context: &Context<'_>, chain: &Chain<'_>, source: &Source, view:
         SourceKind::Stored => refuse_unless_secret(context, chain, source, "stored"),
         SourceKind::Totp(name) => {
             refuse_unless_secret(context, chain, source, "totp");
-            if chain.kind == ChainKind::Secret {
+            if matches!(chain.kind, ChainKind::Secret | ChainKind::OwnSecret) {
                 check_totp(context, chain, name);
             }
         }
@@ -103,7 +106,7 @@ fn check_variable(context: &Context<'_>, name: &Template, view: &View<'_>) {
 
 fn refuse_unless_secret(context: &Context<'_>, chain: &Chain<'_>, source: &Source, word: &str) {
     let what = match chain.kind {
-        ChainKind::Secret => return,
+        ChainKind::Secret | ChainKind::OwnSecret => return,
         ChainKind::Setting => "a setting",
         ChainKind::Profile => "a profile",
     };
@@ -148,9 +151,13 @@ fn check_totp(context: &Context<'_>, chain: &Chain<'_>, name: &Spanned<String>) 
     if chain.siblings.contains(&name.value.as_str()) || (chain.declares)(name) {
         return;
     }
-    let message = format!("the provider has no credential `{}`", name.value);
+    let (code, lack) = match chain.kind {
+        ChainKind::OwnSecret => (Code::UnknownSecret, "the playbook has no secret"),
+        _ => (Code::UnknownCredential, "the provider has no credential"),
+    };
+    let message = format!("{lack} `{}`", name.value);
     let others = || chain.siblings.iter().copied().filter(|sibling| *sibling != chain.name);
-    let diagnostic = Diagnostic::new(Code::UnknownCredential, name.span, message);
+    let diagnostic = Diagnostic::new(code, name.span, message);
     context.report(match nearest(name, others()) {
         None if others().next().is_some() => diagnostic.help(format!("it has {}", join(others()))),
         near => diagnostic.did_you_mean(near),

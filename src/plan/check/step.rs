@@ -190,7 +190,10 @@ impl<'p> Planner<'p> {
     }
 
     fn report_missing_kind(&self, step: &Step) {
-        if !written_kinds(self.context, step.span).is_empty() || self.has_misspelt_kind(step.span) {
+        if !written_kinds(self.context, step.span).is_empty()
+            || self.has_misspelt_kind(step.span)
+            || self.context.has_merge_key(step.span)
+        {
             return;
         }
         let span = self.context.first_key(step.span);
@@ -209,14 +212,16 @@ impl<'p> Planner<'p> {
     }
 
     fn refuse_stray_keys(&self, step: &Step, kind: Kind) {
-        for (key, is_written) in optional_keys(step) {
-            if is_written && !goes_with(key, kind, step) {
+        let is_known =
+            |key: &str| Step::keys().iter().any(|known| known.name == key && known.missing_work.is_none());
+        for entry in self.context.entries(step.span).unwrap_or_default() {
+            let key = entry.key.value.as_str();
+            if is_known(key) && !goes_with(key, kind, step) {
                 let message = match key {
                     "as" => "`as` names the item of a loop, and there is no `for_each`".to_owned(),
                     _ => format!("`{key}` does not go with {}", describe(kind, step)),
                 };
-                let diagnostic =
-                    Diagnostic::new(Code::ConflictingKeys, self.context.key(step.span, key), message);
+                let diagnostic = Diagnostic::new(Code::ConflictingKeys, entry.key.span, message);
                 let help = help_for(key, kind);
                 self.context.report(help.into_iter().fold(diagnostic, Diagnostic::help));
             }
@@ -444,41 +449,12 @@ fn kinds_of(step: &Step) -> Vec<(&'static str, Kind)> {
     step.request.verbs().map(|(verb, _)| (verb, Kind::Request)).chain(others).collect()
 }
 
-/// The keys that go with some kinds only, and whether they are written.
-fn optional_keys(step: &Step) -> [(&'static str, bool); 25] {
-    let request = &step.request;
-    [
-        ("with", step.with.is_some()),
-        ("method", step.method.is_some()),
-        ("value", step.value.is_some()),
-        ("provider", step.provider.is_some()),
-        ("as", step.item_name.is_some()),
-        ("expect", step.expect.is_some()),
-        ("outputs", !step.outputs.is_empty()),
-        ("rows", step.rows.is_some()),
-        ("paginate", step.paginate.is_some()),
-        ("save", step.save.is_some()),
-        ("timeout", step.timeout.is_some()),
-        ("retry", step.retry.is_some()),
-        ("within", step.within.is_some()),
-        ("effect", step.effect.is_some()),
-        ("cleanup", step.cleanup.is_some()),
-        ("auth", step.auth.is_some()),
-        ("hints", !step.hints.is_empty()),
-        ("query", !request.query.is_empty()),
-        ("headers", !request.headers.is_empty()),
-        ("cookies", !request.cookies.is_empty()),
-        ("json", request.json.is_some()),
-        ("form", request.form.is_some()),
-        ("multipart", request.multipart.is_some()),
-        ("text", request.text.is_some()),
-        ("file", request.file.is_some()),
-    ]
-}
-
 fn goes_with(key: &str, kind: Kind, step: &Step) -> bool {
     let has_answer = matches!(kind, Kind::Request | Kind::Call);
     match key {
+        "id" | "name" | "if" | "for_each" | "on_error" => true,
+        // Two kinds are refused as such.
+        _ if STEP_KINDS.contains(&key) => true,
         "with" => matches!(kind, Kind::Call | Kind::Authenticate),
         "method" => kind == Kind::Authenticate,
         "value" => kind == Kind::Store,

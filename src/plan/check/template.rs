@@ -74,14 +74,8 @@ impl Context<'_> {
                 spot.member(inputs, Code::UnknownInput, "the playbook has no input")
             }
             ("secrets", View { secrets: Some(secrets), .. }) => {
-                spot.member(secrets, Code::UnknownSecret, "the playbook has no secret");
-                let mut facts = self.facts.borrow_mut();
-                match reference.name(1) {
-                    Some(name) => {
-                        facts.used_secrets.insert(name.to_owned());
-                    }
-                    None => facts.used_secrets.extend(secrets.names().map(str::to_owned)),
-                }
+                spot.only_member(secrets, Code::UnknownSecret, "the playbook has no secret");
+                self.facts.borrow_mut().used_secrets.extend(reference.name(1).map(str::to_owned));
             }
             ("run", View { run: true, .. }) => spot.run(view),
             ("steps", View { steps: Some(place), .. }) => {
@@ -101,10 +95,10 @@ impl Context<'_> {
                 self.facts.borrow_mut().read_settings.push(read);
             }
             ("credentials", View { credentials: Some(credentials), .. }) => {
-                spot.member(credentials, Code::UnknownCredential, "the provider has no credential");
+                spot.only_member(credentials, Code::UnknownCredential, "the provider has no credential");
             }
             ("session", View { session: Session::Open(values), .. }) => {
-                spot.member(values, Code::UnknownSessionValue, "the session has no value");
+                spot.only_member(values, Code::UnknownSessionValue, "the session has no value");
             }
             ("session", View { session: Session::Unreadable, .. }) => {}
             ("session", View { session: Session::Absent(reason), .. }) => {
@@ -246,11 +240,20 @@ impl Spot<'_> {
             return;
         }
         let message = format!("{lack} `{}`", name.name);
-        self.report(name, code, message, |it| match nearest(&name.name, declared.names()) {
+        self.report(name, code, message, |it| match self.context.nearest(&name.name, declared.names()) {
             None if declared.is_empty() => it.help(format!("{lack} at all")),
+            None if declared.len() > 40 => it.help(format!("it has {} others", declared.len())),
             None => it.help(format!("it has {}", join(declared.names()))),
             near => it.did_you_mean(near),
         });
+    }
+
+    /// As [`Spot::member`], where values are fetched by their names: the whole of them is no value.
+    fn only_member<T>(&self, declared: &Named<T>, code: Code, lack: &str) {
+        let [root] = self.reference.segments.as_slice() else { return self.member(declared, code, lack) };
+        let message = format!("`{}` is no value of its own", root.name);
+        let help = format!("name the one that is meant: `{}.NAME`", root.name);
+        self.report(root, Code::UnknownName, message, |it| it.help(help));
     }
 
     /// The second name is one of these.

@@ -511,3 +511,71 @@ cleanup: [{ get: /f }]
     assert_eq!(found, (0..plan.step_count).collect::<Vec<_>>());
     assert_eq!(plan.step_count, 8);
 }
+
+#[test]
+fn an_address_of_the_command_line_holds_no_password() {
+    let playbook = "version: 1\nproviders: { a: { base_url: https://a.example } }\nsteps: [{ get: /x }]\n";
+    let options = Options {
+        base_urls: vec![("a".to_owned(), "https://ops:hunter2secret@b.example".to_owned())],
+        ..Options::default()
+    };
+    let checked = check_text(Path::new("p.yaml"), playbook, &options, &FakeSurroundings::default());
+    let said: Vec<_> = checked.diagnostics.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(said, ["an address holds no user name and no password"]);
+    let quoted = checked.sources.file(checked.diagnostics[0].primary.span.file).quotable_text();
+    assert_eq!(quoted, "--base-url a=https://*****************@b.example\n");
+}
+
+#[test]
+fn what_an_operation_expects_of_its_rows_lets_them_be_read() {
+    let rows = |that: &str| {
+        let text = format!(
+            "version: 1\nproviders: {{ a: {{ base_url: https://a.example, operations: {{ l: {{ get: /l, \
+             expect: {{ that: \"{that}\" }} }} }} }} }}\nsteps: [{{ call: a.l }}]\n"
+        );
+        let plan = plan(&text);
+        let StepKind::Request(request) = &plan.steps[0].kind else { panic!("a call is a request") };
+        (request.rows.are_read, request.rows.are_kept)
+    };
+    assert_eq!(rows("row_count >= 1"), (true, false));
+    assert_eq!(rows("rows[0].id == 1"), (true, true));
+    assert_eq!(rows("response.status == 200"), (false, false));
+}
+
+#[test]
+fn the_mark_before_a_text_counts_as_no_column() {
+    let checked = check("\u{feff}versoin: 1\nsteps: []\n");
+    assert!(checked[0].starts_with("p.yaml:1:1 "), "{checked:?}");
+}
+
+#[test]
+fn a_body_file_must_be_there_unless_a_step_before_saves_it() {
+    let codes = |steps: &str| {
+        let text =
+            format!("version: 1\nproviders: {{ a: {{ base_url: https://a.example }} }}\nsteps: {steps}\n");
+        let world = FakeSurroundings::default().file("there.bin", "x");
+        check_in(&text, &world).diagnostics.iter().map(|it| it.code.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("[{ post: /x, file: there.bin }]"), [""; 0]);
+    assert_eq!(codes("[{ post: /x, file: none.bin }]"), ["unreadable-file"]);
+    assert_eq!(codes("[{ post: /x, multipart: { a: { file: none.bin } } }]"), ["unreadable-file"]);
+    assert_eq!(codes("[{ post: /x, file: none.bin }, { get: /y, save: none.bin }]"), ["unreadable-file"]);
+    assert_eq!(codes("[{ get: /y, save: ./none.bin }, { post: /x, file: none.bin }]"), [""; 0]);
+    assert_eq!(codes("[{ get: /y, save: \"${{ run.id }}.bin\" }, { post: /x, file: none.bin }]"), [""; 0]);
+    assert_eq!(codes("[{ post: /x, file: \"${{ run.id }}.bin\" }]"), [""; 0]);
+}
+
+#[test]
+fn the_grant_of_client_credentials_reads_the_servers_words() {
+    let errors = |own: &str| {
+        let text = format!(
+            "version: 1\nproviders: {{ a: {{ base_url: https://a.example, {own} \
+             auth: {{ use: oauth2_client_credentials, with: {{ token: /t }} }} }} }}\nsteps: [{{ get: /x }}]\n"
+        );
+        let plan = plan(&text);
+        let errors = plan.providers[0].errors.as_ref().unwrap();
+        (errors.code.0.len(), errors.message.0.len())
+    };
+    assert_eq!(errors(""), (1, 1));
+    assert_eq!(errors("errors: { code: $.code },"), (2, 1));
+}

@@ -9,8 +9,8 @@ use regex::Regex;
 use serde_json::Value;
 
 /// Words that expressions understand otherwise.
-const RESERVED: [&str; 12] =
-    ["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if"];
+const RESERVED: [&str; 13] =
+    ["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
 
 /// Checks a name that expressions will use. `kind` is "an input", "an output".
 pub(super) fn check_name(context: &Context<'_>, name: &Spanned<String>, kind: &str) {
@@ -20,7 +20,7 @@ pub(super) fn check_name(context: &Context<'_>, name: &Spanned<String>, kind: &s
         let mended: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let suggestion = Ident::is_valid(&mended).then_some(mended.as_str());
         context.report(Diagnostic::new(Code::InvalidName, name.span, message).did_you_mean(suggestion));
-    } else if RESERVED.contains(&name.value.as_str()) || name.value == "else" {
+    } else if RESERVED.contains(&name.value.as_str()) {
         let message = format!("`{}` is a word of expressions, no name for {kind}", name.value);
         context.report(Diagnostic::new(Code::InvalidName, name.span, message));
     }
@@ -34,11 +34,11 @@ pub(super) fn check_declarations<'v>(
 ) {
     for (name, declaration) in values {
         check_name(context, name, kind);
-        check_declaration(context, declaration);
+        check_declaration(context, name, declaration);
     }
 }
 
-fn check_declaration(context: &Context<'_>, declaration: &ValueKeys) {
+fn check_declaration(context: &Context<'_>, name: &str, declaration: &ValueKeys) {
     let value_type = declared_type(declaration);
     let literals = declaration.choices.iter().flatten();
     for literal in literals.filter(|literal| !has_type(&literal.value, value_type)) {
@@ -56,7 +56,16 @@ fn check_declaration(context: &Context<'_>, declaration: &ValueKeys) {
     if let Some(default) = declaration.default.as_ref().filter(|default| !default.value.is_null())
         && let Some((code, message)) = violation(&default.value, declaration)
     {
-        context.report(Diagnostic::new(code, default.span, message));
+        context.report(Diagnostic::new(code, default.span, without_value(name, code, message)));
+    }
+}
+
+/// What is wrong with a value, in words that do not quote it if its name says that it is a secret.
+fn without_value(name: &str, code: Code, message: String) -> String {
+    match code {
+        Code::WrongType => message,
+        _ if literal_secret::is_secret_name(name) => "this value does not fit its declaration".to_owned(),
+        _ => message,
     }
 }
 
@@ -94,16 +103,19 @@ pub(in crate::plan) fn violation(value: &Value, declaration: &ValueKeys) -> Opti
     {
         let words: Vec<String> = choices.iter().map(|choice| shown(&choice.value)).collect();
         let shown = shown(value);
-        let near = nearest(&shown, words.iter().map(String::as_str));
-        let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
-        let message = format!("`{shown}` is none of {}{hint}", join(words.iter().map(String::as_str)));
+        let known = join(words.iter().map(String::as_str));
+        // What is near to none of the words may be anything: a secret, too.
+        let message = match nearest(&shown, words.iter().map(String::as_str)) {
+            Some(near) => format!("`{shown}` is none of {known} (did you mean `{near}`?)"),
+            None => format!("the value is none of {known}"),
+        };
         return Some((Code::UnknownWord, message));
     }
     let pattern = declaration.pattern.as_ref().and_then(|pattern| whole(pattern));
     let is_match = |pattern: &Regex| value.as_str().is_none_or(|text| pattern.is_match(text));
     if pattern.is_some_and(|pattern| !is_match(&pattern)) {
         let written = declaration.pattern.as_ref().map_or("", |pattern| pattern.value.as_str());
-        return Some((Code::InvalidValue, format!("`{}` does not match `{written}`", shown(value))));
+        return Some((Code::InvalidValue, format!("the value does not match `{written}`")));
     }
     None
 }
@@ -193,11 +205,7 @@ pub(super) fn check_given(
     let Some(literal) = literal.filter(|literal| !literal.is_null()) else { return };
     let Some((code, message)) = violation(&literal, declaration) else { return };
     let is_secret = literal_secret::is_secret_name(name);
-    let message = match code {
-        _ if !is_secret => message,
-        Code::WrongType => message,
-        _ => "this value does not fit its declaration".to_owned(),
-    };
+    let message = without_value(name, code, message);
     let diagnostic = Diagnostic::new(code, given.span, format!("`{}`: {message}", name.value));
     let is_unquoted =
         declared_type(declaration) == ValueType::String && (literal.is_number() || literal.is_boolean());
