@@ -530,7 +530,9 @@ fn at(server: &RawServer, steps: &str) -> String {
 #[test]
 fn a_file_that_cannot_be_read_is_a_fault_of_this_machine_and_nothing_is_sent() {
     let server = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    let steps = "  - { id: put, put: /image, file: image.bin, cleanup: [{ delete: /image }] }\n";
+    // The check knows only names that are written out.
+    let steps = "  - { id: put, put: /image, file: \"${{ inputs.image }}\", cleanup: [{ delete: /image }] }\n\
+                 inputs: { image: { default: image.bin } }\n";
     let output = Runner::applying(at(&server, steps))
         .run()
         .exits(8)
