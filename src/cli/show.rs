@@ -93,7 +93,7 @@ fn what(definition: &Definition) -> &str {
 }
 
 /// The provider as a playbook gets it that says nothing about it.
-fn planned(built_in: &BuiltIn) -> Plan {
+pub(super) fn planned(built_in: &BuiltIn) -> Plan {
     let name = built_in.name;
     let playbook = format!(
         "version: 1\nproviders: {{ {name}: {{ allow_http: true }} }}\nsteps: [{{ authenticate: {name} }}]\n"

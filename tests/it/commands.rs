@@ -1,6 +1,8 @@
 //! The commands around `apply`, and what the command line refuses.
 
 use rustix::process::Signal;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use super::support::runner::Runner;
 
@@ -17,12 +19,13 @@ fn help_names_every_command_and_exit_code() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&[], "Usage: runner"),
         (&["aply"], "a similar subcommand exists: 'apply'"),
         (&["apply", "--simulat", "x.yaml"], "'--simulate'"),
         (&["resume", "01JD"], "error: `resume` is not supported yet"),
         (&["apply", "--quiet", "x.yaml"], "error: `--quiet` is not supported yet"),
+        (&["apply", "--resume", "x.yaml"], "error: `--resume` is not supported yet"),
     ];
     for (arguments, expected) in cases {
         let output = Runner::new().args(arguments.iter().copied()).run().exits(2);
@@ -71,6 +74,54 @@ fn what_a_simulator_says_works() {
     );
     let output = room.args(["-c", &script]).run().exits(0);
     assert_eq!(output.read("vms.ndjson").lines().count(), 3);
+}
+
+/// What the simulator prints before it waits.
+fn introduction(provider: &str, is_told: impl FnOnce(&str)) -> String {
+    let mut running = Runner::new().args(["simulate", provider]).spawn();
+    running.wait_for("Ctrl-C ends it");
+    is_told(&running.stdout());
+    running.signal(Signal::INT);
+    running.finish().exits(0).stdout
+}
+
+#[test]
+fn a_simulator_does_not_export_what_hides_another_way_to_sign_in() {
+    let emnify = introduction("emnify", |_| ());
+    assert!(emnify.contains("\n  export EMNIFY_PASSWORD='"), "{emnify}");
+    assert!(emnify.contains("\n  # or, instead: export EMNIFY_APPLICATION_TOKEN='"), "{emnify}");
+    let soracom = introduction("soracom", |_| ());
+    let instead =
+        "\n  # or, instead: export SORACOM_AUTH_KEY_ID='keyId-demo-Hc7pNs4Ywe2Lx9Tb' SORACOM_AUTH_KEY='";
+    for expected in ["\n  export SORACOM_EMAIL='", "\n  export SORACOM_RESET_TOKEN='", instead] {
+        assert!(soracom.contains(expected), "{expected}: {soracom}");
+    }
+}
+
+#[test]
+fn a_simulator_names_the_address_of_its_counts() {
+    for provider in ["soracom", "emnify", "echome", "simpleiot"] {
+        let text = introduction(provider, |text| {
+            let line = text.lines().find_map(|line| line.trim().strip_prefix("curl ")).expect("a line");
+            let address = line.split_whitespace().next().expect("an address");
+            let answer = get(address);
+            assert!(
+                answer.starts_with("HTTP/1.1 200") && answer.contains("\"logins\""),
+                "{address}: {answer}"
+            );
+        });
+        assert!(!text.contains("/_sim/stats at"), "{text}");
+    }
+}
+
+/// A plain GET, the answer as it comes.
+fn get(address: &str) -> String {
+    let (host, path) = address.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[test]
