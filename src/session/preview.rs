@@ -5,13 +5,14 @@ use super::choice::choose;
 use super::names;
 use super::sessions::{Sessions, Setup};
 use super::values;
+use super::visit::Visit;
 use super::wallet::{Given, Looked};
 use crate::credential::{Missing, Preview};
 use crate::document::{AuthKeys, AuthRequest};
 use crate::event::{Failure, Purpose};
 use crate::exchange::{RenderError, Rendered};
 use crate::plan::ProviderIndex;
-use crate::template::Data;
+use crate::template::{Data, Scope, Template};
 
 /// Where a credential would come from, and where it would go: a line of a dry run.
 #[derive(Debug, Clone)]
@@ -87,30 +88,65 @@ impl Sessions {
         given: &[(String, Data)],
         requests: impl Fn(&AuthKeys) -> &[AuthRequest],
     ) -> Result<Vec<Rendered>, RenderError> {
-        let seat = self.seat(provider);
-        let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
-        let (planned, wallet) = (seat.account.provider(), &seat.account.wallet);
-        let Some(index) = choose(planned, method, &names, wallet, self.events()).await else {
-            return Ok(Vec::new());
-        };
-        let nothing_given = Given::new();
-        let visit = self.visit(seat, index, &nothing_given, Purpose::Login);
-        let session = values::unknown(visit.method.auth.session.as_ref(), &seat.account.provider().name);
         let mut shapes = Vec::new();
+        let Some(visit) = self.previewed(provider, method, given).await else { return Ok(shapes) };
         for request in requests(&visit.method.auth) {
-            let mut credentials = Vec::new();
-            for name in names::below("credentials", visit.templates(request)) {
-                let data = match given.iter().find(|(given, _)| *given == name) {
-                    Some((_, data)) => data.clone(),
-                    None => wallet.preview_data(&name).await,
-                };
-                credentials.push((name, data));
-            }
-            let scope = seat.account.scope(&moment(self.exchange.world()));
-            let scope = scope.with("session", session.clone()).with("credentials", Data::Map(credentials));
+            let scope = self.previewed_scope(&visit, visit.templates(request), given).await;
             shapes.push(visit.render(request, &scope)?);
         }
         Ok(shapes)
+    }
+
+    /// For a dry run: puts the session on a request, as far as it is known before there is one.
+    ///
+    /// # Errors
+    /// When a template cannot be evaluated, or the request has no place for what it yields.
+    pub async fn carry_shape(
+        &self,
+        provider: ProviderIndex,
+        method: Option<&str>,
+        given: &[(String, Data)],
+        rendered: &mut Rendered,
+    ) -> Result<(), RenderError> {
+        let Some(visit) = self.previewed(provider, method, given).await else { return Ok(()) };
+        let Some(send) = &visit.method.auth.send else { return Ok(()) };
+        let scope = self.previewed_scope(&visit, names::of_send(send), given).await;
+        rendered.carry(send, &scope, self.events().redactor())
+    }
+
+    /// A login that nobody does; `None`: there is no such method.
+    async fn previewed(
+        &self,
+        provider: ProviderIndex,
+        method: Option<&str>,
+        given: &[(String, Data)],
+    ) -> Option<Visit<'_>> {
+        const NOTHING_GIVEN: &Given = &Given::new();
+        let seat = self.seat(provider);
+        let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
+        let (planned, wallet) = (seat.account.provider(), &seat.account.wallet);
+        let index = choose(planned, method, &names, wallet, self.events()).await?;
+        Some(self.visit(seat, index, NOTHING_GIVEN, Purpose::Login))
+    }
+
+    /// What the templates of such a login see: the session's values by their names.
+    async fn previewed_scope<'t>(
+        &self,
+        visit: &Visit<'_>,
+        templates: impl IntoIterator<Item = &'t Template>,
+        given: &[(String, Data)],
+    ) -> Scope {
+        let mut credentials = Vec::new();
+        for name in names::below("credentials", templates) {
+            let data = match given.iter().find(|(given, _)| *given == name) {
+                Some((_, data)) => data.clone(),
+                None => visit.account.wallet.preview_data(&name).await,
+            };
+            credentials.push((name, data));
+        }
+        let session = values::unknown(visit.method.auth.session.as_ref(), &visit.account.provider().name);
+        let scope = visit.account.scope(&moment(self.exchange.world()));
+        scope.with("session", session).with("credentials", Data::Map(credentials))
     }
 }
 

@@ -394,19 +394,23 @@ fn a_dry_run_shows_each_request_and_opens_no_connection() {
         emnify.username  env EMNIFY_USERNAME               → http://127.0.0.1:<port>
         emnify.password  env EMNIFY_PASSWORD, .env line 2  → http://127.0.0.1:<port>
 
-      requests
+      requests to http://127.0.0.1:<port>
         authenticate emnify  POST   /api/v1/authenticate                   {"username":"ops@example.com","password":‹emnify.password›}
         issue                POST   /api/v1/application_token              {"description":"runner ‹run.id›","expiry_date":"<date>"}  write
+                                    Authorization: Bearer ‹emnify.session.auth_token›
         logout emnify        nothing: no logout on this API: tokens are forgotten here
         authenticate emnify  POST   /api/v1/authenticate                   {"application_token":‹steps.issue.outputs.token›}  after issue
         List every device    GET    /api/v1/endpoint?per_page=1000&page=1  then as many pages as there are
+                                    Authorization: Bearer ‹emnify.session.auth_token›
         keep                 emnify.application_token → keychain           after issue
         logout emnify        nothing: no logout on this API: tokens are forgotten here
 
       cleanup, where something is left to undo
         authenticate emnify       POST   /api/v1/authenticate              {"username":"ops@example.com","password":‹emnify.password›}  after keep · if not steps.keep.succeeded
         tokens                    GET    /api/v1/application_token         after keep · if not steps.keep.succeeded
+                                         Authorization: Bearer ‹emnify.session.auth_token›
         revoke_application_token  PATCH  /api/v1/application_token/‹item›  {"status":{"id":1}}  write · after keep, tokens · if not steps.keep.succeeded · for each of steps.tokens.rows | selectattr("description", "eq", "runner " ~ run.id)
+                                         Authorization: Bearer ‹emnify.session.auth_token›
 
     4 requests, 2 depend on answers, 1 write; nothing was sent
     "#);

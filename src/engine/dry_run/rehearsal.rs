@@ -217,6 +217,10 @@ impl<'a> Rehearsal<'a> {
         })?;
         let rendered = self.engine.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.impossible(error))?;
+        if let Some(provider) = request.provider.filter(|_| request.needs_session) {
+            let carried = self.carry(provider, &mut rendered).await;
+            carried.map_err(|error| self.impossible(error))?;
+        }
         self.engine.cleanup.register(step, &place.frame);
         let is_write = request.effect != Effect::Read;
         let has_pages = request.paginate.is_some();
@@ -246,6 +250,13 @@ impl<'a> Rehearsal<'a> {
         let label = format!("authenticate {}", self.engine.plan.provider(provider).name);
         let place = Place { times: 1, notes: Vec::new(), ..place.clone() };
         self.sign_in(&label, provider, None, Vec::new(), &place).await.map_err(|error| self.impossible(error))
+    }
+
+    /// Puts on a request what its session adds.
+    async fn carry(&self, provider: ProviderIndex, rendered: &mut Rendered) -> Result<(), RenderError> {
+        let open = self.open.borrow().iter().rev().find(|open| open.provider == provider).cloned();
+        let Some(OpenSession { method, given, .. }) = open else { return Ok(()) };
+        self.engine.sessions.carry_shape(provider, method.as_deref(), &given, rendered).await
     }
 
     async fn authenticate(
@@ -334,7 +345,13 @@ impl<'a> Rehearsal<'a> {
     fn push_request(&self, label: &str, place: &Place, rendered: &Rendered, is_write: bool, has_pages: bool) {
         let action = DryAction::Request {
             method: self.clean(rendered.method().as_str()),
+            origin: rendered.shown_origin().map(|origin| self.clean(origin)),
             target: self.clean(rendered.shown_target()),
+            headers: rendered
+                .shown_headers()
+                .into_iter()
+                .map(|(name, value)| self.clean(format!("{name}: {value}")))
+                .collect(),
             body: rendered.shown_body().map(|body| self.clean(body)),
             is_write,
             has_pages,

@@ -46,8 +46,12 @@ pub enum DryAction {
     Request {
         /// The verb.
         method: Redacted,
+        /// Scheme and host; `None` while nobody knows them, or when they are secret.
+        origin: Option<Redacted>,
         /// Path and query, secrets and what is not known yet as `‹name›`.
         target: Redacted,
+        /// `Name: value` for each header that somebody wrote, what the session adds included.
+        headers: Vec<Redacted>,
         /// The body.
         body: Option<Redacted>,
         /// Whether it would change something.
@@ -69,6 +73,14 @@ pub enum DryAction {
 }
 
 impl DryLine {
+    /// Where its request would go.
+    pub fn origin(&self) -> Option<&Redacted> {
+        match &self.action {
+            DryAction::Request { origin, .. } => origin.as_ref(),
+            _ => None,
+        }
+    }
+
     fn is_request(&self) -> bool {
         matches!(self.action, DryAction::Request { .. })
     }
