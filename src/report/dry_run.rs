@@ -21,10 +21,14 @@ pub fn write_dry_run(title: &str, run: &DryRun, look: Look, out: &mut dyn Write)
     writeln!(out, "\n  requests{}", look.text(destination))?;
     write_lines(&run.lines, origin.is_some(), look, out)?;
     if !run.cleanup.is_empty() {
-        writeln!(out, "\n  cleanup, where something is left to undo")?;
+        writeln!(out, "\n  cleanup")?;
         write_lines(&run.cleanup, origin.is_some(), look, out)?;
     }
-    writeln!(out, "\n{}", run.summary())?;
+    writeln!(out)?;
+    if let Some(cleanup) = run.possible_cleanup() {
+        writeln!(out, "{cleanup}")?;
+    }
+    writeln!(out, "{}", run.summary())?;
     out.flush()
 }
 
@@ -62,7 +66,12 @@ fn only_origin(run: &DryRun) -> Option<&str> {
 }
 
 fn write_lines(lines: &[DryLine], is_origin_told: bool, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let rows: Vec<Row> = lines.iter().map(|line| Row::of(line, is_origin_told, look)).collect();
+    let parts = lines.chunk_by(|line, next| !line.is_shown && !next.is_shown);
+    let row = |part: &[DryLine]| match &part[0] {
+        first if first.is_shown => Row::of(first, is_origin_told, look),
+        first => Row::of_hidden(&first.label, part.len(), look),
+    };
+    let rows: Vec<Row> = parts.map(row).collect();
     let labels = width(rows.iter().map(|row| &row.label));
     let targets = width(rows.iter().filter(|row| row.is_request).map(|row| &row.target));
     for Row { label, target, rest, headers, .. } in &rows {
@@ -91,6 +100,17 @@ struct Row {
 }
 
 impl Row {
+    /// One line for all that is counted only.
+    fn of_hidden(label: &Redacted, count: usize, look: Look) -> Self {
+        Self {
+            label: look.text(label.as_str()),
+            is_request: false,
+            target: look.text(format!("… {count} more like these")),
+            rest: String::new(),
+            headers: Vec::new(),
+        }
+    }
+
     fn of(line: &DryLine, is_origin_told: bool, look: Look) -> Self {
         let mut notes = Vec::new();
         let mut headers: &[Redacted] = &[];

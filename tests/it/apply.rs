@@ -405,13 +405,15 @@ fn a_dry_run_shows_each_request_and_opens_no_connection() {
         keep                 emnify.application_token → keychain           after issue
         logout emnify        nothing: no logout on this API: tokens are forgotten here
 
-      cleanup, where something is left to undo
+      cleanup
         authenticate emnify       POST   /api/v1/authenticate              {"username":"ops@example.com","password":‹emnify.password›}  after keep · if not steps.keep.succeeded
         tokens                    GET    /api/v1/application_token         after keep · if not steps.keep.succeeded
                                          Authorization: Bearer ‹emnify.session.auth_token›
         revoke_application_token  PATCH  /api/v1/application_token/‹item›  {"status":{"id":1}}  write · after keep, tokens · if not steps.keep.succeeded · for each of steps.tokens.rows | selectattr("description", "eq", "runner " ~ run.id)
                                          Authorization: Bearer ‹emnify.session.auth_token›
+        logout emnify             nothing: no logout on this API: tokens are forgotten here  after keep
 
+    cleanup may add 3 requests, 1 write, and more where a list has several items or pages
     4 requests, 2 depend on answers, 1 write; nothing was sent
     "#);
     assert!(listener.accept().is_err(), "a connection was opened");

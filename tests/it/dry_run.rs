@@ -77,8 +77,90 @@ steps:
       logout depot        DELETE /sign-in
                                  Authorization: Bearer ‹depot.session.token›
                                  Cookie: sid=‹depot.session.token›
-      logout shop         nothing: no logout on this API: tokens are forgotten here
 
   4 requests, none depends on answers, no writes; nothing was sent
 "#);
+}
+
+/// The last lines, from the counts on.
+fn counts(output: &Output) -> Vec<&str> {
+    output
+        .stdout
+        .lines()
+        .skip_while(|line| !line.ends_with("nothing was sent") && !line.starts_with("cleanup"))
+        .collect()
+}
+
+const A: &str = "version: 1\nname: x\nproviders: { a: { base_url: https://a.example.com } }\nsteps:\n";
+
+#[test]
+fn cleanup_that_runs_in_any_case_is_counted() {
+    let steps = "
+  - put: /always
+    cleanup: [ { delete: /undo } ]
+  - id: win
+    post: /open
+    outputs: { id: $.token }
+    cleanup: [ { if: steps.win.outputs.id is not none, delete: \"/close/${{ steps.win.outputs.id }}\" } ]
+cleanup:
+  - delete: /all/${{ steps.win.outputs.id }}
+";
+    let output = dry_run(Runner::new(), &format!("{A}{steps}")).exits(0);
+    let expected = [
+        "cleanup may add up to 1 request, 1 write",
+        "4 requests, 1 depends on answers, 4 writes; nothing was sent",
+    ];
+    assert_eq!(counts(&output), expected, "{}", output.stdout);
+}
+
+#[test]
+fn the_end_of_a_session_that_cleanup_opens_is_counted() {
+    let playbook = "
+version: 1
+name: x
+providers:
+  a: { base_url: https://a.example.com }
+  depot:
+    base_url: https://depot.example.com
+    credentials: { password: { from: [{ env: KEY }] } }
+    auth:
+      login: { post: /sign-in, json: { password: \"${{ credentials.password }}\" } }
+      session: { token: $.token }
+      send: { headers: { Authorization: \"Bearer ${{ session.token }}\" } }
+      logout: { delete: /sign-in, auth: session }
+      expires: [{ after: 1h }]
+steps: [{ get: /x, provider: a, cleanup: [{ delete: /boxes, provider: depot }] }]
+";
+    let output = dry_run(Runner::new().env("KEY", "0penSesame-77"), playbook).exits(0);
+    let expected = ["4 requests, none depends on answers, 1 write; nothing was sent"];
+    assert_eq!(counts(&output), expected, "{}", output.stdout);
+}
+
+#[test]
+fn each_item_of_a_known_list_is_rendered_and_counted() {
+    let steps = "  - { post: \"/w/${{ item.id }}\", for_each: [{ id: 1 }, { nid: 2 }] }\n";
+    let output = dry_run(Runner::new(), &format!("{A}{steps}")).exits(1);
+    assert!(output.stdout.contains("/w/1"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains("cannot be done: evaluate `item.id`: it yields nothing"),
+        "{}",
+        output.stdout
+    );
+
+    let items: Vec<String> = (1..=40).map(|id| format!("{{ id: {id} }}")).collect();
+    let list = items.join(", ");
+    let steps = format!(
+        "  - {{ post: \"/w/${{{{ item.id }}}}\", for_each: [{list}], cleanup: [{{ delete: \"/w/${{{{ item.id }}}}\" }}] }}\n"
+    );
+    let output = dry_run(Runner::new(), &format!("{A}{steps}")).exits(0);
+    assert!(output.stdout.contains("  POST   /w/5  write · item 5 of 40\n"), "{}", output.stdout);
+    assert!(!output.stdout.contains("/w/6 "), "{}", output.stdout);
+    assert_eq!(output.stdout.matches("… 35 more like these").count(), 2, "{}", output.stdout);
+    let expected = ["80 requests, none depends on answers, 80 writes; nothing was sent"];
+    assert_eq!(counts(&output), expected, "{}", output.stdout);
+
+    // One that cannot be rendered shows wherever it stands.
+    let steps = steps.replace("id: 33 }", "nid: 33 }");
+    let output = dry_run(Runner::new(), &format!("{A}{steps}")).exits(1);
+    assert!(output.stdout.contains(" · item 33 of 40\n"), "{}", output.stdout);
 }

@@ -9,7 +9,6 @@ use crate::engine::scope::{Frame, StepRecord, moment};
 use crate::engine::value::Value;
 use crate::exchange::{RenderError, Rendered};
 use crate::model::redacted::Redacted;
-use crate::model::words::counted;
 use crate::plan::{Group, PlannedRequest, PlannedStep, ProviderIndex, StepKind, StoreTarget};
 use crate::template::{Condition, Data, Scope};
 use futures_util::future::{FutureExt, LocalBoxFuture};
@@ -18,10 +17,15 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+/// How many items of a loop are shown. All are rendered and counted.
+const SHOWN_ITEMS: usize = 5;
+
 /// A run of which nothing leaves this machine.
 pub struct Rehearsal<'a> {
     engine: Engine<'a>,
     lines: RefCell<Vec<DryLine>>,
+    /// What cleanup would undo, in the order of the steps.
+    undos: RefCell<Vec<Undo<'a>>>,
     /// The sessions that would be open, in the order of their opening.
     open: RefCell<Vec<OpenSession>>,
 }
@@ -34,6 +38,17 @@ struct OpenSession {
     method: Option<String>,
     /// The credentials that a step gave.
     given: Vec<(String, Data)>,
+    /// The names of what is not known and decides whether it is opened at all.
+    depends: BTreeSet<String>,
+    /// It is opened by a request, so that it is closed or forgotten, too.
+    has_login: bool,
+}
+
+/// A cleanup block, and where the step stands that it undoes.
+struct Undo<'a> {
+    steps: &'a [PlannedStep],
+    place: Place,
+    is_shown: bool,
 }
 
 /// Where in a rehearsal a step stands.
@@ -44,12 +59,13 @@ struct Place {
     /// The names of what is not known and decides whether and how often it is done.
     depends: BTreeSet<String>,
     notes: Vec<String>,
-    times: usize,
+    /// Nobody knows how often it is done.
+    is_open_ended: bool,
 }
 
 impl Place {
     fn new(frame: Rc<Frame>, is_cleanup: bool) -> Self {
-        Self { frame, is_cleanup, depends: BTreeSet::new(), notes: Vec::new(), times: 1 }
+        Self { frame, is_cleanup, depends: BTreeSet::new(), notes: Vec::new(), is_open_ended: false }
     }
 
     fn depending_on(mut self, names: impl IntoIterator<Item = String>, note: String) -> Self {
@@ -62,7 +78,7 @@ impl Place {
 impl<'a> Rehearsal<'a> {
     /// Before the first step.
     pub fn new(engine: Engine<'a>) -> Self {
-        Self { engine, lines: RefCell::default(), open: RefCell::default() }
+        Self { engine, lines: RefCell::default(), undos: RefCell::default(), open: RefCell::default() }
     }
 
     /// The lines of the steps with the end of their sessions, and those of cleanup.
@@ -74,11 +90,20 @@ impl<'a> Rehearsal<'a> {
         let open = self.open.borrow().clone();
         self.close_all().await;
         let lines = self.lines.take();
-        *self.open.borrow_mut() = open;
-        for undo in self.engine.cleanup.take() {
-            self.steps(undo.steps, &Place::new(undo.frame.inner(undo.steps), true)).await;
+        *self.open.borrow_mut() = open.clone();
+        for Undo { steps, place, is_shown } in self.undos.take().into_iter().rev() {
+            let first = self.lines.borrow().len();
+            let frame = place.frame.inner(steps);
+            self.steps(steps, &Place { frame, is_cleanup: true, ..place }).await;
+            if !is_shown {
+                self.hide_since(first);
+            }
         }
         self.steps(&plan.cleanup, &Place::new(frame.inner(&plan.cleanup), true)).await;
+        // The sessions that cleanup alone has opened.
+        let is_new = |session: &OpenSession| open.iter().all(|known| known.provider != session.provider);
+        self.open.borrow_mut().retain(is_new);
+        self.close_all().await;
         (lines, self.lines.take())
     }
 
@@ -99,22 +124,48 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn step(&self, step: &'a PlannedStep, place: &Place) {
-        let done = match self.under_condition(step, place.clone()) {
+        let rounds = match self.under_condition(step, place.clone()) {
             Ok(None) => {
                 place.frame.record(step, StepRecord { is_skipped: true, ..StepRecord::default() });
                 return;
             }
-            Ok(Some(place)) => self.for_items(step, place),
+            Ok(Some(place)) => self.rounds(step, place),
             Err(action) => Err(action),
         };
-        let done = match done {
-            Ok(place) => self.act(step, &place).await,
-            Err(action) => Err(action),
-        };
-        if let Err(action) = done {
-            self.push(&step.label(), place, action, Vec::new());
+        match rounds {
+            Ok(rounds) => self.go_through(step, &rounds).await,
+            Err(action) => self.push(&step.label(), place, action, Vec::new()),
         }
         place.frame.record_data(step, unknown_record(step));
+    }
+
+    /// Does a step once, or for each item. Behind the first items only the first is shown that cannot be done.
+    async fn go_through(&self, step: &'a PlannedStep, rounds: &[Place]) {
+        let mut has_failed = false;
+        for (index, place) in rounds.iter().enumerate() {
+            let (first_line, first_undo) = (self.lines.borrow().len(), self.undos.borrow().len());
+            if let Err(action) = self.act(step, place).await {
+                self.push(&step.label(), place, action, Vec::new());
+            }
+            let fails = self.lines.borrow()[first_line..].iter().any(DryLine::is_impossible);
+            if index >= SHOWN_ITEMS && (has_failed || !fails) {
+                self.hide_since(first_line);
+                self.undos.borrow_mut()[first_undo..].iter_mut().for_each(|undo| undo.is_shown = false);
+            }
+            has_failed |= fails;
+        }
+    }
+
+    fn hide_since(&self, first: usize) {
+        self.lines.borrow_mut()[first..].iter_mut().for_each(|line| line.is_shown = false);
+    }
+
+    /// Takes note of what cleanup would have to undo.
+    fn register(&self, step: &'a PlannedStep, place: &Place) {
+        if !step.cleanup.is_empty() {
+            let undo = Undo { steps: &step.cleanup, place: place.clone(), is_shown: true };
+            self.undos.borrow_mut().push(undo);
+        }
     }
 
     fn scope(&self, place: &Place) -> Scope {
@@ -147,9 +198,9 @@ impl<'a> Rehearsal<'a> {
         Ok(None)
     }
 
-    /// The place of the first item. The others are counted.
-    fn for_items(&self, step: &PlannedStep, place: Place) -> Result<Place, DryAction> {
-        let Some(repeated) = &step.for_each else { return Ok(place) };
+    /// The place of each item, or of one that stands for all while nobody knows them; that of the step if it is no loop.
+    fn rounds(&self, step: &PlannedStep, place: Place) -> Result<Vec<Place>, DryAction> {
+        let Some(repeated) = &step.for_each else { return Ok(vec![place]) };
         let list = Value::of_tree(&repeated.over, &self.scope(&place), self.engine.events.redactor());
         let list = list.map_err(|error| self.impossible(error))?;
         let name = &repeated.item_name;
@@ -163,18 +214,20 @@ impl<'a> Rehearsal<'a> {
                 .collect();
             let frame = place.frame.of_item(name, Data::Unknown(name.clone()));
             let place = place.depending_on(list.unknown, format!("for each of {}", codes.join(", ")));
-            return Ok(Place { frame, ..place });
+            return Ok(vec![Place { frame, is_open_ended: true, ..place }]);
         }
         let Json::Array(items) = &list.json else {
             return Err(self.impossible(format!("loops over {}, not a list", rows::kind(&list.json))));
         };
-        let Some(first) = items.first() else {
+        if items.is_empty() {
             return Err(DryAction::Nothing(self.clean("its list is empty")));
+        }
+        let round = |(index, item): (usize, &Json)| {
+            let item = Value { json: item.clone(), ..list.clone() }.into_data();
+            let note = format!("item {} of {}", index + 1, items.len());
+            Place { frame: place.frame.of_item(name, item), ..place.clone().depending_on(None, note) }
         };
-        let frame = place.frame.of_item(name, Value { json: first.clone(), ..list.clone() }.into_data());
-        let note = format!("for each of {}", counted(items.len() as u64, "item"));
-        let times = place.times * items.len();
-        Ok(Place { frame, times, ..place.depending_on(None, note) })
+        Ok(items.iter().enumerate().map(round).collect())
     }
 
     async fn act(&self, step: &'a PlannedStep, place: &Place) -> Result<(), DryAction> {
@@ -221,7 +274,7 @@ impl<'a> Rehearsal<'a> {
             let carried = self.carry(provider, &mut rendered).await;
             carried.map_err(|error| self.impossible(error))?;
         }
-        self.engine.cleanup.register(step, &place.frame);
+        self.register(step, place);
         let is_write = request.effect != Effect::Read;
         let has_pages = request.paginate.is_some();
         let mut place = place.clone();
@@ -238,18 +291,22 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn group(&self, step: &'a PlannedStep, group: &'a Group, place: &Place) {
-        let frame = place.frame.inner(&group.steps);
-        self.engine.cleanup.register(step, &frame);
-        self.steps(&group.steps, &Place { frame, ..place.clone() }).await;
+        let place = Place { frame: place.frame.inner(&group.steps), ..place.clone() };
+        self.register(step, &place);
+        self.steps(&group.steps, &place).await;
     }
 
     async fn sign_in_unless_open(&self, provider: ProviderIndex, place: &Place) -> Result<(), DryAction> {
-        if self.open.borrow().iter().any(|open| open.provider == provider) {
+        if let Some(open) = self.open.borrow_mut().iter_mut().find(|open| open.provider == provider) {
+            if place.depends.is_empty() {
+                open.depends.clear();
+            }
             return Ok(());
         }
         let label = format!("authenticate {}", self.engine.plan.provider(provider).name);
-        let place = Place { times: 1, notes: Vec::new(), ..place.clone() };
-        self.sign_in(&label, provider, None, Vec::new(), &place).await.map_err(|error| self.impossible(error))
+        let place = Place { notes: Vec::new(), is_open_ended: false, ..place.clone() };
+        let signed_in = self.sign_in(&label, provider, None, Vec::new(), &place).await;
+        signed_in.map_err(|error| self.impossible(error)).map(|_| ())
     }
 
     /// Puts on a request what its session adds.
@@ -285,9 +342,14 @@ impl<'a> Rehearsal<'a> {
             given.push((name.clone(), value.map_err(|error| self.impossible(error))?.into_data()));
         }
         let label = step.label();
-        self.sign_in(&label, provider, method, given, place).await.map_err(|error| self.impossible(error))
+        let signed_in = self.sign_in(&label, provider, method, given, place).await;
+        match signed_in.map_err(|error| self.impossible(error))? {
+            true => Ok(()),
+            false => Err(DryAction::Nothing(self.clean("each request carries the credentials"))),
+        }
     }
 
+    /// Shows the requests of a login, if there are any.
     async fn sign_in(
         &self,
         label: &str,
@@ -295,13 +357,14 @@ impl<'a> Rehearsal<'a> {
         method: Option<&str>,
         given: Vec<(String, Data)>,
         place: &Place,
-    ) -> Result<(), RenderError> {
+    ) -> Result<bool, RenderError> {
         let shapes = self.engine.sessions.login_shapes(provider, method, &given).await?;
+        let (has_login, depends) = (!shapes.is_empty(), place.depends.clone());
         let planned = &self.engine.plan.provider(provider).method;
         let method = method.map(str::to_owned).or_else(|| planned.clone());
-        self.open.borrow_mut().push(OpenSession { provider, method, given });
+        self.open.borrow_mut().push(OpenSession { provider, method, given, depends, has_login });
         shapes.iter().for_each(|rendered| self.push_request(label, place, rendered, false, false));
-        Ok(())
+        Ok(has_login)
     }
 
     /// Takes note that a session is not open any more.
@@ -312,11 +375,11 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn log_out(&self, session: &OpenSession, place: &Place) -> Result<(), DryAction> {
-        let OpenSession { provider, method, given } = session;
+        let OpenSession { provider, method, given, has_login, .. } = session;
         let label = format!("logout {}", self.engine.plan.provider(*provider).name);
         let shapes = self.engine.sessions.logout_shapes(*provider, method.as_deref(), given).await;
         let shapes = shapes.map_err(|error| self.impossible(error))?;
-        if shapes.is_empty() {
+        if shapes.is_empty() && *has_login {
             let action = DryAction::Nothing(self.clean("no logout on this API: tokens are forgotten here"));
             self.push(&label, place, action, Vec::new());
         }
@@ -325,9 +388,10 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn close_all(&self) {
-        let place = Place::new(Frame::outermost(&[]), false);
         let open = self.open.take();
         for session in open.iter().rev() {
+            let place = Place::new(Frame::outermost(&[]), false);
+            let place = Place { depends: session.depends.clone(), ..place };
             if let Err(action) = self.log_out(session, &place).await {
                 self.push("logout", &place, action, Vec::new());
             }
@@ -367,7 +431,9 @@ impl<'a> Rehearsal<'a> {
             action,
             after: steps.into_iter().map(|step| self.clean(step)).collect(),
             notes: place.notes.iter().map(|note| self.clean(note)).collect(),
-            times: place.times,
+            is_certain: place.depends.is_empty(),
+            is_open_ended: place.is_open_ended,
+            is_shown: true,
         };
         self.lines.borrow_mut().push(line);
     }
