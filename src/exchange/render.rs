@@ -69,6 +69,7 @@ pub fn render(parts: &Parts<'_>, redactor: &Redactor) -> Result<Rendered, Render
     }
     rendered.body = body(parts, &mut evaluation)?;
     rendered.unknown.append(&mut evaluation.unknown);
+    rendered.secrets.append(&mut evaluation.secrets);
     Ok(rendered)
 }
 

@@ -44,6 +44,7 @@ pub struct Rendered {
     pub(super) body: RenderedBody,
     timeout: Duration,
     pub(super) unknown: BTreeSet<String>,
+    pub(super) secrets: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -69,6 +70,7 @@ impl Rendered {
             body: RenderedBody::Empty,
             timeout,
             unknown: BTreeSet::new(),
+            secrets: BTreeSet::new(),
         }
     }
 
@@ -80,6 +82,11 @@ impl Rendered {
     /// The names of the values that are not known yet, sorted. Not empty: the request cannot be sent.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         self.unknown.iter().map(String::as_str)
+    }
+
+    /// The names of the secrets that it holds, sorted.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secrets.iter().map(String::as_str)
     }
 
     /// Bounds the time that the whole exchange may take.
@@ -130,6 +137,7 @@ impl Rendered {
             }
         }
         self.unknown.append(&mut evaluation.unknown);
+        self.secrets.append(&mut evaluation.secrets);
         Ok(())
     }
 

@@ -10,9 +10,10 @@ use super::wallet::{Given, Looked};
 use crate::credential::{Missing, Preview};
 use crate::document::{AuthKeys, AuthRequest};
 use crate::event::{Failure, Purpose};
-use crate::exchange::{RenderError, Rendered};
+use crate::exchange::{Origin, RenderError, Rendered};
 use crate::plan::ProviderIndex;
 use crate::template::{Data, Scope, Template};
+use serde_json::Value;
 
 /// Where a credential would come from, and where it would go: a line of a dry run.
 #[derive(Debug, Clone)]
@@ -35,6 +36,9 @@ impl Sessions {
         let sessions = Self::ready_accounts(&setup, true).await?;
         let mut secrets: Vec<SecretPreview> = Vec::new();
         for login in &setup.logins {
+            let given: Vec<_> =
+                login.given.iter().map(|name| (name.clone(), Data::Json(Value::Null))).collect();
+            let visit = sessions.previewed(login.provider, login.method.as_deref(), &given).await;
             let seat = sessions.seat(login.provider);
             let wallet = &seat.account.wallet;
             for name in seat.named_by_login(login, sessions.events()).await {
@@ -48,7 +52,8 @@ impl Sessions {
                     Looked::Missing(_) if wallet.is_optional(&name) => continue,
                     Looked::Missing(missing) => Err(missing),
                 };
-                secrets.push(SecretPreview { name: public_name, source, origins: wallet.origins().to_vec() });
+                let origins = visit.as_ref().map_or_else(Vec::new, |visit| destinations(visit, &name));
+                secrets.push(SecretPreview { name: public_name, source, origins });
             }
         }
         Ok((sessions, secrets))
@@ -148,6 +153,27 @@ impl Sessions {
         let scope = visit.account.scope(&moment(self.exchange.world()));
         scope.with("session", session).with("credentials", Data::Map(credentials))
     }
+}
+
+/// The origins that a credential is sent to: that of sign-in, of all else, or both.
+fn destinations(visit: &Visit<'_>, name: &str) -> Vec<String> {
+    let (account, auth) = (visit.account, &visit.method.auth);
+    let is_named =
+        |templates: Vec<&Template>| names::below("credentials", templates).iter().any(|one| one == name);
+    let challenges = auth.challenges.iter().flatten().map(|challenge| &challenge.request);
+    let refresh = auth.refresh.iter().map(|refresh| &refresh.request);
+    let requests = auth.login.0.iter().chain(logout_requests(auth)).chain(challenges).chain(refresh);
+    let signs_in = requests.into_iter().any(|request| is_named(visit.templates(request)));
+    let headers = account.provider().headers.iter().map(|(_, template)| template);
+    let is_carried = is_named(auth.send.iter().flat_map(names::of_send).chain(headers).collect());
+    let urls = [(signs_in, account.auth_base_url()), (is_carried, account.base_url())];
+    let mut origins: Vec<String> = Vec::new();
+    for origin in urls.into_iter().filter(|(is_sent, _)| *is_sent).filter_map(|(_, url)| Origin::of(url)) {
+        if !origins.contains(&origin.to_string()) {
+            origins.push(origin.to_string());
+        }
+    }
+    origins
 }
 
 fn logout_requests(auth: &AuthKeys) -> &[AuthRequest] {

@@ -164,3 +164,35 @@ fn each_item_of_a_known_list_is_rendered_and_counted() {
     let output = dry_run(Runner::new(), &format!("{A}{steps}")).exits(1);
     assert!(output.stdout.contains(" · item 33 of 40\n"), "{}", output.stdout);
 }
+
+#[test]
+fn each_secret_names_the_hosts_that_it_goes_to() {
+    let playbook = "
+version: 1
+name: x
+secrets: { key: { from: [{ env: KEY }] }, unread: { from: [{ env: KEY }] } }
+providers:
+  a: { base_url: https://a.example.com }
+  depot:
+    base_url: https://depot.example.com
+    auth_base_url: https://sign-in.example.com
+    credentials: { password: { from: [{ env: KEY }] }, app: { from: [{ env: APP }] } }
+    auth:
+      login: { post: /, json: { password: \"${{ credentials.password }}\", app: \"${{ credentials.app }}\" } }
+      session: { token: $.token }
+      send: { headers: { X-App: \"${{ credentials.app }}\", Authorization: \"${{ session.token }}\" } }
+      expires: [{ after: 1h }]
+steps:
+  - { get: /x, provider: depot }
+  - { post: /x, provider: a, json: { key: \"${{ secrets.key | upper }}\" } }
+  - { post: \"https://c.example.com/x\", text: \"key ${{ secrets.key }}\" }
+";
+    let room = Runner::new().env("KEY", "0penSesame-77").env("APP", "app-of-one's-own");
+    let output = dry_run(room, playbook).exits(0);
+    let secrets = output.stdout.split("  requests").next().unwrap().split_once("  secrets\n").unwrap().1;
+    assert_snapshot!(secrets, @r#"
+        depot.password  env KEY  → https://sign-in.example.com
+        depot.app       env APP  → https://sign-in.example.com, https://depot.example.com
+        secrets.key     env KEY  → https://a.example.com, https://c.example.com
+    "#);
+}

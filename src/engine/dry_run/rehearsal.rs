@@ -14,7 +14,7 @@ use crate::template::{Condition, Data, Scope};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde_json::Value as Json;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How many items of a loop are shown. All are rendered and counted.
@@ -26,8 +26,23 @@ pub struct Rehearsal<'a> {
     lines: RefCell<Vec<DryLine>>,
     /// What cleanup would undo, in the order of the steps.
     undos: RefCell<Vec<Undo<'a>>>,
+    /// Secret -> the origins of the requests that hold it.
+    destinations: RefCell<Destinations>,
     /// The sessions that would be open, in the order of their opening.
     open: RefCell<Vec<OpenSession>>,
+}
+
+/// Secret -> the origins that it would be sent to, in the order of the requests.
+pub type Destinations = BTreeMap<String, Vec<Redacted>>;
+
+/// What a rehearsal has found.
+pub struct Rehearsed {
+    /// What the steps do, with the end of their sessions.
+    pub lines: Vec<DryLine>,
+    /// What cleanup does.
+    pub cleanup: Vec<DryLine>,
+    /// Where secrets go.
+    pub destinations: Destinations,
 }
 
 /// A session that would be open.
@@ -78,11 +93,17 @@ impl Place {
 impl<'a> Rehearsal<'a> {
     /// Before the first step.
     pub fn new(engine: Engine<'a>) -> Self {
-        Self { engine, lines: RefCell::default(), undos: RefCell::default(), open: RefCell::default() }
+        Self {
+            engine,
+            lines: RefCell::default(),
+            undos: RefCell::default(),
+            destinations: RefCell::default(),
+            open: RefCell::default(),
+        }
     }
 
-    /// The lines of the steps with the end of their sessions, and those of cleanup.
-    pub async fn perform(self) -> (Vec<DryLine>, Vec<DryLine>) {
+    /// Goes through all steps, then through cleanup.
+    pub async fn perform(self) -> Rehearsed {
         let plan = self.engine.plan;
         let frame = Frame::outermost(&plan.steps);
         let selected = plan.steps.iter().filter(|step| self.engine.selection.contains(step.key));
@@ -104,7 +125,7 @@ impl<'a> Rehearsal<'a> {
         let is_new = |session: &OpenSession| open.iter().all(|known| known.provider != session.provider);
         self.open.borrow_mut().retain(is_new);
         self.close_all().await;
-        (lines, self.lines.take())
+        Rehearsed { lines, cleanup: self.lines.take(), destinations: self.destinations.take() }
     }
 
     fn steps<'s>(
@@ -409,12 +430,14 @@ impl<'a> Rehearsal<'a> {
     fn push_request(&self, label: &str, place: &Place, rendered: &Rendered, is_write: bool, has_pages: bool) {
         let action = DryAction::Request {
             method: self.clean(rendered.method().as_str()),
-            origin: rendered.shown_origin().map(|origin| self.clean(origin)),
+            origin,
             target: self.clean(rendered.shown_target()),
             headers: rendered
                 .shown_headers()
                 .into_iter()
                 .map(|(name, value)| self.clean(format!("{name}: {value}")))
+        let origin = rendered.shown_origin().map(|origin| self.clean(origin));
+        self.note_destination(rendered, origin.as_ref());
                 .collect(),
             body: rendered.shown_body().map(|body| self.clean(body)),
             is_write,
@@ -431,6 +454,17 @@ impl<'a> Rehearsal<'a> {
             action,
             after: steps.into_iter().map(|step| self.clean(step)).collect(),
             notes: place.notes.iter().map(|note| self.clean(note)).collect(),
+    fn note_destination(&self, rendered: &Rendered, origin: Option<&Redacted>) {
+        let Some(origin) = origin else { return };
+        let mut destinations = self.destinations.borrow_mut();
+        for secret in rendered.secrets().chain(rendered.unknown()) {
+            let known = destinations.entry(secret.to_owned()).or_default();
+            if !known.contains(origin) {
+                known.push(origin.clone());
+            }
+        }
+    }
+
             is_certain: place.depends.is_empty(),
             is_open_ended: place.is_open_ended,
             is_shown: true,

@@ -20,7 +20,7 @@ pub struct DrySecret {
     pub name: Redacted,
     /// Where it would come from; else every source and why it has nothing.
     pub source: Result<Redacted, Vec<Redacted>>,
-    /// The origins that it would be sent to; empty for a secret of the playbook.
+    /// The origins that it would be sent to, as far as they are known.
     pub origins: Vec<Redacted>,
 }
 
