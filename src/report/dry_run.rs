@@ -123,7 +123,11 @@ impl Row {
                 let body = body.as_ref().map(|body| look.text(body.as_str()));
                 (format!("{method:METHOD$} {origin}{target}"), body)
             }
-            DryAction::Store { target, store } => (format!("{target} → {store}"), None),
+            DryAction::Store { target, store, problem } => {
+                let problem = problem.as_ref().map(|problem| look.text(format!("cannot be kept: {problem}")));
+                notes.extend(problem.map(|problem| painted(BAD, &problem)));
+                (format!("{target} → {store}"), None)
+            }
             DryAction::Nothing(reason) => (format!("nothing: {reason}"), None),
             DryAction::Impossible(reason) => {
                 notes.push(painted(BAD, &look.text(format!("cannot be done: {reason}"))));

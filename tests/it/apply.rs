@@ -9,6 +9,7 @@ use regex::Regex;
 use runner::simulate::{Fault, Provider};
 use serde_json::Value;
 
+use super::support::keyring::Keyring;
 use super::support::pty::Size;
 use super::support::runner::{Output, Runner};
 use super::support::simulated::Simulated;
@@ -386,7 +387,8 @@ fn a_dry_run_shows_each_request_and_opens_no_connection() {
         .env("EMNIFY_USERNAME", "ops@example.com")
         .file(".env", format!("\nEMNIFY_PASSWORD={password}\n"))
         .plant(password);
-    let output = dry.run().exits(0);
+    let keyring = Keyring::open();
+    let output = dry.keyring(&keyring).run().exits(0);
     assert_snapshot!(stable(&output.stdout), @r#"
     emnify fleet - issue a token, list every device                                              dry run
 

@@ -1,7 +1,10 @@
 //! What a dry run shows of each request, what it counts, and what it finds.
 
+use super::support::keyring::Keyring;
 use super::support::runner::{Output, Runner};
+use super::support::simulated::Simulated;
 use insta::assert_snapshot;
+use runner::simulate::Provider;
 
 /// A dry run of a playbook in a folder of its own.
 fn dry_run(room: Runner, playbook: &str) -> Output {
@@ -195,4 +198,40 @@ steps:
         depot.app       env APP  → https://sign-in.example.com, https://depot.example.com
         secrets.key     env KEY  → https://a.example.com, https://c.example.com
     "#);
+}
+
+const KEEPS: &str = "
+version: 1
+name: x
+providers: { emnify: { method: user, credentials: { password: { from: [{ env: KEY }] } } } }
+secrets: { kept: { from: [stored] } }
+steps: [{ call: emnify.list_application_tokens }, { store: kept, value: a-value-to-keep }]
+";
+
+#[test]
+fn what_surely_cannot_be_kept_is_found_before_anything_is_sent() {
+    let emnify = Simulated::start(Provider::Emnify);
+    let password = emnify.demo("plain", "password");
+    let room = Runner::new().env("KEY", &password).env("EMNIFY_USERNAME", emnify.demo("plain", "username"));
+    let room = room.plant(password);
+    let reason = "cannot be kept: no keychain on this machine: there is no D-Bus session";
+
+    let output = dry_run(room.clone(), KEEPS).exits(8);
+    assert!(output.stdout.contains(&format!("  {reason}\n")), "{}", output.stdout);
+
+    let address = format!("emnify={}", emnify.base_url());
+    let room = room.file("p.yaml", KEEPS);
+    let apply = |flags: &[&str]| {
+        room.clone().args(["apply", "--base-url", &address]).args(flags.iter().copied()).args(["p.yaml"])
+    };
+    let output = apply(&[]).run().exits(8);
+    assert!(output.stderr.contains(&format!("error: `kept` {reason}\n")), "{}", output.stderr);
+    assert_eq!(emnify.stats().logins, 0);
+    assert!(emnify.requests().is_empty(), "something was sent");
+
+    // Steps that are not chosen keep nothing.
+    apply(&["--only", "list_application_tokens"]).run().exits(0);
+    // Where there is a store, nothing is put into it to find that out.
+    let keyring = Keyring::open();
+    dry_run(room.clone().keyring(&keyring), KEEPS).exits(0);
 }

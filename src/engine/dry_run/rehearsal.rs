@@ -268,7 +268,7 @@ impl<'a> Rehearsal<'a> {
             StepKind::Store { target, value } => {
                 let value = Value::of_template(value, &self.scope(place), self.engine.events.redactor());
                 let value = value.map_err(|error| self.impossible(error))?;
-                self.store(step, target, value.unknown, place);
+                self.store(step, target, value.unknown, place).await;
                 Ok(())
             }
         }
@@ -419,15 +419,25 @@ impl<'a> Rehearsal<'a> {
         }
     }
 
-    fn store(&self, step: &PlannedStep, target: &StoreTarget, unknown: BTreeSet<String>, place: &Place) {
+    async fn store(
+        &self,
+        step: &PlannedStep,
+        target: &StoreTarget,
+        unknown: BTreeSet<String>,
+        place: &Place,
+    ) {
+        let store = &self.engine.world.store;
         let action = DryAction::Store {
             target: self.clean(target.to_string()),
-            store: self.clean(self.engine.world.store.name()),
+            store: self.clean(store.name()),
+            problem: store.check().await.err().map(|problem| self.clean(problem.to_string())),
         };
         self.push(&step.label(), place, action, unknown);
     }
 
     fn push_request(&self, label: &str, place: &Place, rendered: &Rendered, is_write: bool, has_pages: bool) {
+        let origin = rendered.shown_origin().map(|origin| self.clean(origin));
+        self.note_destination(rendered, origin.as_ref());
         let action = DryAction::Request {
             method: self.clean(rendered.method().as_str()),
             origin,
@@ -436,8 +446,6 @@ impl<'a> Rehearsal<'a> {
                 .shown_headers()
                 .into_iter()
                 .map(|(name, value)| self.clean(format!("{name}: {value}")))
-        let origin = rendered.shown_origin().map(|origin| self.clean(origin));
-        self.note_destination(rendered, origin.as_ref());
                 .collect(),
             body: rendered.shown_body().map(|body| self.clean(body)),
             is_write,
@@ -446,14 +454,6 @@ impl<'a> Rehearsal<'a> {
         self.push(label, place, action, rendered.unknown().map(str::to_owned));
     }
 
-    fn push(&self, label: &str, place: &Place, action: DryAction, unknown: impl IntoIterator<Item = String>) {
-        let names: BTreeSet<String> = place.depends.iter().cloned().chain(unknown).collect();
-        let steps: BTreeSet<&str> = names.iter().filter_map(|name| step_of(name)).collect();
-        let line = DryLine {
-            label: self.clean(label),
-            action,
-            after: steps.into_iter().map(|step| self.clean(step)).collect(),
-            notes: place.notes.iter().map(|note| self.clean(note)).collect(),
     fn note_destination(&self, rendered: &Rendered, origin: Option<&Redacted>) {
         let Some(origin) = origin else { return };
         let mut destinations = self.destinations.borrow_mut();
@@ -465,6 +465,14 @@ impl<'a> Rehearsal<'a> {
         }
     }
 
+    fn push(&self, label: &str, place: &Place, action: DryAction, unknown: impl IntoIterator<Item = String>) {
+        let names: BTreeSet<String> = place.depends.iter().cloned().chain(unknown).collect();
+        let steps: BTreeSet<&str> = names.iter().filter_map(|name| step_of(name)).collect();
+        let line = DryLine {
+            label: self.clean(label),
+            action,
+            after: steps.into_iter().map(|step| self.clean(step)).collect(),
+            notes: place.notes.iter().map(|note| self.clean(note)).collect(),
             is_certain: place.depends.is_empty(),
             is_open_ended: place.is_open_ended,
             is_shown: true,

@@ -69,6 +69,8 @@ pub enum DryAction {
         target: Redacted,
         /// Where.
         store: Redacted,
+        /// Why that surely fails.
+        problem: Option<Redacted>,
     },
     /// Nothing, for this reason.
     Nothing(Redacted),
@@ -92,6 +94,10 @@ impl DryLine {
 
     fn is_request(&self) -> bool {
         matches!(self.action, DryAction::Request { .. })
+    }
+
+    fn has_store_problem(&self) -> bool {
+        matches!(self.action, DryAction::Store { problem: Some(_), .. })
     }
 
     fn is_write(&self) -> bool {
@@ -139,12 +145,18 @@ impl DryRun {
         })
     }
 
-    /// The exit code of the process: that of a missing secret, or of something that cannot be done.
+    /// The exit code of the process: that of a missing secret, of a store that is not there, or of something that cannot be
+    /// done.
     pub fn exit_code(&self) -> i32 {
         let is_missing = self.secrets.iter().any(|secret| secret.source.is_err());
         let lines = self.lines.iter().chain(&self.cleanup);
-        let is_impossible = lines.into_iter().any(DryLine::is_impossible);
-        let causes = [is_missing.then_some(Cause::SignIn), is_impossible.then_some(Cause::Step)];
+        let is_impossible = lines.clone().any(DryLine::is_impossible);
+        let is_unkept = lines.clone().any(|line| line.is_certain && line.has_store_problem());
+        let causes = [
+            is_missing.then_some(Cause::SignIn),
+            is_impossible.then_some(Cause::Step),
+            is_unkept.then_some(Cause::Machine),
+        ];
         Cause::heaviest(causes.into_iter().flatten()).map_or(0, Cause::exit_code)
     }
 }
