@@ -12,6 +12,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use url::Url;
 
+/// The profile when nobody names one.
+const DEFAULT_PROFILE: &str = "default";
+
 /// A provider made ready for a run: settings, addresses, profile, credentials. Fixed before the first request.
 pub struct Account {
     plan: Rc<Plan>,
@@ -94,6 +97,8 @@ impl Account {
             provider: &provider.name,
             playbook: &playbook,
             sources: &sources,
+            unnamed_profile: (named.is_none() && profile == DEFAULT_PROFILE)
+                .then_some(provider.profile_sources.as_slice()),
             folder: &plan.folder,
         };
         let settings = settings(provider, &places).await?;
@@ -155,7 +160,7 @@ async fn default_profile(provider: &PlannedProvider, plan: &Plan, world: &World,
     };
     match look_up(world, &chain, &|_| None).await {
         Ok(found) => found.value.expose().clone(),
-        Err(_) => "default".to_owned(),
+        Err(_) => DEFAULT_PROFILE.to_owned(),
     }
 }
 

@@ -235,3 +235,22 @@ fn what_surely_cannot_be_kept_is_found_before_anything_is_sent() {
     let keyring = Keyring::open();
     dry_run(room.clone().keyring(&keyring), KEEPS).exits(0);
 }
+
+#[test]
+fn a_setting_without_a_value_says_what_to_set() {
+    let of = |provider: &str| {
+        format!(
+            "version: 1\nname: x\nproviders: {{ {provider}: {{ allow_http: true }} }}\nsteps: [{{ authenticate: {provider} }}]\n"
+        )
+    };
+    let errors = |room: Runner, provider: &str| dry_run(room, &of(provider)).exits(2).stderr;
+    let stderr = errors(Runner::new(), "simpleiot");
+    let expected = "set IOT_TEAM, which names the profile, or write it under `settings` of the provider\n";
+    assert!(stderr.contains(expected), "{stderr}");
+    let stderr = errors(Runner::new().env("IOT_TEAM", "myteam"), "simpleiot");
+    assert!(!stderr.contains("IOT_TEAM"), "{stderr}");
+    let stderr = errors(Runner::new(), "echome");
+    assert!(stderr.contains("(env ECHOME_SERVER not set); set ECHOME_SERVER, or write it under"), "{stderr}");
+    let stderr = errors(Runner::new().env("ECHOME_SERVER", "http://x"), "echome");
+    assert!(stderr.contains("; wanted: host name of the server, with the port"), "{stderr}");
+}
