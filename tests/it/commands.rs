@@ -42,6 +42,16 @@ fn providers_and_show_tell_what_one_needs() {
     }
     let show = Runner::new().args(["show", "emnify"]).run().exits(0).stdout;
     assert!(show.contains("emnify.list_devices              [per_page=1000] [q] [sort]"), "{show}");
+    for expected in [
+        "  mfa_secret         env EMNIFY_MFA_SECRET, stored; can be left out\n",
+        "[per_page=1000] [q] [sort]; all pages\n",
+        "  emnify.revoke_application_token  id; write\n                                     id: integer\n",
+    ] {
+        assert!(show.contains(expected), "{expected}: {show}");
+    }
+    let show = Runner::new().args(["show", "simpleiot"]).run().exits(0).stdout;
+    assert!(show.contains("profile, the account that is used: env IOT_TEAM\n"), "{show}");
+    assert!(show.contains("; file ~/.simpleiot/${{ profile }}/config.json $.region\n"), "{show}");
     let yaml = Runner::new().args(["show", "emnify", "--yaml"]).run().exits(0).stdout;
     assert_eq!(yaml, include_str!("../../playbooks/providers/emnify.yaml"));
     let unknown = Runner::new().args(["show", "emnfy"]).run().exits(2).stderr;
@@ -74,6 +84,34 @@ fn what_a_simulator_says_works() {
     );
     let output = room.args(["-c", &script]).run().exits(0);
     assert_eq!(output.read("vms.ndjson").lines().count(), 3);
+}
+
+#[test]
+fn a_definition_of_ones_own_is_shown_like_a_built_in_one() {
+    let definition = "version: 1
+provider: acme
+description: machines
+base_url: https://api.example.com
+credentials: { key: { from: [{ env: ACME_KEY }, stored] } }
+auth: { use: api_key, with: { header: X-Key } }
+operations:
+  stop: { params: { id: { type: integer } }, post: \"/machines/${{ params.id }}/stop\" }
+";
+    let room = Runner::new().file("defs/acme.yaml", definition);
+    let show = room.clone().args(["show", "defs/acme.yaml"]).run().exits(0).stdout;
+    assert!(show.starts_with("acme - machines\n"), "{show}");
+    for expected in
+        ["  key  env ACME_KEY, stored\n", "  acme.stop  id; write\n", "runner show defs/acme.yaml --yaml"]
+    {
+        assert!(show.contains(expected), "{expected}: {show}");
+    }
+    assert_eq!(room.clone().args(["show", "defs/acme.yaml", "--yaml"]).run().exits(0).stdout, definition);
+    let room = room.file("bad.yaml", definition.replace("base_url", "base_ulr"));
+    let wrong = room.clone().args(["show", "bad.yaml"]).run().exits(2).stderr;
+    assert!(wrong.contains("did you mean `base_url`?"), "{wrong}");
+    let room = room.file("p.yaml", "version: 1\nsteps: [{ get: https://example.com/ }]\n");
+    let playbook = room.args(["show", "p.yaml"]).run().exits(2).stderr;
+    assert!(playbook.contains("`runner show` takes a provider definition"), "{playbook}");
 }
 
 /// What the simulator prints before it waits.
