@@ -199,11 +199,12 @@ fn each_cause_has_its_exit_code() {
         (INVENTORY, endpoint(503), 4),
         (QUICKSTART, issue, 5),
     ];
+    let keyring = Keyring::open();
     for (playbook, fault, code) in cases {
         let emnify = Simulated::start(Provider::Emnify);
         let failure = format!("{fault:?}");
         emnify.inject(fault);
-        let output = apply_at(&emnify, playbook, &["--no-prompt"]).run();
+        let output = apply_at(&emnify, playbook, &["--no-prompt"]).keyring(&keyring).run();
         assert_eq!(output.code, Some(code), "{failure}\n{}\n{}", output.stdout, output.stderr);
         assert!(output.stdout.contains(&format!("· exit {code}")), "{}", output.stdout);
     }
@@ -294,8 +295,8 @@ fn with_json_logs_every_line_of_standard_error_is_json_and_errors_are_among_them
 
 #[test]
 fn logs_show_requests_and_no_secrets() {
-    let emnify = Simulated::start(Provider::Emnify);
-    let output = apply_at(&emnify, QUICKSTART, &["-vvv", "--no-prompt"]).run();
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let output = apply_at(&emnify, QUICKSTART, &["-vvv", "--no-prompt"]).keyring(&keyring).run();
     assert!(output.stderr.contains("hyper_util"), "libraries are heard: {}", output.stderr);
     assert!(output.stderr.contains("/api/v1/application_token"), "{}", output.stderr);
 
