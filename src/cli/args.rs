@@ -88,7 +88,7 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// List the providers that are built in
     Providers,
-    /// Show what a built-in provider can do and which credentials it needs
+    /// Show what a provider can do and which credentials it needs
     Show(ShowArgs),
     /// Print the JSON Schema of playbooks, provider definitions or reports, for editors
     Schema(SchemaArgs),
@@ -130,7 +130,7 @@ pub struct ApplyArgs {
     /// Skip the steps before this one (its id or name)
     #[arg(long, value_name = "STEP")]
     pub from: Option<String>,
-    /// Show every request and the source of every secret; sends nothing
+    /// Show every request and the source of every secret; sends nothing. Not with `--simulate` or `--report`
     #[arg(long, conflicts_with_all = ["simulate", "report"])]
     pub dry_run: bool,
     /// Run against simulated providers on this machine: needs no account, touches nothing real
@@ -224,7 +224,7 @@ pub struct SimulateArgs {
 /// `runner show`
 #[derive(Debug, Clone, Args)]
 pub struct ShowArgs {
-    /// soracom, emnify, echome, simpleiot
+    /// soracom, emnify, echome, simpleiot, or the file of a definition of your own
     #[arg(value_name = "PROVIDER")]
     pub provider: String,
     /// Print the whole definition, to read or to begin one of your own with

@@ -2,20 +2,39 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-const FLAGS: [&str; 7] =
-    ["--concurrency", "--entry", "--har", "--quiet", "--shard", "--state-dir", "--trust"];
-const COMMANDS: [&str; 11] = [
+const FLAGS: [&str; 14] = [
+    "--compare",
+    "--concurrency",
+    "--entry",
+    "--har",
+    "--journal",
+    "--ledger",
+    "--matrix",
+    "--overlap",
+    "--quiet",
+    "--resume",
+    "--shard",
+    "--state-dir",
+    "--trust",
+    "--vault",
+];
+const COMMANDS: [&str; 16] = [
+    "compare",
     "completions",
     "doctor",
     "explain",
     "history",
+    "journal",
+    "ledger",
     "man",
     "new",
+    "ping",
     "report",
     "resume",
     "schedule",
     "secrets",
     "trust",
+    "vault",
 ];
 
 /// What to say to a command line that asks for something which is only planned; `None` for any other mistake.
@@ -49,6 +68,14 @@ mod tests {
         let flag = refused(&["apply", "p.yaml", "--entry=account=tokyo-1"]);
         assert_eq!(flag.as_deref(), Some("`--entry` is not supported yet"));
         assert_eq!(refused(&["resume", "01JD8Y3K"]).as_deref(), Some("`resume` is not supported yet"));
+        for flag in ["--resume", "--journal", "--overlap=skip", "--matrix", "--compare", "--vault"] {
+            let name = flag.split('=').next().unwrap();
+            let expected = format!("`{name}` is not supported yet");
+            assert_eq!(refused(&["apply", flag, "p.yaml"]), Some(expected), "{flag}");
+        }
+        for command in ["history", "journal", "ping", "schedule", "vault"] {
+            assert_eq!(refused(&[command, "emnify"]), Some(format!("`{command}` is not supported yet")));
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn dispatch(command: Command, log: LogArgs, redactor: &Redactor) -> Result<i32, 
         Command::Validate(args) => return validate(&args, out, &mut streams::stderr(redactor)),
         Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),
         Command::Providers => show::write_providers(streams::stdout_look(), out)?,
-        Command::Show(args) => show::show(&args, out)?,
+        Command::Show(args) => show::show(&args, redactor, out)?,
         Command::Schema(args) => schema::write_schema(args.kind, out)?,
         Command::Login(args) => {
             let (subject, options) = (&args.subject, login::options(&args));

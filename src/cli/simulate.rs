@@ -2,6 +2,7 @@
 
 use super::args::SimulateArgs;
 use super::refusal::Refusal;
+use super::show;
 use super::simulated::SimulationError;
 use crate::document::{Source, SourceKind};
 use crate::plan::BuiltIn;
@@ -40,7 +41,7 @@ pub(super) async fn simulate(args: &SimulateArgs, out: &mut dyn Write) -> Result
     for simulator in &simulators {
         introduce(simulator, out)?;
     }
-    writeln!(out, "Counts of requests and logins: GET /_sim/stats at these addresses. Ctrl-C ends it.")?;
+    writeln!(out, "Ctrl-C ends it.")?;
     out.flush()?;
     cancellation.cancelled().await;
     Ok(0)
@@ -69,11 +70,16 @@ fn introduce(simulator: &Simulator, out: &mut dyn Write) -> io::Result<()> {
     for (variable, value) in needed.variables {
         writeln!(out, "  export {variable}={}", quoted(value))?;
     }
+    for instead in needed.instead {
+        let words = instead.iter().map(|(variable, value)| format!(" {variable}={}", quoted(value)));
+        writeln!(out, "  # or, instead: export{}", words.collect::<String>())?;
+    }
     write!(out, "  runner apply --base-url {name}={}", simulator.base_url())?;
     if let Some(address) = simulator.auth_base_url() {
         write!(out, " --auth-base-url {name}={address}")?;
     }
-    writeln!(out, " PLAYBOOK\n")?;
+    writeln!(out, " PLAYBOOK")?;
+    writeln!(out, "  curl {}    # counts of requests and logins\n", stats_address(simulator.base_url()))?;
     if !needed.settings.is_empty() {
         writeln!(out, "and in the playbook:\n\n  providers:\n    {name}:\n      settings:")?;
         for (setting, value) in needed.settings {
@@ -104,10 +110,18 @@ fn introduce_others(name: Provider, others: &[DemoAccount], out: &mut dyn Write)
     Ok(())
 }
 
+/// The counts lie at the root, whatever path the API begins with.
+fn stats_address(base_url: &str) -> String {
+    let origin = base_url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    format!("{origin}/_sim/stats")
+}
+
 /// What one must give to use a simulator.
 struct Needed<'s> {
     /// Environment variable -> value.
     variables: Vec<(&'s str, &'s str)>,
+    /// The same for each other way to sign in. Given together, one way would hide another.
+    instead: Vec<Vec<(&'s str, &'s str)>>,
     /// Setting that comes from no variable -> value.
     settings: Vec<(&'s str, &'s str)>,
     /// Credential that comes from no variable -> value.
@@ -116,23 +130,40 @@ struct Needed<'s> {
 
 impl<'s> Needed<'s> {
     fn of(provider: Provider, values: &'s [DemoValue]) -> Self {
-        let definition = BuiltIn::find(provider.as_str()).map(BuiltIn::definition);
-        let mut needed = Self { variables: Vec::new(), settings: Vec::new(), answers: Vec::new() };
+        let built_in = BuiltIn::find(provider.as_str());
+        let definition = built_in.map(BuiltIn::definition);
+        let ways = built_in.map_or_else(Vec::new, |built_in| ways_to_sign_in(built_in, values));
+        let mut needed =
+            Self { variables: Vec::new(), instead: Vec::new(), settings: Vec::new(), answers: Vec::new() };
+        needed.instead.resize_with(ways.len(), Vec::new);
         for DemoValue { name, kind, variable, value } in values {
             let setting = definition.as_ref().and_then(|definition| definition.keys.settings.get(name));
             let has_variable = match kind {
                 DemoKind::Credential => true,
                 DemoKind::Setting => setting.is_some_and(|setting| setting.from.iter().any(is_variable)),
             };
-            match variable.filter(|_| has_variable) {
-                Some(variable) => needed.variables.push((variable, value)),
-                None if setting.is_some() => needed.settings.push((name, value)),
-                None if *kind == DemoKind::Credential => needed.answers.push((name, value)),
-                None => {}
+            let way = ways.iter().position(|way| way.iter().any(|needed| needed == name));
+            match (variable.filter(|_| has_variable), way) {
+                (Some(variable), Some(other)) if other > 0 => needed.instead[other].push((variable, value)),
+                (Some(variable), _) => needed.variables.push((variable, value)),
+                (None, _) if setting.is_some() => needed.settings.push((name, value)),
+                (None, _) if *kind == DemoKind::Credential => needed.answers.push((name, value)),
+                (None, _) => {}
             }
         }
+        needed.instead.retain(|way| !way.is_empty());
         needed
     }
+}
+
+/// The credentials that each way to sign in needs; first the way of the demo's first credential.
+fn ways_to_sign_in(built_in: &BuiltIn, demo: &[DemoValue]) -> Vec<Vec<String>> {
+    let plan = show::planned(built_in);
+    let mut ways: Vec<_> = plan.providers[0].methods.iter().map(|method| method.required.clone()).collect();
+    let is_first =
+        |way: &Vec<String>| demo.first().is_some_and(|first| way.iter().any(|name| name == first.name));
+    ways.sort_by_key(|way| !is_first(way));
+    ways
 }
 
 fn is_variable(source: &Source) -> bool {

@@ -1,7 +1,7 @@
 //! What the templates of a step read: which secrets it uses, which steps it builds upon, which providers it signs in to.
 
 use crate::document::{Field, Named, Output, Part, Tree};
-use crate::plan::{PlannedBody, PlannedRequest, PlannedStep, Scoped, StepKind, TemplateScope};
+use crate::plan::{PlannedBody, PlannedRequest, PlannedStep, Scoped, StepKind, StoreTarget, TemplateScope};
 use crate::template::{Expression, Reference, Template};
 use std::collections::BTreeSet;
 
@@ -29,6 +29,17 @@ fn inner_steps(step: &PlannedStep) -> Vec<&PlannedStep> {
         _ => &[],
     };
     group.iter().chain(&step.cleanup).collect()
+}
+
+/// The first of these steps, at any depth, that keeps a secret if all goes well, whatever the answers are.
+pub fn certain_store<'a>(
+    steps: impl IntoIterator<Item = &'a PlannedStep>,
+) -> Option<(&'a PlannedStep, &'a StoreTarget)> {
+    let certain = steps.into_iter().filter(|step| step.condition.is_none() && step.for_each.is_none());
+    certain.into_iter().find_map(|step| match &step.kind {
+        StepKind::Store { target, .. } => Some((step, target)),
+        _ => certain_store(inner_steps(step)),
+    })
 }
 
 /// The second name behind `root` in each expression: `password` in `secrets.password`.

@@ -6,7 +6,7 @@ use super::core::Engine;
 use super::course::Course;
 use super::failure::{Trouble, interruption_words};
 use super::limits::{Interruption, Limits};
-use super::references::secrets_read;
+use super::references::{certain_store, secrets_read};
 use super::scope::{Frame, RunNames};
 use super::secrets;
 use super::selection::Selection;
@@ -87,10 +87,12 @@ async fn prepare<'a>(
     let sessions = limits.wait(world, sessions).await.map_err(interrupted)?;
     let secrets = limits.wait(world, look_up_secrets(plan, sources, options, world, events, &names));
     let secrets = secrets.await.map_err(interrupted)?;
-    let (sessions, secrets) = match (sessions, secrets) {
-        (Ok(sessions), Ok(secrets)) => (sessions, secrets),
-        (sessions, secrets) => {
-            let failures = [sessions.err(), secrets.err()].into_iter().flatten();
+    let store = limits.wait(world, check_store(plan, sources, options, world, events));
+    let store = store.await.map_err(interrupted)?;
+    let (sessions, secrets) = match (sessions, secrets, store) {
+        (Ok(sessions), Ok(secrets), Ok(())) => (sessions, secrets),
+        (sessions, secrets, store) => {
+            let failures = [sessions.err(), secrets.err(), store.err()].into_iter().flatten();
             return Err(failures.flatten().collect());
         }
     };
@@ -158,6 +160,23 @@ async fn look_up_secrets(
         }
     }
     if failures.is_empty() { Ok(found) } else { Err(failures) }
+}
+
+/// Finds before anything is sent that a secret cannot be kept which the run would make.
+async fn check_store(
+    plan: &Plan,
+    sources: &SourceMap,
+    options: &RunOptions,
+    world: &World,
+    events: &Events,
+) -> Result<(), Vec<Failure>> {
+    let selected = plan.steps.iter().filter(|step| options.selection.contains(step.key));
+    let Some((step, target)) = certain_store(selected.chain(&plan.cleanup)) else { return Ok(()) };
+    world.store.check().await.map_err(|error| {
+        let trouble = Trouble::new(Cause::Machine, format!("`{target}` cannot be kept: {error}"));
+        let trouble = trouble.advice("run it where there is one; nothing was sent");
+        vec![trouble.into_failure(events, sources, Some(step.span))]
+    })
 }
 
 /// The secrets of the playbook that the selected steps and all cleanup read.

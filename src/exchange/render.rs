@@ -69,6 +69,7 @@ pub fn render(parts: &Parts<'_>, redactor: &Redactor) -> Result<Rendered, Render
     }
     rendered.body = body(parts, &mut evaluation)?;
     rendered.unknown.append(&mut evaluation.unknown);
+    rendered.secrets.append(&mut evaluation.secrets);
     Ok(rendered)
 }
 
@@ -393,6 +394,7 @@ mod tests {
         assert_eq!(address(yaml), "https://api.example.com/v1/x?q=x&q=2&n=5&b=true&e=");
         let yaml = r#"{ post: /x, form: { none: "${{ inputs.none }}", q: ["${{ inputs.name }}", y] } }"#;
         assert_eq!(body(yaml), "q=a%2Fb+%3F%23%C3%BC&q=y");
+        assert_eq!(rendered(yaml).shown_body().unwrap(), body(yaml));
         let yaml = r#"{ post: /x, json: { none: "${{ inputs.none }}", null: null, deep: { none: "${{ inputs.none }}" },
             list: ["${{ inputs.none }}"], map: "${{ inputs.map }}", id: "${{ inputs.iccid }}" } }"#;
         assert_eq!(

@@ -38,10 +38,13 @@ pub struct Rendered {
     shown_url: String,
     query: Vec<(String, Shown)>,
     headers: HeaderMap,
+    /// The headers as they may be shown, each under the name that its author wrote.
+    shown_headers: Vec<(String, String)>,
     cookies: Vec<(String, Shown)>,
     pub(super) body: RenderedBody,
     timeout: Duration,
     pub(super) unknown: BTreeSet<String>,
+    pub(super) secrets: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -62,10 +65,12 @@ impl Rendered {
             shown_url,
             query: Vec::new(),
             headers: HeaderMap::new(),
+            shown_headers: Vec::new(),
             cookies: Vec::new(),
             body: RenderedBody::Empty,
             timeout,
             unknown: BTreeSet::new(),
+            secrets: BTreeSet::new(),
         }
     }
 
@@ -82,6 +87,11 @@ impl Rendered {
     /// The names of the values that are not known yet, sorted. Not empty: the request cannot be sent.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
         self.unknown.iter().map(String::as_str)
+    }
+
+    /// The names of the secrets that it holds, sorted.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secrets.iter().map(String::as_str)
     }
 
     /// Bounds the time that the whole exchange may take.
@@ -132,6 +142,7 @@ impl Rendered {
             }
         }
         self.unknown.append(&mut evaluation.unknown);
+        self.secrets.append(&mut evaluation.secrets);
         Ok(())
     }
 
@@ -150,8 +161,23 @@ impl Rendered {
     /// The address as it may be shown, without scheme and host.
     pub fn shown_target(&self) -> String {
         let address = self.shown_address();
-        let path = address.find("://").and_then(|at| address[at + 3..].find('/').map(|slash| at + 3 + slash));
-        path.map_or_else(|| address.clone(), |path| address[path..].to_owned())
+        address[origin_length(&address)..].to_owned()
+    }
+
+    /// Scheme and host as they may be shown; `None` while nobody knows them, or when they are secret.
+    pub fn shown_origin(&self) -> Option<&str> {
+        Some(&self.shown_url[..origin_length(&self.shown_url)]).filter(|origin| !origin.is_empty())
+    }
+
+    /// The headers that somebody wrote, as they may be shown, cookies among them.
+    pub fn shown_headers(&self) -> Vec<(String, String)> {
+        let mut shown = self.shown_headers.clone();
+        if !self.cookies.is_empty() {
+            shown.retain(|(name, _)| !name.eq_ignore_ascii_case(COOKIE.as_str()));
+            let pairs = self.cookies.iter().map(|(name, text)| format!("{name}={}", text.shown()));
+            shown.push(("Cookie".to_owned(), pairs.collect::<Vec<_>>().join("; ")));
+        }
+        shown
     }
 
     /// The body as it may be shown; `None` when there is none.
@@ -161,7 +187,7 @@ impl Rendered {
             RenderedBody::Json(node) => Some(node.to_shown()),
             RenderedBody::Form(pairs) => {
                 let shown = |(name, text): &(String, Shown)| {
-                    format!("{}={}", percent_encode(name), text.shown_encoded(percent_encode))
+                    format!("{}={}", form_encode(name), text.shown_encoded(form_encode))
                 };
                 Some(pairs.iter().map(shown).collect::<Vec<_>>().join("&"))
             }
@@ -181,6 +207,7 @@ impl Rendered {
     /// Sets a header; a value of the same name that was set before is gone.
     pub(super) fn set_header(&mut self, name: &str, text: &Shown, span: Span) -> Result<(), RenderError> {
         let fail = |reason: String| RenderError::value(span, reason);
+        let written = name;
         let name = HeaderName::try_from(name).map_err(|_| fail(format!("`{name}` is no header name")))?;
         if OWNED_BY_TRANSPORT.contains(&name.as_str()) {
             return Err(fail(format!(
@@ -192,6 +219,8 @@ impl Rendered {
         })?;
         value.set_sensitive(text.is_secret);
         self.headers.insert(name, value);
+        self.shown_headers.retain(|(known, _)| !known.eq_ignore_ascii_case(written));
+        self.shown_headers.push((written.to_owned(), text.shown().to_owned()));
         Ok(())
     }
 
@@ -278,6 +307,17 @@ impl RenderedBody {
             Self::File(path) => (Body::File(path.clone()), Some("application/octet-stream")),
         }
     }
+}
+
+/// How much of an address is its scheme and host; 0 where they are not to be seen.
+fn origin_length(address: &str) -> usize {
+    let Some(host) = address.find("://").map(|at| at + 3) else { return 0 };
+    address[host..].find(['/', '?']).map_or(address.len(), |end| host + end)
+}
+
+/// Encodes a text as it is sent in a form.
+fn form_encode(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// Encodes a text so that it is one segment of a path, or one word of a query.

@@ -119,17 +119,19 @@ impl Node {
 pub(super) struct Evaluation<'a> {
     redactor: &'a Redactor,
     pub unknown: BTreeSet<String>,
+    pub secrets: BTreeSet<String>,
 }
 
 impl<'a> Evaluation<'a> {
     pub fn new(redactor: &'a Redactor) -> Self {
-        Self { redactor, unknown: BTreeSet::new() }
+        Self { redactor, unknown: BTreeSet::new(), secrets: BTreeSet::new() }
     }
 
     /// Takes note of what went into a value.
     pub fn note(&mut self, evaluated: &Evaluated) {
         evaluated.teach(self.redactor);
         self.unknown.extend(evaluated.unknown.iter().cloned());
+        self.secrets.extend(evaluated.secrets.iter().cloned());
     }
 
     /// The text that a template yields; `None` when it yields null.

@@ -80,6 +80,13 @@ pub trait SecretStore {
     /// What people call it: `keychain`, `memory (simulated)`.
     fn name(&self) -> &str;
 
+    /// Whether anything can be kept at all, as far as that is known without keeping something and without asking anybody
+    /// to unlock the store.
+    ///
+    /// # Errors
+    /// Why surely nothing can be kept.
+    fn check(&self) -> LocalBoxFuture<'_, Result<(), StoreError>>;
+
     /// What is kept under a key, if it may go to all of these origins; `None` when nothing is kept. A secret of a playbook
     /// is asked for without origins.
     fn get<'a>(

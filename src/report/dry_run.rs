@@ -2,6 +2,7 @@
 
 use super::look::{BAD, BOLD, DIM, Look, ODD, columns, painted};
 use crate::engine::{DryAction, DryLine, DryRun, DrySecret};
+use crate::model::redacted::Redacted;
 use std::io::{self, Write};
 
 /// Writes a dry run: secrets with source and destination, requests as far as they are known, the counts.
@@ -15,13 +16,19 @@ pub fn write_dry_run(title: &str, run: &DryRun, look: Look, out: &mut dyn Write)
         writeln!(out, "\n  secrets")?;
         write_secrets(&run.secrets, look, out)?;
     }
-    writeln!(out, "\n  requests")?;
-    write_lines(&run.lines, look, out)?;
+    let origin = only_origin(run);
+    let destination = origin.map(|origin| format!(" to {origin}")).unwrap_or_default();
+    writeln!(out, "\n  requests{}", look.text(destination))?;
+    write_lines(&run.lines, origin.is_some(), look, out)?;
     if !run.cleanup.is_empty() {
-        writeln!(out, "\n  cleanup, where something is left to undo")?;
-        write_lines(&run.cleanup, look, out)?;
+        writeln!(out, "\n  cleanup")?;
+        write_lines(&run.cleanup, origin.is_some(), look, out)?;
     }
-    writeln!(out, "\n{}", run.summary())?;
+    writeln!(out)?;
+    if let Some(cleanup) = run.possible_cleanup() {
+        writeln!(out, "{cleanup}")?;
+    }
+    writeln!(out, "{}", run.summary())?;
     out.flush()
 }
 
@@ -46,38 +53,99 @@ fn write_secrets(secrets: &[DrySecret], look: Look, out: &mut dyn Write) -> io::
     Ok(())
 }
 
-fn write_lines(lines: &[DryLine], look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let rows: Vec<[String; 3]> = lines.iter().map(|line| row(line, look)).collect();
-    let labels = width(rows.iter().map(|[label, ..]| label));
-    let is_request = |line: &&DryLine| matches!(line.action, DryAction::Request { .. });
-    let targets = width(lines.iter().filter(is_request).map(|line| row(line, look)[1].clone()));
-    for [label, target, rest] in &rows {
+/// Where all requests go, if that is one place: said once, it need not be said with each.
+fn only_origin(run: &DryRun) -> Option<&str> {
+    let mut origins: Vec<&str> = Vec::new();
+    let lines = run.lines.iter().chain(&run.cleanup);
+    for origin in lines.filter_map(DryLine::origin).map(Redacted::as_str) {
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+    }
+    if let [origin] = origins[..] { Some(origin) } else { None }
+}
+
+fn write_lines(lines: &[DryLine], is_origin_told: bool, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let parts = lines.chunk_by(|line, next| !line.is_shown && !next.is_shown);
+    let row = |part: &[DryLine]| match &part[0] {
+        first if first.is_shown => Row::of(first, is_origin_told, look),
+        first => Row::of_hidden(&first.label, part.len(), look),
+    };
+    let rows: Vec<Row> = parts.map(row).collect();
+    let labels = width(rows.iter().map(|row| &row.label));
+    let targets = width(rows.iter().filter(|row| row.is_request).map(|row| &row.target));
+    for Row { label, target, rest, headers, .. } in &rows {
         let line = format!("    {}  {}  {rest}", padded(label, labels), padded(target, targets));
         writeln!(out, "{}", line.trim_end())?;
+        for header in headers {
+            writeln!(out, "    {}  {}{header}", padded("", labels), padded("", METHOD + 1))?;
+        }
     }
     Ok(())
 }
 
-/// Label, where it goes, and what else there is to say.
-fn row(line: &DryLine, look: Look) -> [String; 3] {
-    let mut notes = Vec::new();
-    let (target, body) = match &line.action {
-        DryAction::Request { method, target, body, is_write, .. } => {
-            notes.extend(is_write.then(|| painted(ODD, "write")));
-            (format!("{method:6} {target}"), body.as_ref().map(|body| look.text(body.as_str())))
+/// The columns of the longest common verb.
+const METHOD: usize = 6;
+
+/// What is printed of a line.
+struct Row {
+    label: String,
+    is_request: bool,
+    /// What it does, and where it goes.
+    target: String,
+    /// What else there is to say.
+    rest: String,
+    /// Below it.
+    headers: Vec<String>,
+}
+
+impl Row {
+    /// One line for all that is counted only.
+    fn of_hidden(label: &Redacted, count: usize, look: Look) -> Self {
+        Self {
+            label: look.text(label.as_str()),
+            is_request: false,
+            target: look.text(format!("… {count} more like these")),
+            rest: String::new(),
+            headers: Vec::new(),
         }
-        DryAction::Store { target, store } => (format!("{target} → {store}"), None),
-        DryAction::Nothing(reason) => (format!("nothing: {reason}"), None),
-        DryAction::Impossible(reason) => {
-            notes.push(painted(BAD, &look.text(format!("cannot be done: {reason}"))));
-            (String::new(), None)
+    }
+
+    fn of(line: &DryLine, is_origin_told: bool, look: Look) -> Self {
+        let mut notes = Vec::new();
+        let mut headers: &[Redacted] = &[];
+        let (target, body) = match &line.action {
+            DryAction::Request { method, origin, target, body, is_write, headers: written, .. } => {
+                notes.extend(is_write.then(|| painted(ODD, "write")));
+                headers = written;
+                let origin = origin.as_ref().filter(|_| !is_origin_told);
+                let origin = origin.map(Redacted::as_str).unwrap_or_default();
+                let body = body.as_ref().map(|body| look.text(body.as_str()));
+                (format!("{method:METHOD$} {origin}{target}"), body)
+            }
+            DryAction::Store { target, store, problem } => {
+                let problem = problem.as_ref().map(|problem| look.text(format!("cannot be kept: {problem}")));
+                notes.extend(problem.map(|problem| painted(BAD, &problem)));
+                (format!("{target} → {store}"), None)
+            }
+            DryAction::Nothing(reason) => (format!("nothing: {reason}"), None),
+            DryAction::Impossible(reason) => {
+                notes.push(painted(BAD, &look.text(format!("cannot be done: {reason}"))));
+                (String::new(), None)
+            }
+        };
+        notes.extend(after(line, look));
+        notes.extend(line.notes.iter().map(|note| look.text(note.as_str())));
+        let notes = notes.join(&look.text(" · "));
+        let rest = body.into_iter().chain((!notes.is_empty()).then_some(notes));
+        Self {
+            label: look.text(line.label.as_str()),
+            is_request: matches!(line.action, DryAction::Request { .. }),
+            target: look.text(target),
+            rest: rest.collect::<Vec<_>>().join("  "),
+            headers: headers.iter().map(|header| painted(DIM, &look.text(header.as_str()))).collect(),
         }
-    };
-    notes.extend(after(line, look));
-    notes.extend(line.notes.iter().map(|note| look.text(note.as_str())));
-    let notes = notes.join(&look.text(" · "));
-    let rest = body.into_iter().chain((!notes.is_empty()).then_some(notes)).collect::<Vec<_>>().join("  ");
-    [look.text(line.label.as_str()), look.text(target), rest]
+    }
 }
 
 fn after(line: &DryLine, look: Look) -> Option<String> {

@@ -12,6 +12,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use url::Url;
 
+/// The profile when nobody names one.
+const DEFAULT_PROFILE: &str = "default";
+
 /// A provider made ready for a run: settings, addresses, profile, credentials. Fixed before the first request.
 pub struct Account {
     plan: Rc<Plan>,
@@ -101,6 +104,8 @@ impl Account {
             provider: &provider.name,
             playbook: &playbook,
             sources: &sources,
+            unnamed_profile: (!is_profile_named && profile == DEFAULT_PROFILE)
+                .then_some(provider.profile_sources.as_slice()),
             folder: &plan.folder,
             is_built_in: provider.is_built_in,
         };
@@ -195,7 +200,7 @@ async fn default_profile(provider: &PlannedProvider, folder: &Path, world: &Worl
     };
     match look_up(world, &chain, &|_| None).await {
         Ok(found) => found.value.expose().clone(),
-        Err(_) => "default".to_owned(),
+        Err(_) => DEFAULT_PROFILE.to_owned(),
     }
 }
 

@@ -199,11 +199,6 @@ impl Wallet {
         format!("{}.{name}", self.provider)
     }
 
-    /// The origins that the credentials may be sent to.
-    pub fn origins(&self) -> &[String] {
-        &self.origins
-    }
-
     /// What expressions see of a credential.
     ///
     /// # Errors

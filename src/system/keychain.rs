@@ -30,19 +30,28 @@ struct Shared {
 }
 
 impl Keychain {
-    /// Does something with an entry, on a thread of its own: it may never come back.
+    /// Does something with an entry.
     async fn ask<T: Send + 'static>(
         &self,
         key: &StoreKey,
         work: impl FnOnce(Entry) -> Result<T, Error> + Send + 'static,
     ) -> Result<Option<T>, StoreError> {
+        let key = key.clone();
+        self.on_thread(move |shared| shared.work(&key, work)).await
+    }
+
+    /// Does something on a thread of its own: it may never come back.
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let silent = StoreError::Silent { seconds: PATIENCE.as_secs() };
         if self.0.is_silent.load(Ordering::Relaxed) {
             return Err(silent);
         }
         let (sender, answer) = oneshot::channel();
-        let (shared, key) = (self.0.clone(), key.clone());
-        thread::spawn(move || sender.send(shared.work(&key, work)));
+        let shared = self.0.clone();
+        thread::spawn(move || sender.send(work(&shared)).is_ok());
         match timeout(PATIENCE, answer).await {
             Ok(answer) => answer.expect("the thread answers, or its panic ends the process"),
             Err(_) => {
@@ -54,14 +63,17 @@ impl Keychain {
 }
 
 impl Shared {
+    fn store(&self) -> Result<&Arc<CredentialStore>, StoreError> {
+        let store = self.store.get_or_init(|| ManuallyDrop::new(open().map_err(|error| absent(&error))));
+        store.as_ref().map_err(StoreError::clone)
+    }
+
     fn work<T>(
         &self,
         key: &StoreKey,
         work: impl FnOnce(Entry) -> Result<T, Error>,
     ) -> Result<Option<T>, StoreError> {
-        let store = self.store.get_or_init(|| ManuallyDrop::new(open().map_err(|error| absent(&error))));
-        let store = store.as_ref().map_err(StoreError::clone)?;
-        match store.build(&key.service, &key.user, None).and_then(work) {
+        match self.store()?.build(&key.service, &key.user, None).and_then(work) {
             Ok(answer) => Ok(Some(answer)),
             Err(Error::NoEntry) => Ok(None),
             Err(error) => Err(refused(error)),
@@ -142,6 +154,10 @@ impl Kept {
 impl SecretStore for Keychain {
     fn name(&self) -> &str {
         "keychain"
+    }
+
+    fn check(&self) -> LocalBoxFuture<'_, Result<(), StoreError>> {
+        self.on_thread(|shared| shared.store().map(|_| ())).boxed_local()
     }
 
     fn get<'a>(

@@ -18,6 +18,10 @@ impl SecretStore for MemoryStore {
         "memory (simulated)"
     }
 
+    fn check(&self) -> LocalBoxFuture<'_, Result<(), StoreError>> {
+        async { Ok(()) }.boxed_local()
+    }
+
     fn get<'a>(
         &'a self,
         key: &'a StoreKey,

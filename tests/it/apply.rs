@@ -9,6 +9,7 @@ use regex::Regex;
 use runner::simulate::{Fault, Provider};
 use serde_json::Value;
 
+use super::support::keyring::Keyring;
 use super::support::pty::Size;
 use super::support::runner::{Output, Runner};
 use super::support::simulated::Simulated;
@@ -198,11 +199,12 @@ fn each_cause_has_its_exit_code() {
         (INVENTORY, endpoint(503), 4),
         (QUICKSTART, issue, 5),
     ];
+    let keyring = Keyring::open();
     for (playbook, fault, code) in cases {
         let emnify = Simulated::start(Provider::Emnify);
         let failure = format!("{fault:?}");
         emnify.inject(fault);
-        let output = apply_at(&emnify, playbook, &["--no-prompt"]).run();
+        let output = apply_at(&emnify, playbook, &["--no-prompt"]).keyring(&keyring).run();
         assert_eq!(output.code, Some(code), "{failure}\n{}\n{}", output.stdout, output.stderr);
         assert!(output.stdout.contains(&format!("· exit {code}")), "{}", output.stdout);
     }
@@ -294,8 +296,8 @@ fn with_json_logs_every_line_of_standard_error_is_json_and_errors_are_among_them
 
 #[test]
 fn logs_show_requests_and_no_secrets() {
-    let emnify = Simulated::start(Provider::Emnify);
-    let output = apply_at(&emnify, QUICKSTART, &["-vvv", "--no-prompt"]).run();
+    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let output = apply_at(&emnify, QUICKSTART, &["-vvv", "--no-prompt"]).keyring(&keyring).run();
     assert!(output.stderr.contains("hyper_util"), "libraries are heard: {}", output.stderr);
     assert!(output.stderr.contains("/api/v1/application_token"), "{}", output.stderr);
 
@@ -387,7 +389,8 @@ fn a_dry_run_shows_each_request_and_opens_no_connection() {
         .env("EMNIFY_USERNAME", "ops@example.com")
         .file(".env", format!("\nEMNIFY_PASSWORD={password}\n"))
         .plant(password);
-    let output = dry.run().exits(0);
+    let keyring = Keyring::open();
+    let output = dry.keyring(&keyring).run().exits(0);
     assert_snapshot!(stable(&output.stdout), @r#"
     emnify fleet - issue a token, list every device                                              dry run
 
@@ -395,20 +398,26 @@ fn a_dry_run_shows_each_request_and_opens_no_connection() {
         emnify.username  env EMNIFY_USERNAME               → http://127.0.0.1:<port>
         emnify.password  env EMNIFY_PASSWORD, .env line 2  → http://127.0.0.1:<port>
 
-      requests
+      requests to http://127.0.0.1:<port>
         authenticate emnify  POST   /api/v1/authenticate                   {"username":"ops@example.com","password":‹emnify.password›}
         issue                POST   /api/v1/application_token              {"description":"runner ‹run.id›","expiry_date":"<date>"}  write
+                                    Authorization: Bearer ‹emnify.session.auth_token›
         logout emnify        nothing: no logout on this API: tokens are forgotten here
         authenticate emnify  POST   /api/v1/authenticate                   {"application_token":‹steps.issue.outputs.token›}  after issue
         List every device    GET    /api/v1/endpoint?per_page=1000&page=1  then as many pages as there are
+                                    Authorization: Bearer ‹emnify.session.auth_token›
         keep                 emnify.application_token → keychain           after issue
         logout emnify        nothing: no logout on this API: tokens are forgotten here
 
-      cleanup, where something is left to undo
+      cleanup
         authenticate emnify       POST   /api/v1/authenticate              {"username":"ops@example.com","password":‹emnify.password›}  after keep · if not steps.keep.succeeded
         tokens                    GET    /api/v1/application_token         after keep · if not steps.keep.succeeded
+                                         Authorization: Bearer ‹emnify.session.auth_token›
         revoke_application_token  PATCH  /api/v1/application_token/‹item›  {"status":{"id":1}}  write · after keep, tokens · if not steps.keep.succeeded · for each of steps.tokens.rows | selectattr("description", "eq", "runner " ~ run.id)
+                                         Authorization: Bearer ‹emnify.session.auth_token›
+        logout emnify             nothing: no logout on this API: tokens are forgotten here  after keep
 
+    cleanup may add 3 requests, 1 write, and more where a list has several items or pages
     4 requests, 2 depend on answers, 1 write; nothing was sent
     "#);
     assert!(listener.accept().is_err(), "a connection was opened");

@@ -5,6 +5,7 @@ mod apply;
 mod check_cases;
 mod commands;
 mod dotenv;
+mod dry_run;
 mod echome;
 mod emnify;
 mod engine;

@@ -1,6 +1,6 @@
 //! The way in: providers made ready without asking anybody, then the rehearsal.
 
-use super::rehearsal::Rehearsal;
+use super::rehearsal::{Rehearsal, Rehearsed};
 use super::types::{DryRun, DrySecret};
 use crate::credential::{Missing, Preview, preview};
 use crate::engine::budget::Budget;
@@ -61,7 +61,10 @@ pub async fn dry_run(
         cleanup: Cleanup::default(),
         course: Course::default(),
     };
-    let (lines, cleanup) = Rehearsal::new(engine).perform().await;
+    let Rehearsed { lines, cleanup, mut destinations } = Rehearsal::new(engine).perform().await;
+    for secret in secrets.iter_mut().filter(|secret| secret.origins.is_empty()) {
+        secret.origins = destinations.remove(secret.name.as_str()).unwrap_or_default();
+    }
     Ok(DryRun { secrets, lines, cleanup })
 }
 

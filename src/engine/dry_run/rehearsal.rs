@@ -8,21 +8,40 @@ use crate::engine::rows;
 use crate::engine::scope::{Frame, StepRecord, moment};
 use crate::exchange::{RenderError, Rendered, Value};
 use crate::model::redacted::Redacted;
-use crate::model::words::counted;
 use crate::plan::{Group, PlannedRequest, PlannedStep, ProviderIndex, StepKind, StoreTarget};
 use crate::template::{Condition, Data, Scope};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde_json::Value as Json;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+/// How many items of a loop are shown. All are rendered and counted.
+const SHOWN_ITEMS: usize = 5;
 
 /// A run of which nothing leaves this machine.
 pub struct Rehearsal<'a> {
     engine: Engine<'a>,
     lines: RefCell<Vec<DryLine>>,
+    /// What cleanup would undo, in the order of the steps.
+    undos: RefCell<Vec<Undo<'a>>>,
+    /// Secret -> the origins of the requests that hold it.
+    destinations: RefCell<Destinations>,
     /// The sessions that would be open, in the order of their opening.
     open: RefCell<Vec<OpenSession>>,
+}
+
+/// Secret -> the origins that it would be sent to, in the order of the requests.
+pub type Destinations = BTreeMap<String, Vec<Redacted>>;
+
+/// What a rehearsal has found.
+pub struct Rehearsed {
+    /// What the steps do, with the end of their sessions.
+    pub lines: Vec<DryLine>,
+    /// What cleanup does.
+    pub cleanup: Vec<DryLine>,
+    /// Where secrets go.
+    pub destinations: Destinations,
 }
 
 /// A session that would be open.
@@ -33,6 +52,17 @@ struct OpenSession {
     method: Option<String>,
     /// The credentials that a step gave.
     given: Vec<(String, Data)>,
+    /// The names of what is not known and decides whether it is opened at all.
+    depends: BTreeSet<String>,
+    /// It is opened by a request, so that it is closed or forgotten, too.
+    has_login: bool,
+}
+
+/// A cleanup block, and where the step stands that it undoes.
+struct Undo<'a> {
+    steps: &'a [PlannedStep],
+    place: Place,
+    is_shown: bool,
 }
 
 /// Where in a rehearsal a step stands.
@@ -43,12 +73,13 @@ struct Place {
     /// The names of what is not known and decides whether and how often it is done.
     depends: BTreeSet<String>,
     notes: Vec<String>,
-    times: usize,
+    /// Nobody knows how often it is done.
+    is_open_ended: bool,
 }
 
 impl Place {
     fn new(frame: Rc<Frame>, is_cleanup: bool) -> Self {
-        Self { frame, is_cleanup, depends: BTreeSet::new(), notes: Vec::new(), times: 1 }
+        Self { frame, is_cleanup, depends: BTreeSet::new(), notes: Vec::new(), is_open_ended: false }
     }
 
     fn depending_on(mut self, names: impl IntoIterator<Item = String>, note: String) -> Self {
@@ -61,11 +92,17 @@ impl Place {
 impl<'a> Rehearsal<'a> {
     /// Before the first step.
     pub fn new(engine: Engine<'a>) -> Self {
-        Self { engine, lines: RefCell::default(), open: RefCell::default() }
+        Self {
+            engine,
+            lines: RefCell::default(),
+            undos: RefCell::default(),
+            destinations: RefCell::default(),
+            open: RefCell::default(),
+        }
     }
 
-    /// The lines of the steps with the end of their sessions, and those of cleanup.
-    pub async fn perform(self) -> (Vec<DryLine>, Vec<DryLine>) {
+    /// Goes through all steps, then through cleanup.
+    pub async fn perform(self) -> Rehearsed {
         let plan = self.engine.plan;
         let frame = Frame::outermost(&plan.steps);
         let selected = plan.steps.iter().filter(|step| self.engine.selection.contains(step.key));
@@ -73,12 +110,21 @@ impl<'a> Rehearsal<'a> {
         let open = self.open.borrow().clone();
         self.close_all().await;
         let lines = self.lines.take();
-        *self.open.borrow_mut() = open;
-        for undo in self.engine.cleanup.take() {
-            self.steps(undo.steps, &Place::new(undo.frame.inner(undo.steps), true)).await;
+        *self.open.borrow_mut() = open.clone();
+        for Undo { steps, place, is_shown } in self.undos.take().into_iter().rev() {
+            let first = self.lines.borrow().len();
+            let frame = place.frame.inner(steps);
+            self.steps(steps, &Place { frame, is_cleanup: true, ..place }).await;
+            if !is_shown {
+                self.hide_since(first);
+            }
         }
         self.steps(&plan.cleanup, &Place::new(frame.inner(&plan.cleanup), true)).await;
-        (lines, self.lines.take())
+        // The sessions that cleanup alone has opened.
+        let is_new = |session: &OpenSession| open.iter().all(|known| known.provider != session.provider);
+        self.open.borrow_mut().retain(is_new);
+        self.close_all().await;
+        Rehearsed { lines, cleanup: self.lines.take(), destinations: self.destinations.take() }
     }
 
     fn steps<'s>(
@@ -98,22 +144,48 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn step(&self, step: &'a PlannedStep, place: &Place) {
-        let done = match self.under_condition(step, place.clone()) {
+        let rounds = match self.under_condition(step, place.clone()) {
             Ok(None) => {
                 place.frame.record(step, StepRecord { is_skipped: true, ..StepRecord::default() });
                 return;
             }
-            Ok(Some(place)) => self.for_items(step, place),
+            Ok(Some(place)) => self.rounds(step, place),
             Err(action) => Err(action),
         };
-        let done = match done {
-            Ok(place) => self.act(step, &place).await,
-            Err(action) => Err(action),
-        };
-        if let Err(action) = done {
-            self.push(&step.label(), place, action, Vec::new());
+        match rounds {
+            Ok(rounds) => self.go_through(step, &rounds).await,
+            Err(action) => self.push(&step.label(), place, action, Vec::new()),
         }
         place.frame.record_data(step, unknown_record(step));
+    }
+
+    /// Does a step once, or for each item. Behind the first items only the first is shown that cannot be done.
+    async fn go_through(&self, step: &'a PlannedStep, rounds: &[Place]) {
+        let mut has_failed = false;
+        for (index, place) in rounds.iter().enumerate() {
+            let (first_line, first_undo) = (self.lines.borrow().len(), self.undos.borrow().len());
+            if let Err(action) = self.act(step, place).await {
+                self.push(&step.label(), place, action, Vec::new());
+            }
+            let fails = self.lines.borrow()[first_line..].iter().any(DryLine::is_impossible);
+            if index >= SHOWN_ITEMS && (has_failed || !fails) {
+                self.hide_since(first_line);
+                self.undos.borrow_mut()[first_undo..].iter_mut().for_each(|undo| undo.is_shown = false);
+            }
+            has_failed |= fails;
+        }
+    }
+
+    fn hide_since(&self, first: usize) {
+        self.lines.borrow_mut()[first..].iter_mut().for_each(|line| line.is_shown = false);
+    }
+
+    /// Takes note of what cleanup would have to undo.
+    fn register(&self, step: &'a PlannedStep, place: &Place) {
+        if !step.cleanup.is_empty() {
+            let undo = Undo { steps: &step.cleanup, place: place.clone(), is_shown: true };
+            self.undos.borrow_mut().push(undo);
+        }
     }
 
     fn scope(&self, place: &Place) -> Scope {
@@ -146,9 +218,9 @@ impl<'a> Rehearsal<'a> {
         Ok(None)
     }
 
-    /// The place of the first item. The others are counted.
-    fn for_items(&self, step: &PlannedStep, place: Place) -> Result<Place, DryAction> {
-        let Some(repeated) = &step.for_each else { return Ok(place) };
+    /// The place of each item, or of one that stands for all while nobody knows them; that of the step if it is no loop.
+    fn rounds(&self, step: &PlannedStep, place: Place) -> Result<Vec<Place>, DryAction> {
+        let Some(repeated) = &step.for_each else { return Ok(vec![place]) };
         let list = Value::of_tree(&repeated.over, &self.scope(&place), self.engine.events.redactor());
         let list = list.map_err(|error| self.impossible(error))?;
         let name = &repeated.item_name;
@@ -162,18 +234,20 @@ impl<'a> Rehearsal<'a> {
                 .collect();
             let frame = place.frame.of_item(name, Data::Unknown(name.clone()));
             let place = place.depending_on(list.unknown, format!("for each of {}", codes.join(", ")));
-            return Ok(Place { frame, ..place });
+            return Ok(vec![Place { frame, is_open_ended: true, ..place }]);
         }
         let Json::Array(items) = &list.json else {
             return Err(self.impossible(format!("loops over {}, not a list", rows::kind(&list.json))));
         };
-        let Some(first) = items.first() else {
+        if items.is_empty() {
             return Err(DryAction::Nothing(self.clean("its list is empty")));
+        }
+        let round = |(index, item): (usize, &Json)| {
+            let item = Value { json: item.clone(), ..list.clone() }.into_data();
+            let note = format!("item {} of {}", index + 1, items.len());
+            Place { frame: place.frame.of_item(name, item), ..place.clone().depending_on(None, note) }
         };
-        let frame = place.frame.of_item(name, Value { json: first.clone(), ..list.clone() }.into_data());
-        let note = format!("for each of {}", counted(items.len() as u64, "item"));
-        let times = place.times * items.len();
-        Ok(Place { frame, times, ..place.depending_on(None, note) })
+        Ok(items.iter().enumerate().map(round).collect())
     }
 
     async fn act(&self, step: &'a PlannedStep, place: &Place) -> Result<(), DryAction> {
@@ -193,7 +267,7 @@ impl<'a> Rehearsal<'a> {
             StepKind::Store { target, value } => {
                 let value = Value::of_template(value, &self.scope(place), self.engine.events.redactor());
                 let value = value.map_err(|error| self.impossible(error))?;
-                self.store(step, target, value.unknown, place);
+                self.store(step, target, value.unknown, place).await;
                 Ok(())
             }
         }
@@ -216,7 +290,11 @@ impl<'a> Rehearsal<'a> {
         })?;
         let rendered = self.engine.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.impossible(error))?;
-        self.engine.cleanup.register(step, &place.frame);
+        if let Some(provider) = request.provider.filter(|_| request.needs_session) {
+            let carried = self.carry(provider, &mut rendered).await;
+            carried.map_err(|error| self.impossible(error))?;
+        }
+        self.register(step, place);
         let is_write = request.effect != Effect::Read;
         let has_pages = request.paginate.is_some();
         let mut place = place.clone();
@@ -233,18 +311,29 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn group(&self, step: &'a PlannedStep, group: &'a Group, place: &Place) {
-        let frame = place.frame.inner(&group.steps);
-        self.engine.cleanup.register(step, &frame);
-        self.steps(&group.steps, &Place { frame, ..place.clone() }).await;
+        let place = Place { frame: place.frame.inner(&group.steps), ..place.clone() };
+        self.register(step, &place);
+        self.steps(&group.steps, &place).await;
     }
 
     async fn sign_in_unless_open(&self, provider: ProviderIndex, place: &Place) -> Result<(), DryAction> {
-        if self.open.borrow().iter().any(|open| open.provider == provider) {
+        if let Some(open) = self.open.borrow_mut().iter_mut().find(|open| open.provider == provider) {
+            if place.depends.is_empty() {
+                open.depends.clear();
+            }
             return Ok(());
         }
         let label = format!("authenticate {}", self.engine.plan.provider(provider).name);
-        let place = Place { times: 1, notes: Vec::new(), ..place.clone() };
-        self.sign_in(&label, provider, None, Vec::new(), &place).await.map_err(|error| self.impossible(error))
+        let place = Place { notes: Vec::new(), is_open_ended: false, ..place.clone() };
+        let signed_in = self.sign_in(&label, provider, None, Vec::new(), &place).await;
+        signed_in.map_err(|error| self.impossible(error)).map(|_| ())
+    }
+
+    /// Puts on a request what its session adds.
+    async fn carry(&self, provider: ProviderIndex, rendered: &mut Rendered) -> Result<(), RenderError> {
+        let open = self.open.borrow().iter().rev().find(|open| open.provider == provider).cloned();
+        let Some(OpenSession { method, given, .. }) = open else { return Ok(()) };
+        self.engine.sessions.carry_shape(provider, method.as_deref(), &given, rendered).await
     }
 
     async fn authenticate(
@@ -273,9 +362,14 @@ impl<'a> Rehearsal<'a> {
             given.push((name.clone(), value.map_err(|error| self.impossible(error))?.into_data()));
         }
         let label = step.label();
-        self.sign_in(&label, provider, method, given, place).await.map_err(|error| self.impossible(error))
+        let signed_in = self.sign_in(&label, provider, method, given, place).await;
+        match signed_in.map_err(|error| self.impossible(error))? {
+            true => Ok(()),
+            false => Err(DryAction::Nothing(self.clean("each request carries the credentials"))),
+        }
     }
 
+    /// Shows the requests of a login, if there are any.
     async fn sign_in(
         &self,
         label: &str,
@@ -283,13 +377,14 @@ impl<'a> Rehearsal<'a> {
         method: Option<&str>,
         given: Vec<(String, Data)>,
         place: &Place,
-    ) -> Result<(), RenderError> {
+    ) -> Result<bool, RenderError> {
         let shapes = self.engine.sessions.login_shapes(provider, method, &given).await?;
+        let (has_login, depends) = (!shapes.is_empty(), place.depends.clone());
         let planned = &self.engine.plan.provider(provider).method;
         let method = method.map(str::to_owned).or_else(|| planned.clone());
-        self.open.borrow_mut().push(OpenSession { provider, method, given });
+        self.open.borrow_mut().push(OpenSession { provider, method, given, depends, has_login });
         shapes.iter().for_each(|rendered| self.push_request(label, place, rendered, false, false));
-        Ok(())
+        Ok(has_login)
     }
 
     /// Takes note that a session is not open any more.
@@ -300,11 +395,11 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn log_out(&self, session: &OpenSession, place: &Place) -> Result<(), DryAction> {
-        let OpenSession { provider, method, given } = session;
+        let OpenSession { provider, method, given, has_login, .. } = session;
         let label = format!("logout {}", self.engine.plan.provider(*provider).name);
         let shapes = self.engine.sessions.logout_shapes(*provider, method.as_deref(), given).await;
         let shapes = shapes.map_err(|error| self.impossible(error))?;
-        if shapes.is_empty() {
+        if shapes.is_empty() && *has_login {
             let action = DryAction::Nothing(self.clean("no logout on this API: tokens are forgotten here"));
             self.push(&label, place, action, Vec::new());
         }
@@ -313,32 +408,60 @@ impl<'a> Rehearsal<'a> {
     }
 
     async fn close_all(&self) {
-        let place = Place::new(Frame::outermost(&[]), false);
         let open = self.open.take();
         for session in open.iter().rev() {
+            let place = Place::new(Frame::outermost(&[]), false);
+            let place = Place { depends: session.depends.clone(), ..place };
             if let Err(action) = self.log_out(session, &place).await {
                 self.push("logout", &place, action, Vec::new());
             }
         }
     }
 
-    fn store(&self, step: &PlannedStep, target: &StoreTarget, unknown: BTreeSet<String>, place: &Place) {
+    async fn store(
+        &self,
+        step: &PlannedStep,
+        target: &StoreTarget,
+        unknown: BTreeSet<String>,
+        place: &Place,
+    ) {
+        let store = &self.engine.world.store;
         let action = DryAction::Store {
             target: self.clean(target.to_string()),
-            store: self.clean(self.engine.world.store.name()),
+            store: self.clean(store.name()),
+            problem: store.check().await.err().map(|problem| self.clean(problem.to_string())),
         };
         self.push(&step.label(), place, action, unknown);
     }
 
     fn push_request(&self, label: &str, place: &Place, rendered: &Rendered, is_write: bool, has_pages: bool) {
+        let origin = rendered.shown_origin().map(|origin| self.clean(origin));
+        self.note_destination(rendered, origin.as_ref());
         let action = DryAction::Request {
             method: self.clean(rendered.method().as_str()),
+            origin,
             target: self.clean(rendered.shown_target()),
+            headers: rendered
+                .shown_headers()
+                .into_iter()
+                .map(|(name, value)| self.clean(format!("{name}: {value}")))
+                .collect(),
             body: rendered.shown_body().map(|body| self.clean(body)),
             is_write,
             has_pages,
         };
         self.push(label, place, action, rendered.unknown().map(str::to_owned));
+    }
+
+    fn note_destination(&self, rendered: &Rendered, origin: Option<&Redacted>) {
+        let Some(origin) = origin else { return };
+        let mut destinations = self.destinations.borrow_mut();
+        for secret in rendered.secrets().chain(rendered.unknown()) {
+            let known = destinations.entry(secret.to_owned()).or_default();
+            if !known.contains(origin) {
+                known.push(origin.clone());
+            }
+        }
     }
 
     fn push(&self, label: &str, place: &Place, action: DryAction, unknown: impl IntoIterator<Item = String>) {
@@ -349,7 +472,9 @@ impl<'a> Rehearsal<'a> {
             action,
             after: steps.into_iter().map(|step| self.clean(step)).collect(),
             notes: place.notes.iter().map(|note| self.clean(note)).collect(),
-            times: place.times,
+            is_certain: place.depends.is_empty(),
+            is_open_ended: place.is_open_ended,
+            is_shown: true,
         };
         self.lines.borrow_mut().push(line);
     }

@@ -20,7 +20,7 @@ pub struct DrySecret {
     pub name: Redacted,
     /// Where it would come from; else every source and why it has nothing.
     pub source: Result<Redacted, Vec<Redacted>>,
-    /// The origins that it would be sent to; empty for a secret of the playbook.
+    /// The origins that it would be sent to, as far as they are known.
     pub origins: Vec<Redacted>,
 }
 
@@ -35,8 +35,12 @@ pub struct DryLine {
     pub after: Vec<Redacted>,
     /// Under which conditions and how often it would be done, in words.
     pub notes: Vec<Redacted>,
-    /// How often it would be done at least.
-    pub times: usize,
+    /// Whether a run without failures does it, whatever the answers are.
+    pub is_certain: bool,
+    /// Whether it would be done for each item of a list that nobody knows yet.
+    pub is_open_ended: bool,
+    /// Whether it is to be shown, and not counted only.
+    pub is_shown: bool,
 }
 
 /// What a line of a dry run would do.
@@ -46,8 +50,12 @@ pub enum DryAction {
     Request {
         /// The verb.
         method: Redacted,
+        /// Scheme and host; `None` while nobody knows them, or when they are secret.
+        origin: Option<Redacted>,
         /// Path and query, secrets and what is not known yet as `‹name›`.
         target: Redacted,
+        /// `Name: value` for each header that somebody wrote, what the session adds included.
+        headers: Vec<Redacted>,
         /// The body.
         body: Option<Redacted>,
         /// Whether it would change something.
@@ -61,6 +69,8 @@ pub enum DryAction {
         target: Redacted,
         /// Where.
         store: Redacted,
+        /// Why that surely fails.
+        problem: Option<Redacted>,
     },
     /// Nothing, for this reason.
     Nothing(Redacted),
@@ -69,40 +79,96 @@ pub enum DryAction {
 }
 
 impl DryLine {
+    /// Where its request would go.
+    pub fn origin(&self) -> Option<&Redacted> {
+        match &self.action {
+            DryAction::Request { origin, .. } => origin.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether what is written cannot be done.
+    pub(super) fn is_impossible(&self) -> bool {
+        matches!(self.action, DryAction::Impossible(_))
+    }
+
     fn is_request(&self) -> bool {
         matches!(self.action, DryAction::Request { .. })
     }
 
+    fn has_store_problem(&self) -> bool {
+        matches!(self.action, DryAction::Store { problem: Some(_), .. })
+    }
+
+    fn is_write(&self) -> bool {
+        matches!(self.action, DryAction::Request { is_write: true, .. })
+    }
+
+    fn has_pages(&self) -> bool {
+        matches!(self.action, DryAction::Request { has_pages: true, .. })
+    }
+
     /// Whether what would be sent, or whether at all, depends on an answer.
     fn depends_on_answers(&self) -> bool {
-        let has_pages = matches!(self.action, DryAction::Request { has_pages: true, .. });
-        self.is_request() && (has_pages || !self.after.is_empty())
+        self.is_request() && (self.has_pages() || !self.after.is_empty())
     }
 }
 
 impl DryRun {
-    /// `4 requests, 2 depend on answers, 1 write; nothing was sent`. Cleanup is not counted: it runs if something is left
-    /// to undo.
+    /// `4 requests, 2 depend on answers, 1 write; nothing was sent`: the steps, and of cleanup what runs in any case.
     pub fn summary(&self) -> String {
-        let count = |wanted: &dyn Fn(&DryLine) -> bool| -> u64 {
-            self.lines.iter().filter(|line| wanted(line)).map(|line| line.times as u64).sum()
-        };
-        let requests = counted(count(&DryLine::is_request), "request");
-        let writes = |line: &DryLine| matches!(line.action, DryAction::Request { is_write: true, .. });
-        let dependent = match count(&DryLine::depends_on_answers) {
+        let certain = self.cleanup.iter().filter(|line| line.is_certain);
+        let lines: Vec<&DryLine> = self.lines.iter().chain(certain).collect();
+        let dependent = match count(&lines, DryLine::depends_on_answers) {
             0 => "none depends on answers".to_owned(),
             1 => "1 depends on answers".to_owned(),
             many => format!("{many} depend on answers"),
         };
-        format!("{requests}, {dependent}, {}; nothing was sent", counted(count(&writes), "write"))
+        format!("{}, {dependent}, {}; nothing was sent", requests(&lines), writes(&lines))
     }
 
-    /// The exit code of the process: that of a missing secret, or of something that cannot be done.
+    /// `cleanup may add up to 3 requests, 1 write`: what depends on the course of the run, if there is such cleanup.
+    pub fn possible_cleanup(&self) -> Option<String> {
+        let lines = self.cleanup.iter().filter(|line| !line.is_certain && line.is_request());
+        let lines: Vec<&DryLine> = lines.collect();
+        if lines.is_empty() {
+            return None;
+        }
+        let (requests, writes) = (requests(&lines), writes(&lines));
+        Some(match lines.iter().any(|line| line.is_open_ended || line.has_pages()) {
+            true => {
+                format!(
+                    "cleanup may add {requests}, {writes}, and more where a list has several items or pages"
+                )
+            }
+            false => format!("cleanup may add up to {requests}, {writes}"),
+        })
+    }
+
+    /// The exit code of the process: that of a missing secret, of a store that is not there, or of something that cannot be
+    /// done.
     pub fn exit_code(&self) -> i32 {
         let is_missing = self.secrets.iter().any(|secret| secret.source.is_err());
         let lines = self.lines.iter().chain(&self.cleanup);
-        let is_impossible = lines.into_iter().any(|line| matches!(line.action, DryAction::Impossible(_)));
-        let causes = [is_missing.then_some(Cause::SignIn), is_impossible.then_some(Cause::Step)];
+        let is_impossible = lines.clone().any(DryLine::is_impossible);
+        let is_unkept = lines.clone().any(|line| line.is_certain && line.has_store_problem());
+        let causes = [
+            is_missing.then_some(Cause::SignIn),
+            is_impossible.then_some(Cause::Step),
+            is_unkept.then_some(Cause::Machine),
+        ];
         Cause::heaviest(causes.into_iter().flatten()).map_or(0, Cause::exit_code)
     }
+}
+
+fn count(lines: &[&DryLine], is_wanted: impl Fn(&DryLine) -> bool) -> u64 {
+    lines.iter().filter(|line| is_wanted(line)).count() as u64
+}
+
+fn requests(lines: &[&DryLine]) -> String {
+    counted(count(lines, DryLine::is_request), "request")
+}
+
+fn writes(lines: &[&DryLine]) -> String {
+    counted(count(lines, DryLine::is_write), "write")
 }

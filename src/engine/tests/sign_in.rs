@@ -232,7 +232,7 @@ fn words(line: &DryLine) -> String {
             let body = body.as_ref().map(|body| format!(" {body}")).unwrap_or_default();
             format!("{method} {target}{body}{}", if *is_write { " write" } else { "" })
         }
-        DryAction::Store { target, store } => format!("{target} → {store}"),
+        DryAction::Store { target, store, .. } => format!("{target} → {store}"),
         DryAction::Nothing(why) => format!("nothing: {why}"),
         DryAction::Impossible(why) => format!("impossible: {why}"),
     };
@@ -263,11 +263,13 @@ fn a_dry_run_shows_each_request_as_far_as_it_is_known() {
             "each | PUT /y/‹item› write | read | for each of steps.read.rows",
             "no | nothing: `if 1 > 2` does not hold |  | ",
             "nor | nothing: `if steps.no.succeeded` does not hold |  | ",
-            "three | GET /z/1 |  | for each of 3 items",
+            "three | GET /z/1 |  | item 1 of 3",
+            "three | GET /z/2 |  | item 2 of 3",
+            "three | GET /z/3 |  | item 3 of 3",
             "logout acme | DELETE /login |  | ",
         ]
     );
-    assert_eq!(dry.summary(), "8 requests, 2 depend on answers, 2 writes; nothing was sent");
+    assert_eq!(dry.summary(), "9 requests, 2 depend on answers, 3 writes; nothing was sent");
     assert_eq!(dry.exit_code(), 0);
     assert_eq!(dry.cleanup.iter().map(words).collect::<Vec<_>>(), ["DELETE /x | DELETE /x write |  | "]);
     let secret = &dry.secrets[0];

@@ -106,7 +106,7 @@ pub(super) fn load_text(
 }
 
 /// Reads a definition that is known to be right.
-pub(in crate::plan) fn read_definition(name: &str, text: &str) -> Option<Definition> {
+pub fn read_definition(name: &str, text: &str) -> Option<Definition> {
     let mut diagnostics = Diagnostics::default();
     let mut sources = SourceMap::default();
     let file = sources.add(name, text);

@@ -32,5 +32,5 @@ mod value;
 mod view;
 
 pub use entry::{Checked, FileKind, Options, check_file, check_text};
-pub(super) use load::read_definition;
+pub use load::read_definition;
 pub(super) use value::{convert, describe_type, violation};

@@ -31,7 +31,7 @@ impl FakeStore {
         entries.get(key).map(|(secret, origins)| (secret.expose().clone(), origins.clone()))
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    fn fail(&self) -> Result<(), StoreError> {
         self.failure.clone().map_or(Ok(()), Err)
     }
 }
@@ -41,13 +41,17 @@ impl SecretStore for FakeStore {
         "keychain"
     }
 
+    fn check(&self) -> LocalBoxFuture<'_, Result<(), StoreError>> {
+        async { self.fail() }.boxed_local()
+    }
+
     fn get<'a>(
         &'a self,
         key: &'a StoreKey,
         origins: &'a [String],
     ) -> LocalBoxFuture<'a, Result<Option<SecretText>, StoreError>> {
         async move {
-            self.check()?;
+            self.fail()?;
             let entries = self.entries.borrow();
             let Some((secret, kept_for)) = entries.get(key) else { return Ok(None) };
             StoreError::check_origins(kept_for, origins)?;
@@ -63,7 +67,7 @@ impl SecretStore for FakeStore {
         origins: &'a [String],
     ) -> LocalBoxFuture<'a, Result<(), StoreError>> {
         async move {
-            self.check()?;
+            self.fail()?;
             self.entries.borrow_mut().insert(key.clone(), (secret.clone(), origins.to_owned()));
             Ok(())
         }
@@ -72,7 +76,7 @@ impl SecretStore for FakeStore {
 
     fn delete<'a>(&'a self, key: &'a StoreKey) -> LocalBoxFuture<'a, Result<bool, StoreError>> {
         async move {
-            self.check()?;
+            self.fail()?;
             Ok(self.entries.borrow_mut().remove(key).is_some())
         }
         .boxed_local()

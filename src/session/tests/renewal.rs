@@ -613,7 +613,7 @@ async fn an_address_of_the_environment_is_looked_at_before_anything_is_sent() {
     let missing = case().try_start(ScriptedTransport::script([])).await.err().unwrap();
     assert_eq!(
         texts(&missing[0])[0],
-        "setting api.host has no value (env API_HOST not set); write it under `settings` of the provider"
+        "setting api.host has no value (env API_HOST not set); set API_HOST, or write it under `settings` of the provider"
     );
 }
 

@@ -191,6 +191,11 @@ impl Running {
         self
     }
 
+    /// What has come to standard output so far.
+    pub fn stdout(&self) -> String {
+        self.process.stdout.text()
+    }
+
     /// Sends a signal.
     pub fn signal(&mut self, signal: Signal) -> &mut Self {
         self.process.signal(signal);
