@@ -191,28 +191,33 @@ mod tests {
     async fn every_credential_of_every_account_is_printed_under_its_label() {
         for provider in Provider::ALL {
             let (text, simulator) = introduced(provider).await;
+            let (plain, _) = text.split_once("Other accounts").unwrap_or((&text, ""));
             for (account, place) in simulator.accounts().iter().zip(0..) {
-                let (label, comment) = match place {
-                    0 => (String::new(), ""),
-                    _ => (format!("  # {}\n", account.label), "# "),
-                };
                 let credentials = account.values.iter().filter(|value| value.kind == DemoKind::Credential);
+                if place == 0 {
+                    for value in credentials {
+                        let said = format!("{}='{}'", value.variable.expect("it has one"), value.value);
+                        assert!(plain.contains(&said), "{said} is not in\n{plain}");
+                    }
+                    continue;
+                }
                 let lines = credentials.map(|value| match value.variable {
-                    Some(variable) => format!("  {comment}export {variable}='{}'\n", value.value),
-                    None => format!("  {comment}{}, when it is asked for: {}\n", value.name, value.value),
+                    Some(variable) => format!("  # export {variable}='{}'\n", value.value),
+                    None => format!("  # {}, when it is asked for: {}\n", value.name, value.value),
                 });
-                let block = format!("\n\n{label}{}", lines.collect::<String>());
+                let block = format!("\n\n  # {}\n{}", account.label, lines.collect::<String>());
                 assert!(text.contains(&block), "{block}\nis not in\n{text}");
             }
         }
     }
 
     #[tokio::test]
-    async fn all_that_is_no_comment_means_the_plain_account() {
+    async fn all_that_is_no_comment_means_the_plain_account_by_its_first_method() {
         let (text, _) = introduced(Provider::Emnify).await;
         let exported: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("  export ")).collect();
-        assert_eq!(exported.len(), 3, "{text}");
+        assert_eq!(exported.len(), 2, "{text}");
         assert!(exported.contains(&"EMNIFY_USERNAME='demo@example.com'"), "{text}");
+        assert!(text.contains("\n  # or, instead: export EMNIFY_APPLICATION_TOKEN='"), "{text}");
     }
 
     #[tokio::test]
