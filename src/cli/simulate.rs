@@ -67,13 +67,7 @@ fn introduce(simulator: &Simulator, out: &mut dyn Write) -> io::Result<()> {
     let needed = Needed::of(name, simulator.demo());
     writeln!(out, "{name} answers at {}", simulator.base_url())?;
     writeln!(out, "In another terminal:\n")?;
-    for (variable, value) in needed.variables {
-        writeln!(out, "  export {variable}={}", quoted(value))?;
-    }
-    for instead in needed.instead {
-        let words = instead.iter().map(|(variable, value)| format!(" {variable}={}", quoted(value)));
-        writeln!(out, "  # or, instead: export{}", words.collect::<String>())?;
-    }
+    needed.write_exports("", out)?;
     write!(out, "  runner apply --base-url {name}={}", simulator.base_url())?;
     if let Some(address) = simulator.auth_base_url() {
         write!(out, " --auth-base-url {name}={address}")?;
@@ -99,9 +93,7 @@ fn introduce_others(name: Provider, others: &[DemoAccount], out: &mut dyn Write)
     for account in others {
         let needed = Needed::of(name, &account.values);
         writeln!(out, "  # {}", account.label)?;
-        for (variable, value) in needed.variables {
-            writeln!(out, "  # export {variable}={}", quoted(value))?;
-        }
+        needed.write_exports("# ", out)?;
         for (credential, value) in needed.answers {
             writeln!(out, "  # {credential}, when it is asked for: {value}")?;
         }
@@ -154,6 +146,18 @@ impl<'s> Needed<'s> {
         needed.instead.retain(|way| !way.is_empty());
         needed
     }
+
+    /// A line for each variable, and one for each other way to sign in, which is a comment in any case.
+    fn write_exports(&self, comment: &str, out: &mut dyn Write) -> io::Result<()> {
+        for (variable, value) in &self.variables {
+            writeln!(out, "  {comment}export {variable}={}", quoted(value))?;
+        }
+        for instead in &self.instead {
+            let words = instead.iter().map(|(variable, value)| format!(" {variable}={}", quoted(value)));
+            writeln!(out, "  # or, instead: export{}", words.collect::<String>())?;
+        }
+        Ok(())
+    }
 }
 
 /// The credentials that each way to sign in needs; first the way of the demo's first credential.
@@ -201,12 +205,15 @@ mod tests {
                     }
                     continue;
                 }
-                let lines = credentials.map(|value| match value.variable {
-                    Some(variable) => format!("  # export {variable}='{}'\n", value.value),
-                    None => format!("  # {}, when it is asked for: {}\n", value.name, value.value),
-                });
-                let block = format!("\n\n  # {}\n{}", account.label, lines.collect::<String>());
-                assert!(text.contains(&block), "{block}\nis not in\n{text}");
+                let (_, block) = text.split_once(&format!("\n\n  # {}\n", account.label)).expect("its label");
+                let block = block.split("\n\n").next().unwrap_or_default();
+                for value in credentials {
+                    let said = match value.variable {
+                        Some(variable) => format!("{variable}='{}'", value.value),
+                        None => format!("{}, when it is asked for: {}", value.name, value.value),
+                    };
+                    assert!(block.contains(&said), "{said} is not in\n{block}");
+                }
             }
         }
     }
