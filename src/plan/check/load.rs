@@ -2,7 +2,7 @@
 
 use super::conceal;
 use super::context::Files;
-use super::entry::Options;
+use super::options::{Options, Override};
 use super::preset::Presets;
 use crate::document::lower::{FromNode, Lower};
 use crate::document::{
@@ -52,13 +52,6 @@ pub(super) struct LoadedDefinition {
     /// The folder that paths in it count from.
     pub folder: PathBuf,
     pub keys: DefinitionKeys,
-}
-
-/// An address from the command line.
-pub(super) struct Override {
-    pub provider: Spanned<String>,
-    pub address: Spanned<String>,
-    pub is_for_sign_in: bool,
 }
 
 pub(super) fn load_file(path: &Path, options: &Options, surroundings: &dyn Surroundings) -> Documents {
