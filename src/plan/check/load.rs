@@ -2,8 +2,10 @@
 
 use super::conceal;
 use super::context::Files;
+use super::names::join;
 use super::options::{Options, Override};
 use super::preset::Presets;
+use super::reach::unreadable;
 use crate::document::lower::{FromNode, Lower};
 use crate::document::{
     Content, Definition, DefinitionKeys, Entry, Node, Playbook, ProviderEntry, Scalar, ScalarKind, parse,
@@ -13,7 +15,6 @@ use crate::port::Surroundings;
 use crate::source::{Code, Diagnostic, Diagnostics, SourceMap, Span, Spanned, Text, nearest};
 use serde_json::Number;
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -339,18 +340,6 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Why a file was not read, without the numbers of the operating system.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
-    let reason = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission is missing".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
-        _ => error.to_string(),
-    };
-    format!("{} cannot be read: {reason}", path.display())
-}
-
 const BASE_URL: &str = "--base-url";
 const AUTH_BASE_URL: &str = "--auth-base-url";
 
@@ -378,11 +367,6 @@ fn unknown_provider(name: &Spanned<String>, is_use: bool) -> Diagnostic {
         ),
     };
     Diagnostic::new(Code::UnknownProvider, name.span, message).did_you_mean(nearest(name, names())).help(help)
-}
-
-/// Names in backticks, for a sentence.
-pub(super) fn join<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
-    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Makes a value at a place.

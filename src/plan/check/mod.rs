@@ -14,6 +14,7 @@ mod definition;
 mod entry;
 mod literal_secret;
 mod load;
+mod names;
 mod options;
 mod order;
 mod path;

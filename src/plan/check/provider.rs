@@ -4,7 +4,8 @@ use super::address::{self, Addresses};
 use super::auth;
 use super::context::{Context, Facts};
 use super::definition::{self, Origin};
-use super::load::{Documents, join};
+use super::load::Documents;
+use super::names::{join, unknown_credential};
 use super::source::{self, Chain, ChainKind};
 use super::value::check_given_names;
 use super::view::View;
@@ -204,7 +205,7 @@ impl<'a> Setup<'_, 'a> {
         let view = View { profile: true, ..View::of_provider_entry(self.playbook) };
         for (name, chain) in chains.iter() {
             if !credentials.declares(name) {
-                self.context.report(auth::unknown_credential(name, credentials.names()));
+                self.context.report(unknown_credential(name, credentials.names()));
             }
             let is_secret = credentials.get(name).is_none_or(|credential| credential.secret != Some(false));
             let checked = Chain {

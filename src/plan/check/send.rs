@@ -2,13 +2,12 @@
 
 use super::context::Context;
 use super::literal_secret;
-use super::load::join;
+use super::names::{check_name, join, part};
 use super::path::PathRules;
 use super::provider::Provider;
 use super::request::{self, CheckedRequest};
 use super::step::{Inside, Planner};
-use super::store::part;
-use super::value::{check_given_names, check_name};
+use super::value::check_given_names;
 use super::view::{LoopName, OwnOutputs, View};
 use crate::document::{
     Expect, Field, Ident, Named, Operation, Output, Save, SaveFormat, StatusSet, Step, Tree, TreeKind,

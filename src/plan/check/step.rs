@@ -1,15 +1,13 @@
 //! Steps: exactly one kind each, the keys that go with it, and what is planned of it.
 
-use super::auth::unknown_credential;
 use super::context::Context;
 use super::literal_secret;
-use super::load::join;
+use super::names::{check_name, join, unknown_credential};
 use super::order::{Guard, ListId, StepIndex, StepPlace, written_kinds};
 use super::provider::{Lookup, Provider, Providers, check_method};
 use super::request;
 use super::send::RequestStep;
 use super::store;
-use super::value::check_name;
 use super::view::{LoopName, View};
 use crate::document::lower::KeySet;
 use crate::document::{BODIES, ForEach, Named, OnError, Output, Playbook, STEP_KINDS, Step, Steps, Tree};

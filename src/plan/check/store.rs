@@ -1,8 +1,7 @@
 //! The step `store`: a secret can be kept, and will be found again.
 
-use super::auth::unknown_credential;
 use super::context::Context;
-use super::load::join;
+use super::names::{join, part, unknown_credential};
 use super::provider::{Lookup, Providers, names_profile};
 use super::reach;
 use crate::document::{Playbook, Source, SourceKind};
@@ -20,15 +19,6 @@ pub(super) fn check(
         Some((provider, credential)) => check_credential(context, target, provider, credential, providers),
         None => check_secret(context, target, playbook, providers),
     }
-}
-
-/// A part of a name that is written with a dot.
-pub(super) fn part(target: &Spanned<String>, start: usize, text: &str) -> Spanned<String> {
-    // Quotes and the like may stand around the text: the part is then placed with the whole.
-    let is_plain = target.span.range().len() == target.len();
-    let begin = target.span.range().start + start;
-    let span = if is_plain { Span::new(target.span.file, begin..begin + text.len()) } else { target.span };
-    Spanned::new(text.to_owned(), span)
 }
 
 fn check_credential(

@@ -2,7 +2,7 @@
 //! there are.
 
 use super::context::Context;
-use super::load::join;
+use super::names::join;
 use super::order::StepReference;
 use super::view::{LoopName, OwnOutputs, Session, View};
 use crate::document::{Named, Output, Tree, TreeKind, ValueKeys, ValueType, declared_type};
