@@ -38,14 +38,6 @@ pub(super) struct Providers<'a> {
     declared: &'a Named<ProviderEntry>,
 }
 
-/// What a name stands for.
-pub(super) enum Lookup<'p, 'a> {
-    Found(&'p Provider<'a>),
-    /// It is declared but could not be read; that was reported.
-    Broken,
-    Unknown,
-}
-
 impl<'a> Providers<'a> {
     /// Checks and plans all of them.
     pub fn new(context: &Context<'_>, documents: &'a Documents, playbook: &'a Playbook) -> Self {
@@ -62,12 +54,17 @@ impl<'a> Providers<'a> {
         providers
     }
 
-    pub fn find(&self, name: &str) -> Lookup<'_, 'a> {
-        match self.by_name.get(name) {
-            Some(index) => Lookup::Found(&self.list[*index]),
-            None if self.declared.declares(name) => Lookup::Broken,
-            None => Lookup::Unknown,
+    /// The provider of that name; that none is declared is reported at the name.
+    pub fn named(&self, context: &Context<'_>, name: &Spanned<String>) -> Option<&Provider<'a>> {
+        if !self.declares(name) {
+            context.report(self.unknown(name));
         }
+        self.by_name.get(name.value.as_str()).map(|index| &self.list[*index])
+    }
+
+    /// Whether one of that name is declared, readable or not.
+    pub fn declares(&self, name: &str) -> bool {
+        self.declared.declares(name)
     }
 
     /// The names that are declared, whether they could be read or not.
@@ -108,14 +105,12 @@ impl<'a> Providers<'a> {
     /// A flag for a provider that the playbook does not have would have no effect.
     fn check_overrides(&self, context: &Context<'_>, documents: &Documents) {
         for named in &documents.named_by_flags {
-            if matches!(self.find(named), Lookup::Unknown) {
-                context.report(self.unknown(named));
-            }
+            self.named(context, named);
         }
     }
 
     /// No provider of the playbook has that name.
-    pub fn unknown(&self, name: &Spanned<String>) -> Diagnostic {
+    fn unknown(&self, name: &Spanned<String>) -> Diagnostic {
         let message = format!("the playbook has no provider `{}`", name.value);
         let diagnostic = Diagnostic::new(Code::UnknownProvider, name.span, message);
         match nearest(name, self.names()) {

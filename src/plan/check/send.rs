@@ -87,7 +87,7 @@ impl<'s> RequestStep<'s> {
             });
             return None;
         };
-        let provider = self.planner.provider(&part(call, 0, provider_name))?;
+        let provider = self.planner.providers.named(context, &part(call, 0, provider_name))?;
         match provider.keys.operations.get(name) {
             Some(operation) => Some(Called { provider, operation, name }),
             None if provider.keys.operations.declares(name) => None,
@@ -157,7 +157,7 @@ impl<'s> RequestStep<'s> {
             return checked.map(|checked| (None, checked));
         }
         let provider = match &self.step().provider {
-            Some(written) => self.planner.provider(written),
+            Some(written) => self.planner.providers.named(self.context(), written),
             None if self.context().has_key(self.step().span, "provider") => None,
             None => self.only_provider(),
         };

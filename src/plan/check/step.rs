@@ -4,7 +4,7 @@ use super::context::Context;
 use super::literal_secret;
 use super::names::{check_name, join, unknown_credential};
 use super::order::{Guard, ListId, StepIndex, StepPlace, written_kinds};
-use super::provider::{Lookup, Provider, Providers, check_method};
+use super::provider::{Provider, Providers, check_method};
 use super::request;
 use super::send::RequestStep;
 use super::store;
@@ -376,21 +376,9 @@ impl<'p> Planner<'p> {
         Some(StepKind::Store { target: planned?, value: value.clone() })
     }
 
-    /// A provider by its name; that it does not exist is reported at the name.
-    pub fn provider(&self, written: &Spanned<String>) -> Option<&'p Provider<'p>> {
-        match self.providers.find(written) {
-            Lookup::Found(provider) => Some(provider),
-            Lookup::Broken => None,
-            Lookup::Unknown => {
-                self.context.report(self.providers.unknown(written));
-                None
-            }
-        }
-    }
-
     /// A provider that one can sign in to.
     fn signed_in_provider(&self, written: &Spanned<String>, what: &str) -> Option<&'p Provider<'p>> {
-        let provider = self.provider(written)?;
+        let provider = self.providers.named(self.context, written)?;
         if provider.keys.auth.is_none() && !self.context.has_key(provider.keys.span, "auth") {
             let message = format!("there is nothing to {what}: `{}` has no `auth`", written.value);
             self.context.report(Diagnostic::new(Code::InvalidValue, written.span, message));

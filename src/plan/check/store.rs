@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::names::{join, part, unknown_credential};
-use super::provider::{Lookup, Providers, names_profile};
+use super::provider::{Providers, names_profile};
 use super::reach;
 use crate::document::{Playbook, Source, SourceKind};
 use crate::plan::StoreTarget;
@@ -28,14 +28,7 @@ fn check_credential(
     credential: &str,
     providers: &Providers<'_>,
 ) -> Option<StoreTarget> {
-    let found = match providers.find(provider) {
-        Lookup::Found(found) => found,
-        Lookup::Broken => return None,
-        Lookup::Unknown => {
-            context.report(providers.unknown(&part(target, 0, provider)));
-            return None;
-        }
-    };
+    let found = providers.named(context, &part(target, 0, provider))?;
     let name = part(target, provider.len() + 1, credential);
     let planned = &found.planned;
     let Some(known) = planned.credentials.iter().find(|known| known.name == credential) else {
@@ -78,7 +71,7 @@ fn check_secret(
     }
     let message = format!("the playbook has no secret `{}`", target.value);
     let diagnostic = Diagnostic::new(Code::UnknownSecret, target.span, message);
-    let is_provider = !matches!(providers.find(target), Lookup::Unknown);
+    let is_provider = providers.declares(target);
     context.report(match nearest(target, playbook.secrets.names()) {
         _ if is_provider => diagnostic.help(format!("say which of its credentials: `{}.NAME`", target.value)),
         None if playbook.secrets.is_empty() => {
