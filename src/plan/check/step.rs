@@ -17,10 +17,10 @@ use std::cell::Cell;
 
 /// Checks and plans the steps of a playbook.
 pub(super) struct Planner<'p> {
-    pub context: &'p Context<'p>,
-    pub playbook: &'p Playbook,
-    pub providers: &'p Providers<'p>,
-    pub index: &'p StepIndex<'p>,
+    context: &'p Context<'p>,
+    playbook: &'p Playbook,
+    providers: &'p Providers<'p>,
+    index: &'p StepIndex<'p>,
     /// The key of the next step: they are counted as [`StepIndex`] counts them.
     next_key: Cell<usize>,
 }
@@ -53,10 +53,10 @@ enum Kind {
 
 /// A step with its key and what its templates see, inside of its own loop.
 #[derive(Clone, Copy)]
-pub(super) struct Inside<'a> {
-    pub step: &'a Step,
-    pub key: usize,
-    pub view: View<'a>,
+struct Inside<'a> {
+    step: &'a Step,
+    key: usize,
+    view: View<'a>,
 }
 
 impl<'p> Planner<'p> {
@@ -230,7 +230,9 @@ impl<'p> Planner<'p> {
         let step = inside.step;
         match kind {
             Kind::Request | Kind::Call => {
-                let request = RequestStep { planner: self, inside: *inside }.plan();
+                let Self { context, playbook, providers, .. } = *self;
+                let Inside { step, key, view } = *inside;
+                let request = RequestStep { context, playbook, providers, step, key, view }.plan();
                 request.map(|request| StepKind::Request(Box::new(request)))
             }
             Kind::Group => Some(StepKind::Group(self.group(inside, around))),
