@@ -28,6 +28,14 @@ pub struct Signature {
     pub keywords: &'static [&'static str],
 }
 
+impl Signature {
+    /// Whether a call has what it needs. The one argument that may be written either way is `attribute`.
+    pub fn has_enough(&self, positional: usize, keywords: &[impl AsRef<str>]) -> bool {
+        let has_attribute = keywords.iter().any(|keyword| keyword.as_ref() == "attribute");
+        positional + usize::from(has_attribute) >= self.min
+    }
+}
+
 const fn takes(name: &'static str, min: usize, max: usize) -> Signature {
     Signature { name, min, max, keywords: &[] }
 }
@@ -385,7 +393,7 @@ mod tests {
     #[test]
     fn the_listed_arguments_are_those_that_are_taken() {
         for (signatures, is_filter) in [(FILTERS, true), (TESTS, false)] {
-            for Signature { name, min, max, keywords } in signatures {
+            for signature @ Signature { name, min, max, keywords } in signatures {
                 let is_taken = |count, keyword| is_taken(&ENVIRONMENT, is_filter, name, count, keyword);
                 for count in *min..=(*max).min(min + 1) {
                     assert!(is_taken(count, None), "{name} with {count} arguments");
@@ -395,6 +403,12 @@ mod tests {
                 for keyword in *keywords {
                     let is_taken = (0..=*min).any(|count| is_taken(count, Some(keyword)));
                     assert!(is_taken, "{name} with {keyword}=");
+                    let is_taken_alone = self::is_taken(&ENVIRONMENT, is_filter, name, 0, Some(keyword));
+                    assert_eq!(
+                        signature.has_enough(0, &[keyword]),
+                        is_taken_alone,
+                        "{name} with {keyword}= alone"
+                    );
                 }
                 // `map` hands keywords on to the filter that it names.
                 let hands_on = *name == "map" || keywords.is_empty();

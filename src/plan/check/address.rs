@@ -1,7 +1,7 @@
 //! The addresses of providers: their form, and whether they are plain http.
 
 use super::context::Context;
-use super::load::Override;
+use super::options::Override;
 use super::value::{convert, literal_of};
 use crate::document::{DefinitionKeys, Named, Setting, SourceKind, Tree};
 use crate::plan::Address;

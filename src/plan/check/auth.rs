@@ -1,11 +1,10 @@
 //! How one signs in: the methods of a definition, with presets and common keys filled in.
 
 use super::context::Context;
-use super::load::join;
+use super::names::{check_name, join, unknown_credential};
 use super::path::PathRules;
 use super::preset::{self, Presets};
 use super::request;
-use super::value::check_name;
 use super::view::{Session, View};
 use crate::document::{
     Auth, AuthKeys, AuthRequest, Challenge, Credential, DefinitionKeys, Expiry, Named, Reader, Send,
@@ -388,20 +387,4 @@ pub(super) fn all_session_values(methods: &[(String, AuthKeys)]) -> Named<Reader
         values.insert(name.clone(), reader.clone());
     }
     values
-}
-
-/// No credential has that name.
-pub(super) fn unknown_credential<'n>(
-    name: &Spanned<String>,
-    known: impl Iterator<Item = &'n str> + Clone,
-) -> Diagnostic {
-    let diagnostic = Diagnostic::new(
-        Code::UnknownCredential,
-        name.span,
-        format!("the provider has no credential `{}`", name.value),
-    );
-    match nearest(name, known.clone()) {
-        None if known.clone().next().is_some() => diagnostic.help(format!("it has {}", join(known))),
-        near => diagnostic.did_you_mean(near),
-    }
 }

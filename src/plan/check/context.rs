@@ -1,6 +1,6 @@
 //! What all passes share: the files, the world, the list of mistakes.
 
-use super::entry::Options;
+use super::options::Options;
 use crate::document::{Content, Entry, Node, VERBS};
 use crate::port::Surroundings;
 use crate::source::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span, nearest};

@@ -3,11 +3,12 @@
 use super::address;
 use super::auth;
 use super::context::Context;
+use super::names::check_name;
 use super::path::PathRules;
 use super::preset::Presets;
 use super::request;
 use super::source::{self, Chain, ChainKind};
-use super::value::{check_declarations, check_name};
+use super::value::check_declarations;
 use super::view::{Session, View};
 use crate::document::{Credential, DefinitionKeys, Named, Operation, ValueKeys};
 use crate::source::{Code, Diagnostic, Span};

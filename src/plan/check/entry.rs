@@ -4,32 +4,12 @@ use super::conceal;
 use super::context::Context;
 use super::definition::{self, Origin};
 use super::load::{self, Documents, Main};
+use super::options::Options;
 use super::playbook;
 use crate::plan::Plan;
 use crate::port::Surroundings;
 use crate::source::{Diagnostic, Severity, SourceMap};
 use std::path::Path;
-
-/// What the command line says that a check must know.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Provider -> the address of its API, instead of what is written.
-    pub base_urls: Vec<(String, String)>,
-    /// Provider -> the address of its sign-in, instead of what is written.
-    pub auth_base_urls: Vec<(String, String)>,
-    /// Provider (`None` = all of them) -> the profile, instead of what is written.
-    pub profiles: Vec<(Option<String>, String)>,
-    /// The run will be simulated: no real source of secrets is asked, not even whether it has an answer.
-    pub is_simulated: bool,
-}
-
-impl Options {
-    /// Nothing but a profile for all providers, if one is named.
-    pub fn of_profile(profile: Option<&str>) -> Self {
-        let profiles = profile.iter().map(|&profile| (None, profile.to_owned())).collect();
-        Self { profiles, ..Self::default() }
-    }
-}
 
 /// What a file turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 
 use super::conceal;
 use super::context::Files;
-use super::entry::Options;
+use super::names::join;
+use super::options::{Options, Override};
 use super::preset::Presets;
+use super::reach::unreadable;
 use crate::document::lower::{FromNode, Lower};
 use crate::document::{
     Content, Definition, DefinitionKeys, Entry, Node, Playbook, ProviderEntry, Scalar, ScalarKind, parse,
@@ -13,7 +15,6 @@ use crate::port::Surroundings;
 use crate::source::{Code, Diagnostic, Diagnostics, SourceMap, Span, Spanned, Text, nearest};
 use serde_json::Number;
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,19 +55,12 @@ pub(super) struct LoadedDefinition {
     pub keys: DefinitionKeys,
 }
 
-/// An address from the command line.
-pub(super) struct Override {
-    pub provider: Spanned<String>,
-    pub address: Spanned<String>,
-    pub is_for_sign_in: bool,
-}
-
 pub(super) fn load_file(path: &Path, options: &Options, surroundings: &dyn Surroundings) -> Documents {
     match surroundings.read_text(path) {
         Ok(text) => load_text(path, &text, options, surroundings),
         Err(error) => {
             let mut loader = Loader::new(path, surroundings);
-            let file = loader.files.sources.add(path.display().to_string(), "");
+            let file = loader.documents.files.sources.add(path.display().to_string(), "");
             let message = unreadable(path, &error);
             loader.report(Diagnostic::new(Code::UnreadableFile, Span::new(file, 0..0), message));
             loader.finish(Main::Unreadable)
@@ -87,8 +81,8 @@ pub(super) fn load_text(
     };
     if is_definition(&root) {
         let keys = loader.definition(&root).map(|definition| (definition.provider.value.0, definition.keys));
-        let folder = loader.folder.clone();
-        loader.definitions.extend(keys.map(|(name, keys)| {
+        let folder = loader.documents.folder.clone();
+        loader.documents.definitions.extend(keys.map(|(name, keys)| {
             // The file from which the program was built is the same as what is built in.
             let is_built_in = BuiltIn::find(&name).is_some_and(|built_in| built_in.text == text);
             LoadedDefinition { name, is_built_in, folder, keys }
@@ -122,72 +116,53 @@ fn is_definition(root: &Node) -> bool {
 
 struct Loader<'a> {
     surroundings: &'a dyn Surroundings,
-    file_name: String,
-    folder: PathBuf,
-    files: Files,
-    diagnostics: Diagnostics,
-    definitions: Vec<LoadedDefinition>,
     /// What was asked for already, found or not: each file is read once.
     known: HashMap<String, Option<usize>>,
-    chosen: HashMap<String, usize>,
-    presets: Presets,
-    overrides: Vec<Override>,
-    named_by_flags: Vec<Spanned<String>>,
+    documents: Documents,
 }
 
 impl<'a> Loader<'a> {
     fn new(path: &Path, surroundings: &'a dyn Surroundings) -> Self {
-        Self {
-            surroundings,
-            file_name: path.display().to_string(),
-            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+        let documents = Documents {
             files: Files::default(),
             diagnostics: Diagnostics::default(),
+            main: Main::Unreadable,
+            file_name: path.display().to_string(),
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
             definitions: Vec::new(),
-            known: HashMap::new(),
             chosen: HashMap::new(),
             presets: Presets::default(),
             overrides: Vec::new(),
             named_by_flags: Vec::new(),
-        }
+        };
+        Self { surroundings, known: HashMap::new(), documents }
     }
 
     fn finish(self, main: Main) -> Documents {
-        Documents {
-            files: self.files,
-            diagnostics: self.diagnostics,
-            main,
-            file_name: self.file_name,
-            folder: self.folder,
-            definitions: self.definitions,
-            chosen: self.chosen,
-            presets: self.presets,
-            overrides: self.overrides,
-            named_by_flags: self.named_by_flags,
-        }
+        Documents { main, ..self.documents }
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        self.documents.diagnostics.push(diagnostic);
     }
 
     fn parse(&mut self, name: &str, text: &str) -> Option<Node> {
         // Editors count columns without the mark that some of them write first.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let file = self.files.sources.add(name, text);
-        let Some(root) = parse(&self.files.sources, file, &mut self.diagnostics) else {
-            conceal::in_text(&self.files.sources, file);
+        let file = self.documents.files.sources.add(name, text);
+        let Some(root) = parse(&self.documents.files.sources, file, &mut self.documents.diagnostics) else {
+            conceal::in_text(&self.documents.files.sources, file);
             return None;
         };
-        conceal::in_tree(&self.files.sources, &root);
-        self.files.add_tree(file, &root);
+        conceal::in_tree(&self.documents.files.sources, &root);
+        self.documents.files.add_tree(file, &root);
         Some(root)
     }
 
     /// The playbook. One that lacks what it must have is reported and read as if it had it, so that the rest
     /// is checked.
     fn playbook(&mut self, root: &Node) -> Option<Playbook> {
-        let playbook = Playbook::from_node(root, &mut Lower::new(&mut self.diagnostics));
+        let playbook = Playbook::from_node(root, &mut Lower::new(&mut self.documents.diagnostics));
         playbook.or_else(|| {
             let root = with_stand_ins(root, &[("version", one), ("steps", no_steps)]);
             Playbook::from_node(&root, &mut Lower::new(&mut Diagnostics::default()))
@@ -196,7 +171,7 @@ impl<'a> Loader<'a> {
 
     /// A definition, likewise.
     fn definition(&mut self, root: &Node) -> Option<Definition> {
-        let definition = Definition::from_node(root, &mut Lower::new(&mut self.diagnostics));
+        let definition = Definition::from_node(root, &mut Lower::new(&mut self.documents.diagnostics));
         self.load_presets(root);
         definition.or_else(|| {
             let stand_ins: &[(&str, StandIn)] =
@@ -211,7 +186,7 @@ impl<'a> Loader<'a> {
             let found = match entry {
                 ProviderEntry::Inline(inline) => {
                     self.refuse_built_in_name(name);
-                    self.presets.load(inline.definition.auth.as_ref(), &mut self.files);
+                    self.documents.presets.load(inline.definition.auth.as_ref(), &mut self.documents.files);
                     None
                 }
                 ProviderEntry::Use(used) => match &used.definition {
@@ -221,7 +196,7 @@ impl<'a> Loader<'a> {
                 },
             };
             if let Some(index) = found {
-                self.chosen.insert(name.value.clone(), index);
+                self.documents.chosen.insert(name.value.clone(), index);
             }
         }
     }
@@ -253,12 +228,17 @@ impl<'a> Loader<'a> {
 
     fn add_definition(&mut self, definition: Definition, is_built_in: bool, folder: PathBuf) -> usize {
         let Definition { provider, keys, .. } = definition;
-        self.definitions.push(LoadedDefinition { name: provider.value.0, is_built_in, folder, keys });
-        self.definitions.len() - 1
+        self.documents.definitions.push(LoadedDefinition {
+            name: provider.value.0,
+            is_built_in,
+            folder,
+            keys,
+        });
+        self.documents.definitions.len() - 1
     }
 
     fn definition_file(&mut self, written: &Spanned<String>) -> Option<usize> {
-        let path = self.folder.join(written.strip_prefix("./").unwrap_or(written));
+        let path = self.documents.folder.join(written.strip_prefix("./").unwrap_or(written));
         let name = path.display().to_string();
         if let Some(known) = self.known.get(&name) {
             return *known;
@@ -292,7 +272,7 @@ impl<'a> Loader<'a> {
 
     fn load_presets(&mut self, root: &Node) {
         let Some(preset) = root.get("auth").and_then(|auth| auth.get("use")) else { return };
-        self.presets.load_named(preset, &mut self.files);
+        self.documents.presets.load_named(preset, &mut self.documents.files);
     }
 
     /// What the command line says becomes a file of its own, so that mistakes in it have places like all
@@ -326,17 +306,17 @@ impl<'a> Loader<'a> {
         if text.is_empty() {
             return;
         }
-        let file = self.files.sources.add("command line", text);
-        conceal::in_text(&self.files.sources, file);
+        let file = self.documents.files.sources.add("command line", text);
+        conceal::in_text(&self.documents.files.sources, file);
         let at = |start: usize, text: &str| {
             Spanned::new(text.to_owned(), Span::new(file, start..start + text.len()))
         };
         for (flag, start, value) in written {
             let Some(provider) = flag.provider.map(|provider| at(start, provider)) else { continue };
-            self.named_by_flags.push(provider.clone());
+            self.documents.named_by_flags.push(provider.clone());
             if flag.flag != "--profile" {
                 let address = at(value, flag.value);
-                self.overrides.push(Override {
+                self.documents.overrides.push(Override {
                     provider,
                     address,
                     is_for_sign_in: flag.flag == AUTH_BASE_URL,
@@ -344,18 +324,6 @@ impl<'a> Loader<'a> {
             }
         }
     }
-}
-
-/// Why a file was not read, without the numbers of the operating system.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
-    let reason = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission is missing".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
-        _ => error.to_string(),
-    };
-    format!("{} cannot be read: {reason}", path.display())
 }
 
 const BASE_URL: &str = "--base-url";
@@ -385,11 +353,6 @@ fn unknown_provider(name: &Spanned<String>, is_use: bool) -> Diagnostic {
         ),
     };
     Diagnostic::new(Code::UnknownProvider, name.span, message).did_you_mean(nearest(name, names())).help(help)
-}
-
-/// Names in backticks, for a sentence.
-pub(super) fn join<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
-    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Makes a value at a place.

@@ -14,6 +14,8 @@ mod definition;
 mod entry;
 mod literal_secret;
 mod load;
+mod names;
+mod options;
 mod order;
 mod path;
 mod playbook;
@@ -31,6 +33,7 @@ mod tests;
 mod value;
 mod view;
 
-pub use entry::{Checked, FileKind, Options, check_file, check_text};
+pub use entry::{Checked, FileKind, check_file, check_text};
 pub use load::read_definition;
+pub use options::Options;
 pub(super) use value::{convert, describe_type, violation};

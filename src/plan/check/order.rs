@@ -1,7 +1,7 @@
 //! The place of each step: which others stand above it, which are seen from it, which may be skipped.
 
 use super::context::Context;
-use super::load::join;
+use super::names::join;
 use crate::document::{Ident, Playbook, STEP_KINDS, Step, Steps};
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{Expression, Reference, Segment};

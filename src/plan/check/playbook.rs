@@ -3,12 +3,13 @@
 use super::context::{Context, Facts};
 use super::literal_secret;
 use super::load::Documents;
+use super::names::check_name;
 use super::order::StepIndex;
 use super::provider::Providers;
 use super::request;
 use super::source::{self, Chain, ChainKind};
 use super::step::{Around, Planner};
-use super::value::{check_declarations, check_name};
+use super::value::check_declarations;
 use super::view::View;
 use crate::document::{Named, Playbook};
 use crate::plan::{Plan, PlannedInput, PlannedSecret, PlannedStep, StepKind};

@@ -1,7 +1,7 @@
 //! Forms of sign-in that need not be written out: each preset stands for a definition's own keys.
 
 use super::context::{Context, Files};
-use super::load::join;
+use super::names::join;
 use super::view::View;
 use crate::document::lower::{FromNode, Lower};
 use crate::document::{

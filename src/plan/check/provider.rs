@@ -4,7 +4,8 @@ use super::address::{self, Addresses};
 use super::auth;
 use super::context::{Context, Facts};
 use super::definition::{self, Origin};
-use super::load::{Documents, join};
+use super::load::Documents;
+use super::names::{join, unknown_credential};
 use super::source::{self, Chain, ChainKind};
 use super::value::check_given_names;
 use super::view::View;
@@ -37,14 +38,6 @@ pub(super) struct Providers<'a> {
     declared: &'a Named<ProviderEntry>,
 }
 
-/// What a name stands for.
-pub(super) enum Lookup<'p, 'a> {
-    Found(&'p Provider<'a>),
-    /// It is declared but could not be read; that was reported.
-    Broken,
-    Unknown,
-}
-
 impl<'a> Providers<'a> {
     /// Checks and plans all of them.
     pub fn new(context: &Context<'_>, documents: &'a Documents, playbook: &'a Playbook) -> Self {
@@ -61,12 +54,17 @@ impl<'a> Providers<'a> {
         providers
     }
 
-    pub fn find(&self, name: &str) -> Lookup<'_, 'a> {
-        match self.by_name.get(name) {
-            Some(index) => Lookup::Found(&self.list[*index]),
-            None if self.declared.declares(name) => Lookup::Broken,
-            None => Lookup::Unknown,
+    /// The provider of that name; that none is declared is reported at the name.
+    pub fn named(&self, context: &Context<'_>, name: &Spanned<String>) -> Option<&Provider<'a>> {
+        if !self.declares(name) {
+            context.report(self.unknown(name));
         }
+        self.by_name.get(name.value.as_str()).map(|index| &self.list[*index])
+    }
+
+    /// Whether one of that name is declared, readable or not.
+    pub fn declares(&self, name: &str) -> bool {
+        self.declared.declares(name)
     }
 
     /// The names that are declared, whether they could be read or not.
@@ -107,14 +105,12 @@ impl<'a> Providers<'a> {
     /// A flag for a provider that the playbook does not have would have no effect.
     fn check_overrides(&self, context: &Context<'_>, documents: &Documents) {
         for named in &documents.named_by_flags {
-            if matches!(self.find(named), Lookup::Unknown) {
-                context.report(self.unknown(named));
-            }
+            self.named(context, named);
         }
     }
 
     /// No provider of the playbook has that name.
-    pub fn unknown(&self, name: &Spanned<String>) -> Diagnostic {
+    fn unknown(&self, name: &Spanned<String>) -> Diagnostic {
         let message = format!("the playbook has no provider `{}`", name.value);
         let diagnostic = Diagnostic::new(Code::UnknownProvider, name.span, message);
         match nearest(name, self.names()) {
@@ -204,7 +200,7 @@ impl<'a> Setup<'_, 'a> {
         let view = View { profile: true, ..View::of_provider_entry(self.playbook) };
         for (name, chain) in chains.iter() {
             if !credentials.declares(name) {
-                self.context.report(auth::unknown_credential(name, credentials.names()));
+                self.context.report(unknown_credential(name, credentials.names()));
             }
             let is_secret = credentials.get(name).is_none_or(|credential| credential.secret != Some(false));
             let checked = Chain {

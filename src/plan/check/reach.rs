@@ -1,9 +1,11 @@
-//! Files that are read: whether a playbook may read where a path leads.
+//! Files that are read: whether a playbook may read where a path leads, and why one was not read.
 
 use super::context::Context;
 use crate::port::{OutOfReach, Reach};
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
+use std::io;
+use std::path::Path;
 
 /// Reports a path that leads where a playbook must not read, as far as it is known. What was downloaded must not read
 /// others' files and send them.
@@ -29,4 +31,16 @@ pub(super) fn report(context: &Context<'_>, span: Span, error: &OutOfReach) {
     let message = "files are read from the playbook's folder and below";
     let help = format!("allow it with `--allow-read {}`, or move the file", folder.display());
     context.report(Diagnostic::new(Code::FileOutOfReach, span, message).help(help));
+}
+
+/// Why a file was not read, without the numbers of the operating system.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is missing".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("{} cannot be read: {reason}", path.display())
 }

@@ -2,9 +2,8 @@
 
 use super::context::Context;
 use super::literal_secret;
-use super::load::unreadable;
 use super::path::{self, PathRules};
-use super::reach;
+use super::reach::{self, unreadable};
 use super::view::View;
 use crate::document::{
     BODIES, Effect, Expect, JsonPath, Named, PageKind, PagePlace, Paginate, Part, RateLimit, RequestKeys,

@@ -2,16 +2,15 @@
 
 use super::context::Context;
 use super::literal_secret;
-use super::load::join;
+use super::names::{check_name, join, part};
 use super::path::PathRules;
-use super::provider::Provider;
+use super::provider::{Provider, Providers};
 use super::request::{self, CheckedRequest};
-use super::step::{Inside, Planner};
-use super::store::part;
-use super::value::{check_given_names, check_name};
+use super::value::check_given_names;
 use super::view::{LoopName, OwnOutputs, View};
 use crate::document::{
-    Expect, Field, Ident, Named, Operation, Output, Save, SaveFormat, StatusSet, Step, Tree, TreeKind,
+    Expect, Field, Ident, Named, Operation, Output, Playbook, Save, SaveFormat, StatusSet, Step, Tree,
+    TreeKind,
 };
 use crate::plan::{
     PlannedBody, PlannedCall, PlannedOutput, PlannedParam, PlannedPath, PlannedRequest, PlannedSave, Rows,
@@ -29,8 +28,14 @@ const ATTEMPTS: u32 = 3;
 
 /// A step that sends a request.
 pub(super) struct RequestStep<'s> {
-    pub planner: &'s Planner<'s>,
-    pub inside: Inside<'s>,
+    pub context: &'s Context<'s>,
+    pub playbook: &'s Playbook,
+    pub providers: &'s Providers<'s>,
+    pub step: &'s Step,
+    /// The step's key.
+    pub key: usize,
+    /// What its templates see, inside of its own loop.
+    pub view: View<'s>,
 }
 
 /// The operation that a step calls.
@@ -42,31 +47,23 @@ struct Called<'c> {
 }
 
 impl<'s> RequestStep<'s> {
-    fn context(&self) -> &'s Context<'s> {
-        self.planner.context
-    }
-
-    fn step(&self) -> &'s Step {
-        self.inside.step
-    }
-
     /// Checks and plans the step; what is wrong in one part keeps no other part from being checked.
     pub fn plan(&self) -> Option<PlannedRequest> {
-        let (called, own) = match &self.step().call {
+        let (called, own) = match &self.step.call {
             Some(call) => (self.called(call), None),
             None => (None, self.own_request()),
         };
         if let Some(call) = called {
             self.check_params(&call);
             self.refuse_session_reader(&call);
-            request::check_headers(self.context(), &self.step().request.headers, &self.inside.view);
-        } else if let Some(with) = &self.step().with {
-            with.iter().for_each(|(_, tree)| self.context().tree(tree, &self.inside.view));
+            request::check_headers(self.context, &self.step.request.headers, &self.view);
+        } else if let Some(with) = &self.step.with {
+            with.iter().for_each(|(_, tree)| self.context.tree(tree, &self.view));
         }
         self.check_answer(called.as_ref());
-        let save = self.step().save.as_ref().map(|save| self.save(save, called.map(|call| call.operation)));
-        request::check_time(self.context(), self.step().timeout.as_ref());
-        request::check_retry(self.context(), self.step().retry.as_ref());
+        let save = self.step.save.as_ref().map(|save| self.save(save, called.map(|call| call.operation)));
+        request::check_time(self.context, self.step.timeout.as_ref());
+        request::check_retry(self.context, self.step.retry.as_ref());
         match (called, own) {
             (Some(call), _) => self.planned_call(&call, save.flatten()),
             (None, Some((provider, request))) => Some(self.planned_own(provider, request, save.flatten())),
@@ -76,11 +73,11 @@ impl<'s> RequestStep<'s> {
 
     /// The operation that `call` names.
     fn called(&self, call: &'s Spanned<String>) -> Option<Called<'s>> {
-        let context = self.context();
+        let context = self.context;
         let Some((provider_name, name)) = call.split_once('.') else {
             let message = format!("`{}` names no operation", call.value);
             let diagnostic = Diagnostic::new(Code::UnknownOperation, call.span, message);
-            let owner = self.planner.providers.having_operation(call);
+            let owner = self.providers.having_operation(call);
             let suggestion = owner.map(|owner| format!("{owner}.{}", call.value));
             context.report(match &suggestion {
                 Some(_) => diagnostic.did_you_mean(suggestion.as_deref()),
@@ -88,7 +85,7 @@ impl<'s> RequestStep<'s> {
             });
             return None;
         };
-        let provider = self.planner.provider(&part(call, 0, provider_name))?;
+        let provider = self.providers.named(context, &part(call, 0, provider_name))?;
         match provider.keys.operations.get(name) {
             Some(operation) => Some(Called { provider, operation, name }),
             None if provider.keys.operations.declares(name) => None,
@@ -101,12 +98,11 @@ impl<'s> RequestStep<'s> {
     }
 
     fn check_params(&self, call: &Called<'_>) {
-        let context = self.context();
-        let step = self.step();
+        let context = self.context;
         let declared: Vec<_> = call.operation.params.iter().collect();
-        if let Some(with) = &step.with {
+        if let Some(with) = &self.step.with {
             for (name, tree) in with.iter() {
-                context.tree(tree, &self.inside.view);
+                context.tree(tree, &self.view);
                 literal_secret::look_at_tree(context, name, tree);
             }
             let unknown = |name: &Spanned<String>| {
@@ -115,11 +111,12 @@ impl<'s> RequestStep<'s> {
             };
             check_given_names(context, with, &declared, |name| call.operation.params.declares(name), unknown);
         }
-        let given = |name: &str| step.with.as_ref().and_then(|with| with.get(name));
+        let given = |name: &str| self.step.with.as_ref().and_then(|with| with.get(name));
         let is_given = |name: &str| {
-            step.with.as_ref().is_some_and(|with| with.declares(name)) && !given(name).is_some_and(is_null)
+            self.step.with.as_ref().is_some_and(|with| with.declares(name))
+                && !given(name).is_some_and(is_null)
         };
-        let is_unreadable = step.with.is_none() && context.has_key(step.span, "with");
+        let is_unreadable = self.step.with.is_none() && context.has_key(self.step.span, "with");
         for (name, declaration) in declared {
             let has_default = declaration.default.is_some() || context.has_key(declaration.span, "default");
             if !has_default && !is_given(name) && !is_unreadable {
@@ -129,11 +126,11 @@ impl<'s> RequestStep<'s> {
     }
 
     fn report_missing_param(&self, name: &str, description: Option<&str>, call: &Called<'_>) {
-        let span = self.step().call.as_ref().map_or(self.step().span, |call| call.span);
+        let span = self.step.call.as_ref().map_or(self.step.span, |call| call.span);
         let purpose = description.map_or(String::new(), |text| format!(", {text}"));
         let message = format!("`{}` needs the parameter `{name}`{purpose}", call.name);
         let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
-        self.context().report(diagnostic.help(format!("write `with: {{ {name}: ... }}`")));
+        self.context.report(diagnostic.help(format!("write `with: {{ {name}: ... }}`")));
     }
 
     /// An operation that reads the session cannot go without one.
@@ -141,57 +138,56 @@ impl<'s> RequestStep<'s> {
         let texts = call.operation.request.templates();
         let references = texts.iter().flat_map(|text| text.expressions()).flat_map(|it| it.references());
         let reads_session = references.into_iter().any(|reference| reference.name(0) == Some("session"));
-        if let Some(auth) = self.step().auth.as_ref().filter(|_| reads_session) {
+        if let Some(auth) = self.step.auth.as_ref().filter(|_| reads_session) {
             let message = format!("`{}` reads the session, so it cannot go without one", call.name);
-            self.context().report(Diagnostic::new(Code::ConflictingKeys, auth.span, message));
+            self.context.report(Diagnostic::new(Code::ConflictingKeys, auth.span, message));
         }
     }
 
     /// The request that the step writes itself, and whom it asks.
     fn own_request(&self) -> Option<(Option<&'s Provider<'s>>, CheckedRequest)> {
-        let request = &self.step().request;
-        let checked = request::check(self.context(), request, "a step", &self.inside.view, PathRules::Step);
+        let request = &self.step.request;
+        let checked = request::check(self.context, request, "a step", &self.view, PathRules::Step);
         let is_address = request.verbs().any(|(_, path)| path.literal_start().contains("://"))
             || matches!(&checked, Some(CheckedRequest { path: PlannedPath::Address(_), .. }));
         if is_address {
             self.refuse_provider_of_address();
             return checked.map(|checked| (None, checked));
         }
-        let provider = match &self.step().provider {
-            Some(written) => self.planner.provider(written),
-            None if self.context().has_key(self.step().span, "provider") => None,
+        let provider = match &self.step.provider {
+            Some(written) => self.providers.named(self.context, written),
+            None if self.context.has_key(self.step.span, "provider") => None,
             None => self.only_provider(),
         };
         Some((Some(provider?), checked?))
     }
 
     fn refuse_provider_of_address(&self) {
-        if let Some(written) = &self.step().provider {
-            let span = self.context().key(self.step().span, "provider");
+        if let Some(written) = &self.step.provider {
+            let span = self.context.key(self.step.span, "provider");
             let message = "a whole address needs no provider and gets no session";
             let diagnostic = Diagnostic::new(Code::ConflictingKeys, span, message);
-            self.context()
-                .report(diagnostic.help(format!("to ask `{}`, write the path only", written.value)));
+            self.context.report(diagnostic.help(format!("to ask `{}`, write the path only", written.value)));
         }
     }
 
     fn only_provider(&self) -> Option<&'s Provider<'s>> {
-        let providers = self.planner.providers;
+        let providers = self.providers;
         if let Some(only) = providers.only() {
             return Some(only);
         }
-        let span = self.context().first_verb(self.step().span);
+        let span = self.context.first_verb(self.step.span);
         if !providers.are_declared() {
-            if self.context().has_key(self.planner.playbook.span, "providers") {
+            if self.context.has_key(self.playbook.span, "providers") {
                 return None;
             }
             let message = "there is nobody to send this to: the playbook has no `providers`";
             let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
-            self.context().report(diagnostic.help("declare one, or write a whole address: `https://...`"));
+            self.context.report(diagnostic.help("declare one, or write a whole address: `https://...`"));
         } else if providers.names().count() > 1 {
             let message = "there are several providers; which one is asked?";
             let diagnostic = Diagnostic::new(Code::MissingValue, span, message);
-            self.context()
+            self.context
                 .report(diagnostic.help(format!("add `provider:` with one of {}", join(providers.names()))));
         }
         None
@@ -199,31 +195,29 @@ impl<'s> RequestStep<'s> {
 
     /// Checks what is done with the answer.
     fn check_answer(&self, called: Option<&Called<'_>>) {
-        let context = self.context();
-        let step = self.step();
-        let outputs = OwnOutputs { declared: &step.outputs, computing: None };
-        let after =
-            View { outputs: Some(outputs), rows: Some(Some(self.inside.key)), ..self.inside.view.answered() };
-        if let Some(expect) = &step.expect {
+        let context = self.context;
+        let outputs = OwnOutputs { declared: &self.step.outputs, computing: None };
+        let after = View { outputs: Some(outputs), rows: Some(Some(self.key)), ..self.view.answered() };
+        if let Some(expect) = &self.step.expect {
             request::check_expect(context, expect, &after);
         }
-        for (position, (name, output)) in step.outputs.iter().enumerate() {
+        for (position, (name, output)) in self.step.outputs.iter().enumerate() {
             check_name(context, name, "an output");
             if let Output::Template(template) = output {
                 let computing = OwnOutputs { computing: Some(position), ..outputs };
                 context.template(template, &View { outputs: Some(computing), ..after });
             }
         }
-        request::check_rows(context, step.rows.as_ref());
-        if let Some(paginate) = &step.paginate {
-            let request = called.map_or(&step.request, |called| &called.operation.request);
+        request::check_rows(context, self.step.rows.as_ref());
+        if let Some(paginate) = &self.step.paginate {
+            let request = called.map_or(&self.step.request, |called| &called.operation.request);
             request::check_paginate(context, paginate, request);
         }
     }
 
     fn save(&self, save: &Save, operation: Option<&Operation>) -> Option<PlannedSave> {
-        let context = self.context();
-        let inputs = Some(&self.planner.playbook.inputs);
+        let context = self.context;
+        let inputs = Some(&self.playbook.inputs);
         let place = Some("the name of a file");
         context.template(&save.file, &View { place, inputs, run: true, ..View::default() });
         if save.fields.is_empty() && !save.fields.has_broken() && context.has_key(save.span, "fields") {
@@ -233,7 +227,7 @@ impl<'s> RequestStep<'s> {
         }
         for (_, field) in save.fields.iter() {
             if let Field::Template(template) = field {
-                context.template(template, &View { row: true, ..self.inside.view });
+                context.template(template, &View { row: true, ..self.view });
                 report_bare_field(context, template);
             }
         }
@@ -249,7 +243,7 @@ impl<'s> RequestStep<'s> {
 
     fn save_form(&self, save: &Save, has_rows: bool) -> Option<SaveForm> {
         let fail = |code, span: Span, message: &str, help: &str| {
-            self.context().report(Diagnostic::new(code, span, message).help(help));
+            self.context.report(Diagnostic::new(code, span, message).help(help));
             None
         };
         if save.file.as_literal() == Some("") {
@@ -259,7 +253,7 @@ impl<'s> RequestStep<'s> {
         if let Some(format) = &save.format {
             return Some(SaveForm::Rows(format.value));
         }
-        if self.context().has_key(save.span, "format") {
+        if self.context.has_key(save.span, "format") {
             return None;
         }
         let ending = save.file.source().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
@@ -271,7 +265,7 @@ impl<'s> RequestStep<'s> {
                 fail(Code::NotSupportedYet, save.file.span(), "CSV files are not supported yet", help)
             }
             _ if !save.fields.is_empty() => {
-                let span = self.context().key(save.span, "fields");
+                let span = self.context.key(save.span, "fields");
                 let help = "end the file's name in `.ndjson` or `.json`, or write `format`";
                 fail(Code::ConflictingKeys, span, "`fields` need a format that has rows", help)
             }
@@ -281,56 +275,54 @@ impl<'s> RequestStep<'s> {
 
     /// A body as it came is one body: pages and loops have several.
     fn check_body_is_one(&self, save: &Save, operation: Option<&Operation>) {
-        let is_paged = self.step().paginate.is_some() || operation.is_some_and(|it| it.paginate.is_some());
-        let why = match (is_paged, self.step().for_each.is_some()) {
+        let is_paged = self.step.paginate.is_some() || operation.is_some_and(|it| it.paginate.is_some());
+        let why = match (is_paged, self.step.for_each.is_some()) {
             (true, _) => "several pages make no one file as they came",
             (false, true) => "the answers of a loop make no one file as they came",
             (false, false) => return,
         };
         let diagnostic = Diagnostic::new(Code::ConflictingKeys, save.file.span(), why);
-        self.context().report(diagnostic.help("save rows instead: a name that ends in `.ndjson`"));
+        self.context.report(diagnostic.help("save rows instead: a name that ends in `.ndjson`"));
     }
 
     /// A loop of the step itself writes one file for all items; a loop around it would begin the file anew each
     /// time.
     fn refuse_outer_loop(&self, save: &Save) {
-        let own = usize::from(self.step().for_each.is_some());
-        let mut loops = self.inside.view.loops.into_iter().flat_map(LoopName::all);
+        let own = usize::from(self.step.for_each.is_some());
+        let mut loops = self.view.loops.into_iter().flat_map(LoopName::all);
         if let Some(outer) = loops.nth(own) {
             let message = "each item of the loop around this step would write the file anew";
             let diagnostic = Diagnostic::new(Code::ConflictingKeys, save.file.span(), message);
             let help = "loop over the step itself: then one file holds the rows of all items";
-            self.context().report(diagnostic.also(outer.span, "the loop around it").help(help));
+            self.context.report(diagnostic.also(outer.span, "the loop around it").help(help));
         }
     }
 
     fn report_same_file(&self, save: &Save) {
         let Some(file) = save.file.as_literal() else {
-            self.context().facts.borrow_mut().saves_by_template = true;
+            self.context.facts.borrow_mut().saves_by_template = true;
             return;
         };
-        let first = self.context().facts.borrow_mut().saved_files.insert(file.to_owned(), save.file.span());
+        let first = self.context.facts.borrow_mut().saved_files.insert(file.to_owned(), save.file.span());
         if let Some(first) = first {
             let message = format!("{file} is saved twice: the later one replaces the earlier");
             let diagnostic = Diagnostic::new(Code::Suspicious, save.file.span(), message);
-            self.context().report(diagnostic.also(first, "saved here first"));
+            self.context.report(diagnostic.also(first, "saved here first"));
         }
     }
 
     fn writes_rows(&self, operation: Option<&Operation>) -> bool {
-        let step = self.step();
         let of_operation = operation.is_some_and(|it| it.rows.is_some() || it.paginate.is_some());
-        step.rows.is_some() || step.paginate.is_some() || of_operation
+        self.step.rows.is_some() || self.step.paginate.is_some() || of_operation
     }
 
     fn planned_call(&self, call: &Called<'_>, save: Option<PlannedSave>) -> Option<PlannedRequest> {
         let operation = call.operation;
         let (method, path) = request::planned_path(&operation.request)?;
-        let step = self.step();
         let params = operation.params.iter().map(|(name, declaration)| PlannedParam {
             name: name.value.clone(),
             declaration: declaration.clone(),
-            value: step.with.as_ref().and_then(|with| with.get(name)).cloned(),
+            value: self.step.with.as_ref().and_then(|with| with.get(name)).cloned(),
         });
         let planned = PlannedCall { name: call.name.to_owned(), params: params.collect() };
         let body = PlannedBody::of(&operation.request);
@@ -350,8 +342,8 @@ impl<'s> RequestStep<'s> {
         save: Option<PlannedSave>,
     ) -> PlannedRequest {
         let mut request = self.planned(provider, None, checked, save);
-        request.query = self.step().request.query.clone();
-        request.cookies = self.step().request.cookies.clone();
+        request.query = self.step.request.query.clone();
+        request.cookies = self.step.request.cookies.clone();
         request
     }
 
@@ -362,15 +354,14 @@ impl<'s> RequestStep<'s> {
         checked: CheckedRequest,
         save: Option<PlannedSave>,
     ) -> PlannedRequest {
-        let step = self.step();
-        request::check_files(self.context(), &checked.body);
+        request::check_files(self.context, &checked.body);
         let operation = call.map(|call| call.operation);
         let needs_session = self.needs_session(provider, operation);
         let saves_rows = save.as_ref().is_some_and(|save| matches!(save.form, SaveForm::Rows(_)));
-        let expects = expects(step, operation);
+        let expects = expects(self.step, operation);
         let status = expects.iter().rev().find_map(|(_, expect)| expect.status.as_ref());
-        let effect = step.effect.as_ref().or(operation.and_then(|it| it.effect.as_ref()));
-        let paginate = step.paginate.as_ref().or(operation.and_then(|it| it.paginate.as_ref()));
+        let effect = self.step.effect.as_ref().or(operation.and_then(|it| it.effect.as_ref()));
+        let paginate = self.step.paginate.as_ref().or(operation.and_then(|it| it.paginate.as_ref()));
         PlannedRequest {
             provider: provider.map(|provider| provider.index),
             operation: None,
@@ -389,28 +380,28 @@ impl<'s> RequestStep<'s> {
             is_status_written: status.is_some(),
             that: conditions(&expects),
             schema: self.schema(call),
-            outputs: planned_outputs(&step.outputs),
+            outputs: planned_outputs(&self.step.outputs),
             rows: Rows {
                 are_read: saves_rows
                     || self.writes_rows(operation)
                     || asks(operation, &["rows", "row_count"]),
                 are_kept: asks(operation, &["rows"]),
-                path: step.rows.clone().or_else(|| operation.and_then(|it| it.rows.clone())),
-                may_be_one: step.for_each.is_some() && !self.writes_rows(operation),
+                path: self.step.rows.clone().or_else(|| operation.and_then(|it| it.rows.clone())),
+                may_be_one: self.step.for_each.is_some() && !self.writes_rows(operation),
             },
             paginate: paginate.map(|paginate| paginate.value.clone()),
             rate_limit: operation.and_then(|it| it.rate_limit.clone()),
             save,
-            hints: hints(step, operation, provider),
+            hints: hints(self.step, operation, provider),
         }
     }
 
     fn needs_session(&self, provider: Option<&Provider<'_>>, operation: Option<&Operation>) -> bool {
-        let is_refused = self.step().auth.is_some() || operation.is_some_and(|it| it.auth.is_some());
+        let is_refused = self.step.auth.is_some() || operation.is_some_and(|it| it.auth.is_some());
         let Some(provider) = provider.filter(|it| !is_refused && !it.planned.methods.is_empty()) else {
             return false;
         };
-        self.context().facts.borrow_mut().needed_sessions.insert(provider.index.0);
+        self.context.facts.borrow_mut().needed_sessions.insert(provider.index.0);
         true
     }
 
@@ -420,11 +411,11 @@ impl<'s> RequestStep<'s> {
         operation: Option<&Operation>,
         needs_session: bool,
     ) -> Vec<Scoped<Named<Template>>> {
-        let own = &self.step().request.headers;
+        let own = &self.step.request.headers;
         if needs_session {
             self.refuse_session_headers(own, provider);
         }
-        let defaults = self.planner.playbook.defaults.as_ref().map(|defaults| &defaults.headers);
+        let defaults = self.playbook.defaults.as_ref().map(|defaults| &defaults.headers);
         let layers = [
             (TemplateScope::Playbook, defaults),
             (TemplateScope::Operation, provider.map(|provider| &provider.keys.headers)),
@@ -448,13 +439,13 @@ impl<'s> RequestStep<'s> {
         {
             let message = format!("the session sets the header `{}` itself", name.value);
             let diagnostic = Diagnostic::new(Code::ConflictingKeys, name.span, message);
-            self.context().report(diagnostic.help("leave it out, or send no session: `auth: none`"));
+            self.context.report(diagnostic.help("leave it out, or send no session: `auth: none`"));
         }
     }
 
     fn timeout(&self, provider: Option<&Provider<'_>>, operation: Option<&Operation>) -> Duration {
-        let defaults = self.planner.playbook.defaults.as_ref();
-        let written = self.step().timeout.as_ref();
+        let defaults = self.playbook.defaults.as_ref();
+        let written = self.step.timeout.as_ref();
         written
             .or(operation.and_then(|it| it.timeout.as_ref()))
             .or(provider.and_then(|it| it.keys.timeout.as_ref()))
@@ -463,8 +454,8 @@ impl<'s> RequestStep<'s> {
     }
 
     fn attempts(&self, provider: Option<&Provider<'_>>, operation: Option<&Operation>) -> u32 {
-        let defaults = self.planner.playbook.defaults.as_ref();
-        let written = self.step().retry.as_ref();
+        let defaults = self.playbook.defaults.as_ref();
+        let written = self.step.retry.as_ref();
         written
             .or(operation.and_then(|it| it.retry.as_ref()))
             .or(provider.and_then(|it| it.keys.retry.as_ref()))
@@ -474,13 +465,13 @@ impl<'s> RequestStep<'s> {
 
     /// The schema of the step, else that of the operation; each path counts from the folder of its own file.
     fn schema(&self, call: Option<&Called<'_>>) -> Option<Box<jsonschema::Validator>> {
-        let of_step = self.step().expect.as_ref().and_then(|expect| expect.schema.as_ref());
+        let of_step = self.step.expect.as_ref().and_then(|expect| expect.schema.as_ref());
         if let Some(schema) = of_step {
-            return request::load_schema(self.context(), schema, &self.context().folder);
+            return request::load_schema(self.context, schema, &self.context.folder);
         }
         let call = call?;
         let schema = call.operation.expect.as_ref()?.schema.as_ref()?;
-        request::load_schema(self.context(), schema, call.provider.folder)
+        request::load_schema(self.context, schema, call.provider.folder)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::literal_secret;
-use super::load::join;
+use super::names::join;
 use super::reach;
 use super::view::View;
 use crate::document::{Named, Source, SourceKind};

@@ -1,15 +1,13 @@
 //! Steps: exactly one kind each, the keys that go with it, and what is planned of it.
 
-use super::auth::unknown_credential;
 use super::context::Context;
 use super::literal_secret;
-use super::load::join;
+use super::names::{check_name, join, unknown_credential};
 use super::order::{Guard, ListId, StepIndex, StepPlace, written_kinds};
-use super::provider::{Lookup, Provider, Providers, check_method};
+use super::provider::{Provider, Providers, check_method};
 use super::request;
 use super::send::RequestStep;
 use super::store;
-use super::value::check_name;
 use super::view::{LoopName, View};
 use crate::document::lower::KeySet;
 use crate::document::{BODIES, ForEach, Named, OnError, Output, Playbook, STEP_KINDS, Step, Steps, Tree};
@@ -19,10 +17,10 @@ use std::cell::Cell;
 
 /// Checks and plans the steps of a playbook.
 pub(super) struct Planner<'p> {
-    pub context: &'p Context<'p>,
-    pub playbook: &'p Playbook,
-    pub providers: &'p Providers<'p>,
-    pub index: &'p StepIndex<'p>,
+    context: &'p Context<'p>,
+    playbook: &'p Playbook,
+    providers: &'p Providers<'p>,
+    index: &'p StepIndex<'p>,
     /// The key of the next step: they are counted as [`StepIndex`] counts them.
     next_key: Cell<usize>,
 }
@@ -55,10 +53,10 @@ enum Kind {
 
 /// A step with its key and what its templates see, inside of its own loop.
 #[derive(Clone, Copy)]
-pub(super) struct Inside<'a> {
-    pub step: &'a Step,
-    pub key: usize,
-    pub view: View<'a>,
+struct Inside<'a> {
+    step: &'a Step,
+    key: usize,
+    view: View<'a>,
 }
 
 impl<'p> Planner<'p> {
@@ -232,7 +230,9 @@ impl<'p> Planner<'p> {
         let step = inside.step;
         match kind {
             Kind::Request | Kind::Call => {
-                let request = RequestStep { planner: self, inside: *inside }.plan();
+                let Self { context, playbook, providers, .. } = *self;
+                let Inside { step, key, view } = *inside;
+                let request = RequestStep { context, playbook, providers, step, key, view }.plan();
                 request.map(|request| StepKind::Request(Box::new(request)))
             }
             Kind::Group => Some(StepKind::Group(self.group(inside, around))),
@@ -378,21 +378,9 @@ impl<'p> Planner<'p> {
         Some(StepKind::Store { target: planned?, value: value.clone() })
     }
 
-    /// A provider by its name; that it does not exist is reported at the name.
-    pub fn provider(&self, written: &Spanned<String>) -> Option<&'p Provider<'p>> {
-        match self.providers.find(written) {
-            Lookup::Found(provider) => Some(provider),
-            Lookup::Broken => None,
-            Lookup::Unknown => {
-                self.context.report(self.providers.unknown(written));
-                None
-            }
-        }
-    }
-
     /// A provider that one can sign in to.
     fn signed_in_provider(&self, written: &Spanned<String>, what: &str) -> Option<&'p Provider<'p>> {
-        let provider = self.provider(written)?;
+        let provider = self.providers.named(self.context, written)?;
         if provider.keys.auth.is_none() && !self.context.has_key(provider.keys.span, "auth") {
             let message = format!("there is nothing to {what}: `{}` has no `auth`", written.value);
             self.context.report(Diagnostic::new(Code::InvalidValue, written.span, message));

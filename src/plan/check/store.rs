@@ -1,9 +1,8 @@
 //! The step `store`: a secret can be kept, and will be found again.
 
-use super::auth::unknown_credential;
 use super::context::Context;
-use super::load::join;
-use super::provider::{Lookup, Providers, names_profile};
+use super::names::{join, part, unknown_credential};
+use super::provider::{Providers, names_profile};
 use super::reach;
 use crate::document::{Playbook, Source, SourceKind};
 use crate::plan::StoreTarget;
@@ -22,15 +21,6 @@ pub(super) fn check(
     }
 }
 
-/// A part of a name that is written with a dot.
-pub(super) fn part(target: &Spanned<String>, start: usize, text: &str) -> Spanned<String> {
-    // Quotes and the like may stand around the text: the part is then placed with the whole.
-    let is_plain = target.span.range().len() == target.len();
-    let begin = target.span.range().start + start;
-    let span = if is_plain { Span::new(target.span.file, begin..begin + text.len()) } else { target.span };
-    Spanned::new(text.to_owned(), span)
-}
-
 fn check_credential(
     context: &Context<'_>,
     target: &Spanned<String>,
@@ -38,14 +28,7 @@ fn check_credential(
     credential: &str,
     providers: &Providers<'_>,
 ) -> Option<StoreTarget> {
-    let found = match providers.find(provider) {
-        Lookup::Found(found) => found,
-        Lookup::Broken => return None,
-        Lookup::Unknown => {
-            context.report(providers.unknown(&part(target, 0, provider)));
-            return None;
-        }
-    };
+    let found = providers.named(context, &part(target, 0, provider))?;
     let name = part(target, provider.len() + 1, credential);
     let planned = &found.planned;
     let Some(known) = planned.credentials.iter().find(|known| known.name == credential) else {
@@ -88,7 +71,7 @@ fn check_secret(
     }
     let message = format!("the playbook has no secret `{}`", target.value);
     let diagnostic = Diagnostic::new(Code::UnknownSecret, target.span, message);
-    let is_provider = !matches!(providers.find(target), Lookup::Unknown);
+    let is_provider = providers.declares(target);
     context.report(match nearest(target, playbook.secrets.names()) {
         _ if is_provider => diagnostic.help(format!("say which of its credentials: `{}.NAME`", target.value)),
         None if playbook.secrets.is_empty() => {

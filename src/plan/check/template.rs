@@ -2,7 +2,7 @@
 //! there are.
 
 use super::context::Context;
-use super::load::join;
+use super::names::join;
 use super::order::StepReference;
 use super::view::{LoopName, OwnOutputs, Session, View};
 use crate::document::{Named, Output, Tree, TreeKind, ValueKeys, ValueType, declared_type};
@@ -142,8 +142,7 @@ impl Context<'_> {
 
     fn arguments(&self, expression: &Expression, call: &Call, kind: &str, signature: &Signature) {
         let place = || expression.place(call.range.clone());
-        let written = call.positional + call.keywords.len();
-        if call.positional > signature.max || written < signature.min {
+        if call.positional > signature.max || !signature.has_enough(call.positional, &call.keywords) {
             let message =
                 format!("the {kind} `{}` takes {}, not {}", call.name, counted(signature), call.positional);
             self.report(Diagnostic::new(Code::WrongArguments, place(), message));

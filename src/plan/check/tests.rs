@@ -1,7 +1,8 @@
 //! Checks as a whole: what ships is right, and each mistake is found at its place.
 #![expect(clippy::disallowed_methods, reason = "the shipped files are read from disk")]
 
-use super::entry::{Checked, Options, check_text};
+use super::entry::{Checked, check_text};
+use super::options::Options;
 use crate::document::{Effect, Named, SaveFormat};
 use crate::plan::{BUILT_IN, Plan, PlannedRequest, PlannedStep, SaveForm, StepKind, TemplateScope};
 use crate::port::fake::FakeSurroundings;

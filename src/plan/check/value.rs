@@ -2,29 +2,11 @@
 
 use super::context::Context;
 use super::literal_secret;
-use super::load::join;
-use crate::document::{Ident, Named, Tree, TreeKind, ValueKeys, ValueType, declared_type};
+use super::names::{check_name, join};
+use crate::document::{Named, Tree, TreeKind, ValueKeys, ValueType, declared_type};
 use crate::source::{Code, Diagnostic, Spanned, nearest};
 use regex::Regex;
 use serde_json::Value;
-
-/// Words that expressions understand otherwise.
-const RESERVED: [&str; 13] =
-    ["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
-
-/// Checks a name that expressions will use. `kind` is "an input", "an output".
-pub(super) fn check_name(context: &Context<'_>, name: &Spanned<String>, kind: &str) {
-    if !Ident::is_valid(name) {
-        let message =
-            format!("`{}` is no name for {kind}: letters, digits and `_` only, no digit first", name.value);
-        let mended: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        let suggestion = Ident::is_valid(&mended).then_some(mended.as_str());
-        context.report(Diagnostic::new(Code::InvalidName, name.span, message).did_you_mean(suggestion));
-    } else if RESERVED.contains(&name.value.as_str()) {
-        let message = format!("`{}` is a word of expressions, no name for {kind}", name.value);
-        context.report(Diagnostic::new(Code::InvalidName, name.span, message));
-    }
-}
 
 /// Checks declarations for themselves: names, defaults, words, patterns.
 pub(super) fn check_declarations<'v>(
