@@ -8,7 +8,7 @@ use super::outputs;
 use super::tally::Tally;
 use crate::document::Effect;
 use crate::event::Purpose;
-use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, next};
+use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER, next};
 use crate::exchange::{
     Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, is_redirect, status_text,
 };
@@ -131,7 +131,7 @@ impl Engine<'_> {
         let mut outgoing = rendered.clone();
         let generation = self.authorize(call, &mut outgoing).await?;
         self.refuse_long_pause(call)?;
-        let turn = self.exchange.turn(&call.realm, call.limiter.as_ref());
+        let turn = self.exchange.turn(&call.realm, call.limiter.as_ref(), self.latest_start(call));
         let turn = call.limits.wait(self.world, turn).await;
         let turn = turn.map_err(|interruption| self.interrupted(interruption, &what))?;
         let sending = Sending {
@@ -165,8 +165,12 @@ impl Engine<'_> {
     }
 
     /// A pause that is longer than the time that is left is not slept, nor one that the provider asked for and that would
-    /// keep this request waiting for longer than its repetitions may take.
+    /// keep this request waiting for longer than its repetitions may take. Cleanup is tried all the same: a provider that
+    /// refuses it does no harm, and what is not tried is surely not undone.
     fn refuse_long_pause(&self, call: &Call<'_>) -> Result<(), StepError> {
+        if call.is_cleanup {
+            return Ok(());
+        }
         let now = self.world.clock.elapsed();
         let wait = call.realm.earliest(now, call.limiter.as_deref()).saturating_sub(now);
         let asked = call.realm.pause_end().saturating_sub(now);
@@ -181,6 +185,14 @@ impl Engine<'_> {
             false => format!("the rate limit of {provider} allows the next request in {wait} only"),
         };
         Err(self.error(Trouble::new(Cause::Unavailable, headline).advice(format!("run it again in {wait}"))))
+    }
+
+    /// The time up to which a request waits for its turn and is then sent anyway: that of cleanup, which leaves time for an
+    /// answer.
+    fn latest_start(&self, call: &Call<'_>) -> Option<Duration> {
+        let clock = &*self.world.clock;
+        let remaining = call.limits.remaining(clock).filter(|_| call.is_cleanup)?;
+        Some(clock.elapsed() + remaining.saturating_sub(TIME_TO_ANSWER))
     }
 
     /// Takes note of what an attempt may have done. What the step expects says nothing of that: a refusal that is fine is

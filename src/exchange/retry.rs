@@ -11,6 +11,8 @@ const BASE: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(20);
 /// A request with its repetitions takes no longer, unless one attempt may.
 pub const REQUEST_TIME: Duration = Duration::from_secs(120);
+/// What cleanup keeps of its time for the answer, however long it is asked to wait before it sends.
+pub const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 /// No server is believed to mean a longer wait: ten years, so that sums cannot overflow.
 const LONGEST_WISH: Duration = Duration::from_secs(10 * 365 * 86_400);
 

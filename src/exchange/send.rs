@@ -27,6 +27,7 @@ pub struct Exchange {
 pub struct Turn {
     realm: Rc<Realm>,
     operation: Option<Rc<Limiter>>,
+    latest: Option<Duration>,
     paced: Duration,
 }
 
@@ -141,20 +142,28 @@ impl Exchange {
     }
 
     /// Waits until one more request may begin in a realm, under its own limit and that of the operation. Whoever waits may
-    /// be dropped without harm.
-    pub async fn turn(&self, realm: &Rc<Realm>, operation: Option<&Rc<Limiter>>) -> Turn {
+    /// be dropped without harm. `latest` is for what has to be tried whatever the provider asks for: where the wait would
+    /// last beyond that time of [`Clock::elapsed`](crate::port::Clock::elapsed), the turn is now.
+    pub async fn turn(
+        &self,
+        realm: &Rc<Realm>,
+        operation: Option<&Rc<Limiter>>,
+        latest: Option<Duration>,
+    ) -> Turn {
         let clock = &self.world.clock;
         let began = clock.elapsed();
+        let is_in_time = |start: &Duration| latest.is_none_or(|latest| *start <= latest);
         let start = realm.earliest(began, operation.map(Rc::as_ref));
+        let start = Some(start).filter(is_in_time).unwrap_or(began);
         realm.take(start, operation.map(Rc::as_ref));
         let mut until = start;
         // A pause may begin or grow while this request waits.
         while let Some(wait) = until.checked_sub(clock.elapsed()).filter(|wait| !wait.is_zero()) {
             clock.sleep(wait).await;
-            until = start.max(realm.pause_end());
+            until = Some(start.max(realm.pause_end())).filter(is_in_time).unwrap_or(start);
         }
         let paced = clock.elapsed().saturating_sub(began.max(realm.pause_end()));
-        Turn { realm: realm.clone(), operation: operation.cloned(), paced }
+        Turn { realm: realm.clone(), operation: operation.cloned(), latest, paced }
     }
 
     /// Sends a request. The final address is checked against the realm; redirects are followed for reads only, within the
@@ -247,7 +256,8 @@ impl Exchange {
             );
             flight.redirects += 1;
             request.url = target;
-            flight.paced += self.turn(&turn.realm, turn.operation.as_ref()).await.paced;
+            let next_turn = self.turn(&turn.realm, turn.operation.as_ref(), turn.latest);
+            flight.paced += next_turn.await.paced;
         }
         Err(SendError::Redirect {
             status: 302,
@@ -427,7 +437,7 @@ mod tests {
 
     impl Bench {
         async fn send(&self, realm: &Rc<Realm>, rendered: &Rendered) -> Attempt {
-            let turn = self.exchange.turn(realm, None).await;
+            let turn = self.exchange.turn(realm, None, None).await;
             self.exchange.send(turn, rendered, Sending::attempt(Purpose::Step, 1)).await
         }
 
@@ -573,7 +583,7 @@ mod tests {
         let operation = realm.operation_limiter("list", &rate_limit(Some(rate(1, 1)), false)).unwrap();
         let mut starts = Vec::new();
         for _ in 0..4 {
-            let _turn = bench.exchange.turn(&realm, Some(&operation)).await;
+            let _turn = bench.exchange.turn(&realm, Some(&operation), None).await;
             starts.push(crate::port::Clock::elapsed(&*bench.clock).as_secs());
         }
         assert_eq!(starts, [0, 1, 2, 10]);

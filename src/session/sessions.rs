@@ -6,7 +6,7 @@ use super::names;
 use super::run_end::RunEnd;
 use super::seat::{Generation, Login, Seat, Session};
 use super::values;
-use super::visit::{Trouble, Visit};
+use super::visit::{CLOSING_TIME, Trouble, Visit};
 use super::wallet::Given;
 use super::{Account, PlannedLogin, SignInFailure};
 use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote};
@@ -18,9 +18,6 @@ use jiff::Timestamp;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// How long the closing of one session may take.
-const CLOSING_TIME: Duration = Duration::from_secs(10);
 
 /// What sessions are made from.
 #[derive(Clone)]

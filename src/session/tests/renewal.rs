@@ -270,6 +270,33 @@ async fn a_provider_that_wants_to_be_left_alone_is() {
 }
 
 #[tokio::test]
+async fn our_own_rate_is_not_called_a_wish_of_the_provider() {
+    let bench = Case::sayable("login-json")
+        .replace("    auth:", "    rate_limit: { rate: 1/1h }\n    auth:")
+        .replace("providers:", "deadline: 2m\nproviders:")
+        .start(ScriptedTransport::script([(LOGIN, Reply::unsent())]))
+        .await;
+    let failure = bench.step().await.unwrap_err().into_failure();
+    assert_eq!(failure.headline.as_str(), "the rate limit of api allows the next request in 1 h only");
+}
+
+#[tokio::test]
+async fn a_logout_is_sent_whatever_pause_the_provider_asks_for() {
+    for (asked, waited) in [("3600", 0), ("4", 4)] {
+        let bench = Case::sayable("logout-204")
+            .start(ScriptedTransport::new(move |sent| match sent.line.as_str() {
+                LOGIN => Reply::json(200, json!({"access_token": "token-geheim"})),
+                DEVICES => Reply::status(429).header("retry-after", asked),
+                _ => Reply::status(204),
+            }))
+            .await;
+        bench.step().await.unwrap();
+        assert_eq!(bench.sessions.close_all().await, [SessionEnd::Closed], "{asked}");
+        assert_eq!(bench.clock.elapsed().as_secs(), waited, "{asked}");
+    }
+}
+
+#[tokio::test]
 async fn an_html_page_instead_of_a_login_is_said_to_be_one() {
     for content_type in ["text/html", "application/json"] {
         let portal = Reply::text(200, content_type, "<!DOCTYPE html><p>Welcome");
