@@ -69,7 +69,7 @@ impl Course {
 
     /// True while running the playbook again does nothing twice.
     pub fn is_safe_to_rerun(&self) -> bool {
-        !self.has_written.get()
+        !self.has_written.get() && self.unknown.get() == 0
     }
 
     /// What to do about what passes by itself.

@@ -122,7 +122,8 @@ impl<'a> Engine<'a> {
             stage.frame.note_unknown(step, &step.label());
         }
         if let Some(failure) = &error.failure {
-            self.course.fail(if stage.is_cleanup { Cause::Cleanup } else { failure.cause });
+            let is_mere_cleanup = stage.is_cleanup && !error.is_unknown;
+            self.course.fail(if is_mere_cleanup { Cause::Cleanup } else { failure.cause });
         }
         self.emit_finished(note, status, tally, took, error.failure.map(|failure| *failure));
         match step.on_error {

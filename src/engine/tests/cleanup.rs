@@ -319,3 +319,14 @@ fn cleanup_signs_in_anew_in_spite_of_a_pause() {
     ];
     assert_eq!(lines[3..], expected);
 }
+
+#[test]
+fn cleanup_of_which_nobody_knows_is_no_mere_failure_of_cleanup() {
+    let steps = "steps:\n  - get: /x\ncleanup:\n  - { id: undo, post: /undo }\n";
+    let ran = Case::of_steps(steps).script([
+        ("GET https://api.test/x", Reply::status(200)),
+        ("POST https://api.test/undo", Reply::status(500)),
+    ]);
+    assert_eq!(ran.steps(), ["GET /x done", "cleanup undo unknown"]);
+    assert_eq!((ran.exit_code(), ran.verdict.is_safe_to_rerun), (5, false));
+}
