@@ -287,7 +287,8 @@ impl Engine<'_> {
     ) -> Result<Settled, StepError> {
         let request_line = self.request_line(call, &attempt, tries);
         let Attempt { outcome, record, .. } = attempt;
-        let is_done_without_body = end.is_none() && !needs_body(call.request);
+        let is_done_without_body =
+            end.is_none() && call.request.effect != Effect::Read && !needs_body(call.request);
         self.exchange.report(record, None);
         match (outcome, ending) {
             (Ok(answer), Ending::Done | Ending::Rejected) => {
@@ -295,8 +296,10 @@ impl Engine<'_> {
                 let is_fine = is_gone && tries.was_unknown;
                 Ok(Settled { status: answer.status, answer: Some(answer), is_fine, request_line })
             }
-            (Err(SendError::Transport(error)), Ending::DoneBodyCut) if is_done_without_body => {
-                let SendFailure::BodyCut { status } = error.failure else { unreachable!("by its ending") };
+            (Err(SendError::Transport(error)), Ending::DoneBodyCut | Ending::DoneUnreadable)
+                if is_done_without_body =>
+            {
+                let status = error.failure.status().expect("by its ending");
                 Ok(Settled { answer: None, status, is_fine: false, request_line })
             }
             (outcome, ending) => Err(self.unsettled(call, &outcome, ending, end, request_line)),
@@ -324,17 +327,23 @@ impl Engine<'_> {
                 SendFailure::BodyCut { status } => {
                     format!("the answer {} to {} was cut: {error}", status_text(status), subject.request())
                 }
+                SendFailure::Unreadable { status: Some(status) } => {
+                    format!("{}, but {error}", subject.answered(status))
+                }
+                SendFailure::Unreadable { status: None } => {
+                    format!("the answer to {} cannot be read: {error}", subject.request())
+                }
             },
         };
         let (cause, headline) = match (ending, call.request.effect) {
-            (Ending::Unknown, Effect::Once) => {
+            (Ending::Unknown | Ending::Unreadable, Effect::Once) => {
                 (Cause::Unknown, format!("{happened}; nobody knows whether it was done"))
             }
-            (Ending::DoneBodyCut, Effect::Once) => {
+            (Ending::DoneBodyCut | Ending::DoneUnreadable, Effect::Once) => {
                 (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
             }
             (Ending::Rejected, _) if is_local(outcome) => (Cause::Machine, happened),
-            (Ending::Rejected, _) => (Cause::Step, happened),
+            (Ending::Rejected | Ending::DoneUnreadable | Ending::Unreadable, _) => (Cause::Step, happened),
             _ => (Cause::Unavailable, happened),
         };
         let mut trouble = Trouble::new(cause, headline).request(request_line);
@@ -373,6 +382,15 @@ impl Engine<'_> {
                 Some("run it again later: it may have been done, and doing it again does no harm".to_owned())
             }
             (Cause::Unavailable, _) => Some(self.course.rerun_advice().to_owned()),
+            (Cause::Step, None)
+                if call.request.effect != Effect::Once
+                    && matches!(ending, Ending::DoneUnreadable | Ending::Unreadable) =>
+            {
+                Some(format!(
+                    "run again, it would be answered so again: ask for less at once, or see what stands between this \
+                     machine and {provider}"
+                ))
+            }
             (Cause::Machine, _) => Some("see that the file is there and that it may be read".to_owned()),
             _ => None,
         }

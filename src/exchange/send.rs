@@ -376,10 +376,8 @@ fn status_of(outcome: &Result<Answer, SendError>) -> Option<u16> {
     match outcome {
         Ok(answer) => Some(answer.status),
         Err(SendError::Redirect { status, .. }) => Some(*status),
-        Err(SendError::Transport(TransportError { failure: SendFailure::BodyCut { status }, .. })) => {
-            Some(*status)
-        }
-        Err(_) => None,
+        Err(SendError::Transport(error)) => error.failure.status(),
+        Err(SendError::Refused(_)) => None,
     }
 }
 

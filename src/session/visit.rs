@@ -11,7 +11,7 @@ use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME, TIME_TO_A
 use crate::exchange::{Answer, Exchange, Parts, RenderError, Rendered, SendError, Sending, render};
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
-use crate::port::Reach;
+use crate::port::{Reach, SendFailure, TransportError};
 use crate::template::{Data, EvaluationError, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
@@ -306,7 +306,7 @@ impl Visit<'_> {
     /// Whether another attempt follows. `lost` is how often nobody knows what became of the request.
     fn next(&self, ending: Ending, lost: u32, bounds: Bounds) -> Next {
         let may_repeat = match ending {
-            Ending::Done | Ending::Rejected => false,
+            Ending::Done | Ending::Rejected | Ending::DoneUnreadable | Ending::Unreadable => false,
             Ending::NotSent | Ending::Throttled => true,
             Ending::Unknown | Ending::DoneBodyCut => lost < self.most_lost,
         };
@@ -403,12 +403,18 @@ impl Visit<'_> {
 
 /// Nobody knows whether it was done, or what the answer was.
 fn is_lost(ending: Ending) -> bool {
-    matches!(ending, Ending::Unknown | Ending::DoneBodyCut)
+    matches!(ending, Ending::Unknown | Ending::DoneBodyCut | Ending::Unreadable | Ending::DoneUnreadable)
 }
 
 fn no_answer(shot: Shot, error: &SendError) -> Trouble {
-    let is_network = matches!(error, SendError::Transport(_));
-    Trouble::NoAnswer { shot, reason: error.to_string(), is_network }
+    let (reason, is_network) = match error {
+        SendError::Transport(TransportError { failure: SendFailure::Unreadable { .. }, reason }) => {
+            (format!("answered, but {reason}"), false)
+        }
+        SendError::Transport(_) => (error.to_string(), true),
+        SendError::Refused(_) | SendError::Redirect { .. } => (error.to_string(), false),
+    };
+    Trouble::NoAnswer { shot, reason, is_network }
 }
 
 /// The statuses that an author expects, else all of success.

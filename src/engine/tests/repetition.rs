@@ -52,6 +52,16 @@ fn each_effect_is_repeated_as_the_table_says() {
         (once, Reply::cut(201), 1, 0),
         (once_body, Reply::cut(201), 1, 1),
         (once, Reply::cut(302), 1, 1),
+        (read, Reply::unreadable_answer(Some(200)), 1, 1),
+        (read_body, Reply::unreadable_answer(Some(200)), 1, 1),
+        (read, Reply::unreadable_answer(Some(500)), 3, 4),
+        (read, Reply::unreadable_answer(None), 1, 1),
+        (idempotent, Reply::unreadable_answer(Some(200)), 1, 0),
+        (idempotent_body, Reply::unreadable_answer(Some(200)), 1, 1),
+        (idempotent, Reply::unreadable_answer(None), 1, 1),
+        (once, Reply::unreadable_answer(Some(201)), 1, 0),
+        (once_body, Reply::unreadable_answer(Some(201)), 1, 1),
+        (once, Reply::unreadable_answer(None), 1, 5),
         (idempotent, Reply::cut(302), 1, 1),
         ("{ post: /x, expect: { status: 201 } }", Reply::cut(200), 1, 1),
         (once, Reply::status(422), 1, 1),
@@ -317,6 +327,14 @@ fn an_address_without_a_provider_is_left_alone_as_well() {
     });
     assert_eq!(ran.network.lines(), ["GET https://hooks.test/x?item=a", "GET https://other.test/y"]);
     assert_eq!(ran.headlines()[1], "hooks.test wants to be left alone for 1 h");
+}
+
+#[test]
+fn an_answer_that_is_too_large_was_not_cut_and_is_no_better_tomorrow() {
+    let ran = run("get: /x", vec![Reply::unreadable_answer(Some(200))]);
+    let (headline, advice) = ran.headline_and_advice();
+    assert_eq!(headline, "api answered 200 OK to `GET /x`, but the answer is larger than 64 MB");
+    assert!(advice.starts_with("run again, it would be answered so again: ask for less at once"), "{advice}");
 }
 
 #[test]

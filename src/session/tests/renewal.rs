@@ -244,6 +244,17 @@ async fn a_login_whose_answer_is_lost_may_leave_a_session_open() {
 }
 
 #[tokio::test]
+async fn a_login_with_an_answer_that_cannot_be_read_is_sent_once() {
+    let network = ScriptedTransport::script([(LOGIN, Reply::unreadable_answer(Some(200)))]);
+    let bench = Case::sayable("login-json").start(network).await;
+    let failure = bench.step().await.unwrap_err().into_failure();
+    assert_eq!(failure.cause, Cause::SignIn);
+    let headline = "the login at api was answered, but the answer is larger than 64 MB";
+    assert_eq!(failure.headline.as_str(), headline);
+    assert_eq!(bench.warnings().len(), 1, "a session may be open");
+}
+
+#[tokio::test]
 async fn an_unreachable_provider_is_no_refusal() {
     let bench = Case::sayable("login-json").start(ScriptedTransport::new(|_| Reply::unsent())).await;
     let failure = bench.step().await.unwrap_err().into_failure();
