@@ -1,4 +1,5 @@
 use crate::event::Failure;
+use crate::model::exit::Cause;
 use crate::session::SignInFailure;
 
 /// Why a step did not do what it should.
@@ -21,7 +22,8 @@ impl StepError {
 
 impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
-        Self { failure: Some(Box::new(failure)), is_unknown: false, is_interruption: false }
+        let is_unknown = failure.cause == Cause::Unknown;
+        Self { failure: Some(Box::new(failure)), is_unknown, is_interruption: false }
     }
 }
 

@@ -353,7 +353,7 @@ impl Engine<'_> {
         if let Some(advice) = self.advice(call, cause, ending, end) {
             trouble = trouble.advice(advice);
         }
-        StepError { is_unknown: cause == Cause::Unknown, ..self.error(trouble) }
+        self.error(trouble)
     }
 
     /// Adds what the provider says in its answer, and the hint for it.
@@ -367,9 +367,7 @@ impl Engine<'_> {
     fn advice(&self, call: &Call<'_>, cause: Cause, ending: Ending, end: Option<Next>) -> Option<String> {
         let provider = &call.subject.provider;
         match (cause, end) {
-            (Cause::Unknown, _) => Some(format!(
-                "look at {provider} whether it was done before you run this again, or it may be done twice"
-            )),
+            (Cause::Unknown, _) => Some(look_first(provider)),
             (_, Some(Next::Wait(_))) => Some(format!(
                 "run it again later: so much was repeated in this run that {provider} is left alone now"
             )),
@@ -404,12 +402,13 @@ impl Engine<'_> {
         let trouble = Trouble::interruption(interruption, &what);
         let is_interruption = interruption.ends_run();
         let trouble = match is_unknown {
-            true => trouble.caused_by(Cause::Unknown).note("nobody knows whether it was done").advice(
-                format!("look at {} whether it was done before you run this again", call.subject.provider),
-            ),
+            true => trouble
+                .caused_by(Cause::Unknown)
+                .note("nobody knows whether it was done")
+                .advice(look_first(&call.subject.provider)),
             false => trouble.advice(self.course.rerun_advice()),
         };
-        StepError { is_unknown, is_interruption, ..self.error(trouble) }
+        StepError { is_interruption, ..self.error(trouble) }
     }
 
     /// ``GET https://… · attempt 3 of 3 after 4.2 s · empty body``
@@ -428,13 +427,18 @@ impl Engine<'_> {
     }
 }
 
+/// What to do about a write of which nobody knows whether it was done.
+pub fn look_first(provider: &str) -> String {
+    format!("look at {provider} whether it was done before you run this again, or it may be done twice")
+}
+
 /// Whether it is this machine that does not let a request go.
 fn is_local(outcome: &Result<Answer, SendError>) -> bool {
     matches!(outcome, Err(SendError::Transport(error)) if error.failure == SendFailure::Local)
 }
 
 /// Whether anything is read from the answer's body.
-fn needs_body(request: &PlannedRequest) -> bool {
+pub fn needs_body(request: &PlannedRequest) -> bool {
     !request.outputs.is_empty()
         || request.rows.are_read
         || request.save.is_some()

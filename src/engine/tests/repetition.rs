@@ -256,9 +256,37 @@ fn broken_answers_are_failures_and_are_not_sent_again() {
         (Reply::text(200, "text/html", "<!doctype html><p>log in"), "HTML page"),
         (Reply::status(302).header("location", "/y"), "302 Found"),
     ] {
-        let ran = run("post: /x", vec![reply]);
+        let ran = run("put: /x", vec![reply]);
         assert_eq!((ran.network.lines().len(), ran.exit_code()), (1, 1));
         assert!(ran.headlines()[0].contains(words), "{:?}", ran.headlines());
+    }
+}
+
+#[test]
+fn what_a_broken_answer_says_of_a_write() {
+    let page = |content_type| Reply::text(200, content_type, "<!doctype html><p>log in");
+    let broken = |status| Reply::text(status, "application/json", "{");
+    let unknown = "nobody knows whether it was done";
+    let lost = "it was done, but what it brought is lost";
+    for (step, reply, exit_code, words) in [
+        ("post: /x", page("text/html"), 5, unknown),
+        ("post: /x", page("application/json"), 5, unknown),
+        (
+            "{ post: /x, expect: { status: [2xx, 404] } }",
+            Reply::text(404, "application/json", "{"),
+            1,
+            "but the body",
+        ),
+        ("{ post: /x, outputs: { a: $.a } }", broken(201), 1, lost),
+        ("post: /x", broken(201), 0, ""),
+    ] {
+        let ran = run(step, vec![reply]);
+        assert_eq!((ran.network.lines().len(), ran.exit_code()), (1, exit_code), "{step}");
+        assert!(!ran.verdict.is_safe_to_rerun || exit_code == 1, "{step}");
+        let headline = ran.headlines().pop().unwrap_or_default();
+        assert!(headline.contains(words), "{step}: {headline}");
+        let advice = ran.step("POST /x").failure.as_ref().and_then(|failure| failure.advice.clone());
+        assert_eq!(advice.is_some(), matches!(words, w if w == unknown || w == lost), "{step}");
     }
 }
 
@@ -285,7 +313,7 @@ fn an_expected_success_is_still_looked_for_behind_a_redirect() {
 #[test]
 fn a_web_page_is_no_success_of_an_api_whatever_status_is_expected() {
     for (step, status, exit_code) in [
-        ("{ post: /x, expect: { status: 200 } }", 200, 1),
+        ("{ post: /x, expect: { status: 200 } }", 200, 5),
         ("{ get: /x, expect: { status: [2xx, 404] } }", 200, 1),
         ("{ get: /x, expect: { status: [2xx, 404] } }", 404, 0),
         ("{ get: /x, expect: { status: 200 }, save: page.html }", 200, 0),
