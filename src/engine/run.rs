@@ -6,6 +6,7 @@ use super::core::Engine;
 use super::course::Course;
 use super::failure::{Trouble, interruption_words};
 use super::limits::{Interruption, Limits};
+use super::outlets::try_outlets;
 use super::references::secrets_read;
 use super::scope::{Frame, RunNames};
 use super::secrets;
@@ -67,7 +68,7 @@ pub async fn run(
     verdict
 }
 
-/// Makes providers ready and looks all secrets up. Nothing is sent.
+/// Tries the files, makes providers ready and looks all secrets up. Nothing is sent.
 async fn prepare<'a>(
     plan: &'a Rc<Plan>,
     sources: &'a SourceMap,
@@ -76,6 +77,10 @@ async fn prepare<'a>(
     events: &'a Events,
     run_id: String,
 ) -> Result<Engine<'a>, Vec<Failure>> {
+    let unwritable = try_outlets(plan, &options.selection, &*world.output, events, sources);
+    if !unwritable.is_empty() {
+        return Err(unwritable);
+    }
     let limits = Limits::of_run(&*world.clock, plan.deadline);
     let exchange = Exchange::new(world.clone(), events.clone());
     let mut names = names(options, run_id.into(), started_at(world));

@@ -1,5 +1,5 @@
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Files that a run writes: whole, or not at all.
 pub trait OutputFiles {
@@ -8,6 +8,12 @@ pub trait OutputFiles {
     /// # Errors
     /// As the operating system says.
     fn create(&self, path: &Path) -> io::Result<Box<dyn OutputFile>>;
+
+    /// The one name of the file that a path means, links followed. Nothing is written.
+    ///
+    /// # Errors
+    /// When no file can be there: its folder is missing or is none, or something else has its name.
+    fn locate(&self, path: &Path) -> io::Result<PathBuf>;
 }
 
 /// A file that is being written.
