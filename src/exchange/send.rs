@@ -13,7 +13,7 @@ use thiserror::Error;
 use url::Url;
 
 /// How many redirects are followed in a row.
-const MOST_REDIRECTS: usize = 10;
+const MOST_REDIRECTS: u32 = 10;
 
 /// Sends requests: each within its [`Realm`], at its pace, and each with its event.
 #[derive(Clone)]
@@ -231,7 +231,7 @@ impl Exchange {
             .ok_or_else(|| SendError::Refused("a part of the address is not known".to_owned()))?;
         request.ca_file = turn.realm.ca_file().map(Path::to_owned);
         let is_read = matches!(request.method, Method::GET | Method::HEAD);
-        for _ in 0..=MOST_REDIRECTS {
+        loop {
             let started = self.world.clock.elapsed();
             let response = self.transmit(&turn.realm, &request).await?;
             let follows = is_read && sending.follows_redirects;
@@ -239,6 +239,10 @@ impl Exchange {
                 Some(target) if follows => target?,
                 _ => return Ok(Answer::decode(response, request.url)),
             };
+            if flight.redirects >= MOST_REDIRECTS {
+                let reason = format!("more than {MOST_REDIRECTS} redirects in a row");
+                return Err(SendError::Redirect { status: response.status, reason });
+            }
             let took = self.world.clock.elapsed().saturating_sub(started);
             let next_address = self.events.clean(&target).to_string();
             self.report(
@@ -259,10 +263,6 @@ impl Exchange {
             let next_turn = self.turn(&turn.realm, turn.operation.as_ref(), turn.latest);
             flight.paced += next_turn.await.paced;
         }
-        Err(SendError::Redirect {
-            status: 302,
-            reason: format!("more than {MOST_REDIRECTS} redirects in a row"),
-        })
     }
 
     /// The only call of the transport.
@@ -530,8 +530,10 @@ mod tests {
             assert!(reason(bench.get("https://a.example/x").await).contains(words), "{location}");
         }
         let endless = bench(ScriptedTransport::new(|_| Reply::status(302).header("location", "/x")));
-        assert!(reason(endless.get("https://a.example/x").await).contains("more than 10 redirects"));
-        assert_eq!(endless.transport.sent().len(), 11);
+        let attempt = endless.get("https://a.example/x").await;
+        assert_eq!((attempt.requests, endless.transport.sent().len()), (11, 11));
+        assert_eq!(endless.log.borrow().0.len(), 10, "the last one is reported with the attempt");
+        assert!(reason(attempt).contains("more than 10 redirects"));
         let write = bench(ScriptedTransport::new(|_| Reply::status(302).header("location", "/x")));
         let attempt = write
             .send(&realm(&["https://a.example"], false), &rendered(Method::POST, "https://a.example/x"))
