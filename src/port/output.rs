@@ -18,7 +18,7 @@ pub trait OutputFiles {
 
 /// A file that is being written.
 pub trait OutputFile: io::Write {
-    /// Gives the file its name; what had that name is replaced in one step.
+    /// Gives the file its name; what had that name is replaced in one step. A `FILE.partial` of an earlier run goes.
     ///
     /// # Errors
     /// As the operating system says; the file is then left as [`OutputFile::leave_partial`] leaves it.

@@ -75,6 +75,11 @@ fn folder_of(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
+/// The name under which a file that is not whole is left.
+fn partial_of(target: &Path) -> io::Result<PathBuf> {
+    beside(target, |name| format!("{name}.partial"))
+}
+
 /// A path in the same folder, with a name made of this one's.
 fn beside(path: &Path, name: impl FnOnce(&str) -> String) -> io::Result<PathBuf> {
     let own = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
@@ -107,7 +112,11 @@ impl OutputFile for Unfinished {
     fn commit(mut self: Box<Self>) -> io::Result<()> {
         let target = self.target.clone();
         match self.move_to(&target) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // One of an earlier run says no more what is missing. That it is there is no failure of this one.
+                let _ = partial_of(&target).map(fs::remove_file);
+                Ok(())
+            }
             Err(error) => {
                 // The first failure is the one to tell; the second, if there is one, has the same cause.
                 let _ = self.leave_partial();
@@ -117,7 +126,7 @@ impl OutputFile for Unfinished {
     }
 
     fn leave_partial(mut self: Box<Self>) -> io::Result<()> {
-        let partial = beside(&self.target, |name| format!("{name}.partial"))?;
+        let partial = partial_of(&self.target)?;
         self.move_to(&partial)
     }
 }
@@ -171,6 +180,8 @@ mod tests {
         assert_eq!(files(folder.path()), ["a.json", "a.json.partial"]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_to_string(folder.path().join("a.json.partial")).unwrap(), "new");
+        written(&path).commit().unwrap();
+        assert_eq!(files(folder.path()), ["a.json"], "the whole file takes its place");
     }
 
     #[test]
