@@ -1,6 +1,5 @@
 use crate::event::Failure;
 use crate::model::exit::Cause;
-use crate::session::SignInFailure;
 
 /// Why a step did not do what it should.
 #[derive(Debug)]
@@ -24,11 +23,5 @@ impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
         let is_unknown = failure.cause == Cause::Unknown;
         Self { failure: Some(Box::new(failure)), is_unknown, is_interruption: false }
-    }
-}
-
-impl From<SignInFailure> for StepError {
-    fn from(failure: SignInFailure) -> Self {
-        failure.into_failure().into()
     }
 }

@@ -184,7 +184,10 @@ impl Engine<'_> {
             true => format!("{provider} wants to be left alone for {wait}"),
             false => format!("the rate limit of {provider} allows the next request in {wait} only"),
         };
-        Err(self.error(Trouble::new(Cause::Unavailable, headline).advice(format!("run it again in {wait}"))))
+        Err(self.error(
+            Trouble::new(Cause::Unavailable, headline)
+                .advice(self.minding_writes(&format!("run it again in {wait}"))),
+        ))
     }
 
     /// The time up to which a request waits for its turn and is then sent anyway: that of cleanup, which leaves time for an
@@ -368,18 +371,19 @@ impl Engine<'_> {
         let provider = &call.subject.provider;
         match (cause, end) {
             (Cause::Unknown, _) => Some(look_first(provider)),
-            (_, Some(Next::Wait(_))) => Some(format!(
+            (_, Some(Next::Wait(_))) => Some(self.minding_writes(&format!(
                 "run it again later: so much was repeated in this run that {provider} is left alone now"
-            )),
-            (_, Some(Next::AskedToWait(wish))) => {
-                Some(format!("run it again in {}: {provider} asks for that pause", duration(wish)))
-            }
+            ))),
+            (_, Some(Next::AskedToWait(wish))) => Some(self.minding_writes(&format!(
+                "run it again in {}: {provider} asks for that pause",
+                duration(wish)
+            ))),
             (Cause::Unavailable, _)
                 if ending == Ending::Unknown && call.request.effect == Effect::Idempotent =>
             {
                 Some("run it again later: it may have been done, and doing it again does no harm".to_owned())
             }
-            (Cause::Unavailable, _) => Some(self.course.rerun_advice().to_owned()),
+            (Cause::Unavailable, _) => Some(self.rerun_advice()),
             (Cause::Step, None)
                 if call.request.effect != Effect::Once
                     && matches!(ending, Ending::DoneUnreadable | Ending::Unreadable) =>
@@ -406,7 +410,7 @@ impl Engine<'_> {
                 .caused_by(Cause::Unknown)
                 .note("nobody knows whether it was done")
                 .advice(look_first(&call.subject.provider)),
-            false => trouble.advice(self.course.rerun_advice()),
+            false => trouble.advice(self.rerun_advice()),
         };
         StepError { is_interruption, ..self.error(trouble) }
     }

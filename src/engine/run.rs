@@ -192,7 +192,10 @@ impl Engine<'_> {
                 _ if !self.selection.contains(step.key) => {
                     self.leave_out(step, &stage, StepStatus::Skipped, None);
                 }
-                Flow::On => flow = self.step(step, &stage).await,
+                Flow::On => {
+                    self.course.begin_step(Some(step.id.as_deref().unwrap_or(&step.label())));
+                    flow = self.step(step, &stage).await;
+                }
                 Flow::Stop => self.leave_out(step, &stage, StepStatus::NotStarted, None),
             }
         }
@@ -216,6 +219,7 @@ impl Engine<'_> {
         if undone.len() + own == 0 {
             return;
         }
+        self.course.begin_step(None);
         self.events.emit(EventKind::CleanupStarted { blocks: undone.len() + own });
         for undo in undone {
             self.steps(undo.steps, &self.cleanup_stage(undo.frame.inner(undo.steps))).await;

@@ -86,7 +86,7 @@ impl<'a> Engine<'a> {
             true => {
                 Trouble::new(Cause::Cleanup, headline).advice("look at what is left, and undo it by hand")
             }
-            false => Trouble::new(cause, headline).advice(self.course.rerun_advice()),
+            false => Trouble::new(cause, headline).advice(self.rerun_advice()),
         };
         let failure = trouble.into_failure(self.events, self.sources, Some(step.span));
         self.course.fail_without_step(failure);

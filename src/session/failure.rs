@@ -32,7 +32,8 @@ impl From<Failure> for SignInFailure {
     }
 }
 
-const LATER: &str = "run it again later; nothing is half done";
+/// What is half done, the run itself adds.
+const LATER: &str = "run it again later";
 
 /// A failure in the making: texts that are not redacted yet.
 struct Draft {
@@ -235,7 +236,7 @@ impl Visit<'_> {
             .map_or_else(|_| "later".to_owned(), |again| format!("after {}", words::moment(again, now)));
         let mut draft = Draft::new(Cause::Unavailable, headline);
         draft.request = shot.map(request_line);
-        draft.advice(format!("run it again {again}; nothing is half done")).finish(self.exchange.events())
+        draft.advice(format!("run it again {again}")).finish(self.exchange.events())
     }
 
     async fn who(&self) -> String {

@@ -213,7 +213,7 @@ fn a_wait_beyond_the_time_that_is_left_is_told_and_not_slept() {
     let ran = run("get: /x", vec![throttled.clone()]);
     assert_eq!((ran.network.lines().len(), ran.exit_code(), ran.fake_elapsed.as_secs()), (1, 4, 0));
     let advice = ran.failure("GET /x").advice.as_ref().unwrap().to_string();
-    assert_eq!(advice, "run it again in 1 h: api asks for that pause");
+    assert_eq!(advice, "run it again in 1 h: api asks for that pause; nothing is half done");
     let short = Reply::status(429).header("retry-after", "20");
     let ran = run("{ get: /x, within: 10s }", vec![short]);
     assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs()), (1, 0));
@@ -380,8 +380,37 @@ fn the_advice_fits_what_may_have_happened() {
     let ran = Case::of_steps("steps:\n  - post: /a\n  - { id: b, get: /b }\n")
         .answer(|sent| Reply::status(if sent.line.ends_with("/a") { 200 } else { 500 }));
     let advice = ran.failure("b").advice.as_ref().unwrap().to_string();
-    assert_eq!(advice, "run it again later, but mind that earlier steps of this run would be done again");
+    assert_eq!(
+        advice,
+        "run it again later, but mind what this run has done and would do again: `POST /a`; `--from b` leaves that out"
+    );
     assert!(!ran.verdict.is_safe_to_rerun);
+}
+
+#[test]
+fn what_was_done_is_said_and_left_out_only_where_that_is_possible() {
+    let advice = |steps: &str| {
+        let ran =
+            Case::of_steps(&format!("steps:\n{steps}")).answer(|sent| match sent.line.ends_with("/late") {
+                true => Reply::status(429).header("retry-after", "3600"),
+                false => Reply::json(200, json!({"id": 7})),
+            });
+        ran.headline_and_advice().1
+    };
+    let later = "run it again in 1 h: api asks for that pause";
+    assert_eq!(advice("  - { id: b, get: /late }\n"), format!("{later}; nothing is half done"));
+    let done = format!("{later}, but mind what this run has done and would do again: `a`");
+    let brings = "  - { id: a, post: /a, outputs: { id: $.id } }\n";
+    assert_eq!(
+        advice(&format!("{brings}  - {{ id: b, get: /late }}\n")),
+        format!("{done}; `--from b` leaves that out")
+    );
+    assert_eq!(
+        advice(&format!("{brings}  - {{ id: b, put: '/${{{{ steps.a.outputs.id }}}}/late' }}\n")),
+        done
+    );
+    let group = "  - { id: a, steps: [{ post: /a }, { get: /late }] }\n";
+    assert_eq!(advice(group), done);
 }
 
 /// A provider that may be asked once in three minutes.
