@@ -37,8 +37,14 @@ pub(super) fn details(entry: &EntryReport, now: Timestamp) -> String {
 /// `503, 3 attempts` of a step that failed: what its last request came to.
 fn end_of_attempts(entry: &EntryReport) -> Option<String> {
     let is_bad = matches!(entry.status, StepStatus::Failed | StepStatus::Unknown);
-    let end = entry.problem.as_ref().map(ToString::to_string);
-    let end = end.or_else(|| entry.http_status.map(|status| status.to_string())).filter(|_| is_bad)?;
+    // The end of a session tells it already.
+    if !is_bad || entry.session_end.is_some() {
+        return None;
+    }
+    // What is wrong with the body of a refusal does not matter.
+    let refusal = entry.http_status.filter(|status| *status >= 400).map(|status| status.to_string());
+    let end = refusal.or_else(|| entry.problem.as_ref().map(ToString::to_string));
+    let end = end.or_else(|| entry.http_status.map(|status| status.to_string()))?;
     match entry.attempts {
         Some(attempts @ 2..) => Some(format!("{end}, {attempts} attempts")),
         _ => Some(end),
@@ -77,5 +83,35 @@ fn yields(entry: &EntryReport) -> Option<String> {
         ("", Some(FileNote { path, .. })) => Some(format!("→ {path}")),
         (_, None) => Some(amount),
         (_, Some(FileNote { path, .. })) => Some(format!("{amount} → {path}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn said(more: &Value) -> String {
+        let mut entry = json!({
+            "kind": "step", "label": "list", "depth": 0, "status": "failed", "requests": 3, "retries": 2, "took_ms": 9.0,
+            "attempts": 3, "problem": "the body is not the JSON that it says it is (line 1, column 1)"
+        });
+        let more = more.as_object().unwrap().clone();
+        entry.as_object_mut().unwrap().extend(more);
+        details(&serde_json::from_value(entry).unwrap(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn the_status_of_a_refusal_counts_more_than_its_body() {
+        assert_eq!(said(&json!({"http_status": 500})), "500, 3 attempts");
+        let body = "the body is not the JSON that it says it is (line 1, column 1), 3 attempts";
+        assert_eq!(said(&json!({"http_status": 200})), body);
+    }
+
+    #[test]
+    fn why_a_logout_failed_is_said_once() {
+        let end = json!({"failed": {"reason": "no answer within 9 s", "valid_until": null}});
+        let entry = json!({"kind": "logout", "problem": "no answer within 9 s", "session_end": end});
+        assert_eq!(said(&entry), "no answer within 9 s; the session may be open");
     }
 }
