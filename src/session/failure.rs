@@ -255,8 +255,9 @@ impl Visit<'_> {
 
     fn hint(&self, said: &Said, status: u16) -> Option<String> {
         let hints = &self.account.provider().errors.as_ref()?.hints;
-        let hints: Vec<(&str, &str)> =
+        let mut hints: Vec<(&str, &str)> =
             hints.iter().map(|(key, text)| (key.value.as_str(), text.as_str())).collect();
+        hints.sort_by_key(|(key, _)| key.parse::<u16>().is_ok());
         hint(&hints, said.code.as_deref(), status).map(|text| format!("hint: {text}"))
     }
 }

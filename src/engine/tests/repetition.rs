@@ -249,6 +249,32 @@ steps:
 }
 
 #[test]
+fn the_nearest_hint_counts_step_before_operation_before_definition() {
+    let hints = |of_step: &str| {
+        let playbook = format!(
+            "version: 1
+providers:
+  api:
+    base_url: https://api.test
+    errors: {{ code: $.code, hints: {{ Forbidden: of the definition, 403: its status }} }}
+    operations:
+      issue: {{ post: /x, hints: {{ 403: of the operation }} }}
+      list: {{ get: /x }}
+steps:
+  - {{ id: issue, call: api.issue, on_error: continue{of_step} }}
+  - {{ id: list, call: api.list }}
+"
+        );
+        let ran = Case::of(&playbook).answer(|_| Reply::json(403, json!({"code": "Forbidden"})));
+        let hint = |step| ran.failure(step).notes.last().unwrap().to_string();
+        (hint("issue"), hint("list"))
+    };
+    let of_definition = "hint: of the definition".to_owned();
+    assert_eq!(hints(""), ("hint: of the operation".to_owned(), of_definition.clone()));
+    assert_eq!(hints(", hints: { 403: of the step }"), ("hint: of the step".to_owned(), of_definition));
+}
+
+#[test]
 fn broken_answers_are_failures_and_are_not_sent_again() {
     for (reply, words) in [
         (Reply::text(200, "application/json", "<html>"), "HTML"),
