@@ -1,3 +1,4 @@
+use crate::document::Effect;
 use crate::event::{Failure, Verdict};
 use crate::model::exit::Cause;
 use std::cell::{Cell, RefCell};
@@ -14,6 +15,8 @@ pub struct Course {
     deeds: Cell<u64>,
     /// How many steps were not skipped.
     performed: Cell<u32>,
+    /// The request that is in flight, in words, and what it does.
+    in_flight: RefCell<Option<(String, Effect)>>,
     /// The step of the playbook that is at work.
     current: RefCell<Option<String>>,
     /// The steps of the playbook in which a write that must not be done twice was done, or may have been.
@@ -67,6 +70,16 @@ impl Course {
     /// Takes note of which step of the playbook is at work now; `None`: it is cleanup.
     pub fn begin_step(&self, name: Option<&str>) {
         *self.current.borrow_mut() = name.map(str::to_owned);
+    }
+
+    /// Takes note of the request that is in flight now; `None`: it has come to its end.
+    pub fn note_flight(&self, request: Option<(String, Effect)>) {
+        *self.in_flight.borrow_mut() = request;
+    }
+
+    /// The request that is in flight, in words, and what it does.
+    pub fn in_flight(&self) -> Option<(String, Effect)> {
+        self.in_flight.borrow().clone()
     }
 
     /// The step of the playbook that is at work.

@@ -139,7 +139,9 @@ impl Engine<'_> {
             attempt: tries.attempt,
             follows_redirects: !expects_redirect(call.request),
         };
+        self.course.note_flight(Some((what, call.request.effect)));
         let sent = call.limits.finish(self.world, self.exchange.send(turn, &outgoing, sending)).await;
+        self.course.note_flight(None);
         // What was given up may have reached the server.
         let requests = sent.as_ref().map_or(1, |attempt| attempt.requests);
         tally.requests += requests;

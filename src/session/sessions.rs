@@ -217,6 +217,15 @@ impl Sessions {
         ends
     }
 
+    /// The sessions that are open now.
+    pub fn open_sessions(&self) -> Vec<SessionNote> {
+        let is_open = |seat: &&Seat| {
+            let session = seat.session.borrow();
+            session.as_ref().is_some_and(|session| !seat.method(session.method).auth.login.0.is_empty())
+        };
+        self.seats.iter().filter(is_open).map(|seat| self.note_of_open(seat)).collect()
+    }
+
     pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
         let Setup { plan, inputs, exchange, .. } = setup;
         let run_end = RunEnd::of_run(exchange.world(), plan.deadline);
