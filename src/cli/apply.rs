@@ -2,6 +2,7 @@
 
 use super::args::{ApplyArgs, LogArgs, ReportTarget};
 use super::asking::QuietPrompt;
+use super::outlets;
 use super::playbook;
 use super::refusal::Refusal;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
@@ -37,6 +38,7 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
     let progress = Progress::new(streams::stderr_look(), !log.is_on());
     let world = world(args, surroundings, &progress, &cancellation);
+    outlets::check(args, &plan, &sources, &options.selection, &*world.output)?;
     let job = Job { args, log, sources, options, redactor, progress };
     match (args.dry_run, args.simulate) {
         (true, _) => job.rehearse(plan, world).await,

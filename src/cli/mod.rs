@@ -9,6 +9,7 @@ mod later;
 mod log;
 mod login;
 mod logout;
+mod outlets;
 mod playbook;
 mod refusal;
 mod show;

@@ -67,7 +67,7 @@ impl Engine<'_> {
 
     /// Work that ended before it was done, nothing of it in flight.
     pub fn interrupted(&self, interruption: Interruption, what: &str) -> StepError {
-        let error = self.error(Trouble::interruption(interruption, what).advice(self.course.rerun_advice()));
+        let error = self.error(Trouble::interruption(interruption, what).advice(self.rerun_advice()));
         StepError { is_interruption: interruption.ends_run(), ..error }
     }
 
@@ -82,17 +82,46 @@ impl Engine<'_> {
         sign_in: impl Future<Output = Result<T, SignInFailure>>,
     ) -> Result<T, StepError> {
         let end = limits.finish_sign_in(self.world, sign_in).await;
-        Ok(end.map_err(|interruption| self.interrupted_sign_in(interruption, what))??)
+        let end = end.map_err(|interruption| self.interrupted_sign_in(interruption, what))?;
+        end.map_err(|failure| {
+            let mut failure = failure.into_failure();
+            if failure.cause == Cause::Unavailable {
+                let advice = failure.advice.take();
+                failure.advice =
+                    advice.map(|advice| self.events.clean(self.minding_writes(&advice.to_string())));
+            }
+            failure.into()
+        })
     }
 
     /// A sign-in that was given up: nobody knows whether it has opened a session.
     fn interrupted_sign_in(&self, interruption: Interruption, what: &str) -> StepError {
         let advice = match self.course.is_safe_to_rerun() {
-            true => "run it again later; a session that was being opened may be left open",
-            false => self.course.rerun_advice(),
+            true => "run it again later; a session that was being opened may be left open".to_owned(),
+            false => self.rerun_advice(),
         };
         let error = self.error(Trouble::interruption(interruption, what).advice(advice));
         StepError { is_interruption: interruption.ends_run(), ..error }
+    }
+
+    /// What to do about what passes by itself.
+    pub fn rerun_advice(&self) -> String {
+        self.minding_writes("run it again later")
+    }
+
+    /// The advice to run it again, with what was done that would then be done twice, and how to leave that out.
+    pub fn minding_writes(&self, advice: &str) -> String {
+        let written = self.course.written();
+        if written.is_empty() {
+            return format!("{advice}; nothing is half done");
+        }
+        let names = written.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let can_begin = |name: &String| {
+            !written.contains(name) && Selection::of(self.plan, &[], Some(name.as_str())).is_ok()
+        };
+        let begin = self.course.current().filter(can_begin);
+        let remedy = begin.map(|name| format!("; `--from {name}` leaves that out")).unwrap_or_default();
+        format!("{advice}, but mind what this run has done and would do again: {names}{remedy}")
     }
 
     /// Adds the place of the step, unless the failure has a better one.

@@ -1,3 +1,4 @@
+use crate::document::Effect;
 use crate::event::{Failure, Verdict};
 use crate::model::exit::Cause;
 use std::cell::{Cell, RefCell};
@@ -14,8 +15,12 @@ pub struct Course {
     deeds: Cell<u64>,
     /// How many steps were not skipped.
     performed: Cell<u32>,
-    /// A write that must not be done twice was done, or may have been.
-    has_written: Cell<bool>,
+    /// The request that is in flight, in words, and what it does.
+    in_flight: RefCell<Option<(String, Effect)>>,
+    /// The step of the playbook that is at work.
+    current: RefCell<Option<String>>,
+    /// The steps of the playbook in which a write that must not be done twice was done, or may have been.
+    written: RefCell<Vec<String>>,
 }
 
 impl Course {
@@ -62,22 +67,42 @@ impl Course {
         self.performed.get()
     }
 
-    /// Takes note of a write that must not be done twice.
+    /// Takes note of which step of the playbook is at work now; `None`: it is cleanup.
+    pub fn begin_step(&self, name: Option<&str>) {
+        *self.current.borrow_mut() = name.map(str::to_owned);
+    }
+
+    /// Takes note of the request that is in flight now; `None`: it has come to its end.
+    pub fn note_flight(&self, request: Option<(String, Effect)>) {
+        *self.in_flight.borrow_mut() = request;
+    }
+
+    /// The request that is in flight, in words, and what it does.
+    pub fn in_flight(&self) -> Option<(String, Effect)> {
+        self.in_flight.borrow().clone()
+    }
+
+    /// The step of the playbook that is at work.
+    pub fn current(&self) -> Option<String> {
+        self.current.borrow().clone()
+    }
+
+    /// Takes note that the present step has done a write that must not be done twice, or may have done it.
     pub fn note_write(&self) {
-        self.has_written.set(true);
+        let mut written = self.written.borrow_mut();
+        if let Some(current) = self.current().filter(|current| !written.contains(current)) {
+            written.push(current);
+        }
+    }
+
+    /// The steps of the playbook that would be done twice if it was run again, in their order.
+    pub fn written(&self) -> Vec<String> {
+        self.written.borrow().clone()
     }
 
     /// True while running the playbook again does nothing twice.
     pub fn is_safe_to_rerun(&self) -> bool {
-        !self.has_written.get()
-    }
-
-    /// What to do about what passes by itself.
-    pub fn rerun_advice(&self) -> &'static str {
-        match self.is_safe_to_rerun() {
-            true => "run it again later; nothing is half done",
-            false => "run it again later, but mind that earlier steps of this run would be done again",
-        }
+        self.written.borrow().is_empty() && self.unknown.get() == 0
     }
 
     /// True once something has failed for this cause.

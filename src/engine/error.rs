@@ -1,5 +1,5 @@
 use crate::event::Failure;
-use crate::session::SignInFailure;
+use crate::model::exit::Cause;
 
 /// Why a step did not do what it should.
 #[derive(Debug)]
@@ -21,12 +21,7 @@ impl StepError {
 
 impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
-        Self { failure: Some(Box::new(failure)), is_unknown: false, is_interruption: false }
-    }
-}
-
-impl From<SignInFailure> for StepError {
-    fn from(failure: SignInFailure) -> Self {
-        failure.into_failure().into()
+        let is_unknown = failure.cause == Cause::Unknown;
+        Self { failure: Some(Box::new(failure)), is_unknown, is_interruption: false }
     }
 }

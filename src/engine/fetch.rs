@@ -8,7 +8,7 @@ use super::outputs;
 use super::tally::Tally;
 use crate::document::Effect;
 use crate::event::Purpose;
-use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, next};
+use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER, next};
 use crate::exchange::{
     Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, is_redirect, status_text,
 };
@@ -131,7 +131,7 @@ impl Engine<'_> {
         let mut outgoing = rendered.clone();
         let generation = self.authorize(call, &mut outgoing).await?;
         self.refuse_long_pause(call)?;
-        let turn = self.exchange.turn(&call.realm, call.limiter.as_ref());
+        let turn = self.exchange.turn(&call.realm, call.limiter.as_ref(), self.latest_start(call));
         let turn = call.limits.wait(self.world, turn).await;
         let turn = turn.map_err(|interruption| self.interrupted(interruption, &what))?;
         let sending = Sending {
@@ -139,7 +139,9 @@ impl Engine<'_> {
             attempt: tries.attempt,
             follows_redirects: !expects_redirect(call.request),
         };
+        self.course.note_flight(Some((what, call.request.effect)));
         let sent = call.limits.finish(self.world, self.exchange.send(turn, &outgoing, sending)).await;
+        self.course.note_flight(None);
         // What was given up may have reached the server.
         let requests = sent.as_ref().map_or(1, |attempt| attempt.requests);
         tally.requests += requests;
@@ -165,8 +167,12 @@ impl Engine<'_> {
     }
 
     /// A pause that is longer than the time that is left is not slept, nor one that the provider asked for and that would
-    /// keep this request waiting for longer than its repetitions may take.
+    /// keep this request waiting for longer than its repetitions may take. Cleanup is tried all the same: a provider that
+    /// refuses it does no harm, and what is not tried is surely not undone.
     fn refuse_long_pause(&self, call: &Call<'_>) -> Result<(), StepError> {
+        if call.is_cleanup {
+            return Ok(());
+        }
         let now = self.world.clock.elapsed();
         let wait = call.realm.earliest(now, call.limiter.as_deref()).saturating_sub(now);
         let asked = call.realm.pause_end().saturating_sub(now);
@@ -180,7 +186,18 @@ impl Engine<'_> {
             true => format!("{provider} wants to be left alone for {wait}"),
             false => format!("the rate limit of {provider} allows the next request in {wait} only"),
         };
-        Err(self.error(Trouble::new(Cause::Unavailable, headline).advice(format!("run it again in {wait}"))))
+        Err(self.error(
+            Trouble::new(Cause::Unavailable, headline)
+                .advice(self.minding_writes(&format!("run it again in {wait}"))),
+        ))
+    }
+
+    /// The time up to which a request waits for its turn and is then sent anyway: that of cleanup, which leaves time for an
+    /// answer.
+    fn latest_start(&self, call: &Call<'_>) -> Option<Duration> {
+        let clock = &*self.world.clock;
+        let remaining = call.limits.remaining(clock).filter(|_| call.is_cleanup)?;
+        Some(clock.elapsed() + remaining.saturating_sub(TIME_TO_ANSWER))
     }
 
     /// Takes note of what an attempt may have done. What the step expects says nothing of that: a refusal that is fine is
@@ -275,7 +292,8 @@ impl Engine<'_> {
     ) -> Result<Settled, StepError> {
         let request_line = self.request_line(call, &attempt, tries);
         let Attempt { outcome, record, .. } = attempt;
-        let is_done_without_body = end.is_none() && !needs_body(call.request);
+        let is_done_without_body =
+            end.is_none() && call.request.effect != Effect::Read && !needs_body(call.request);
         self.exchange.report(record, None);
         match (outcome, ending) {
             (Ok(answer), Ending::Done | Ending::Rejected) => {
@@ -283,8 +301,10 @@ impl Engine<'_> {
                 let is_fine = is_gone && tries.was_unknown;
                 Ok(Settled { status: answer.status, answer: Some(answer), is_fine, request_line })
             }
-            (Err(SendError::Transport(error)), Ending::DoneBodyCut) if is_done_without_body => {
-                let SendFailure::BodyCut { status } = error.failure else { unreachable!("by its ending") };
+            (Err(SendError::Transport(error)), Ending::DoneBodyCut | Ending::DoneUnreadable)
+                if is_done_without_body =>
+            {
+                let status = error.failure.status().expect("by its ending");
                 Ok(Settled { answer: None, status, is_fine: false, request_line })
             }
             (outcome, ending) => Err(self.unsettled(call, &outcome, ending, end, request_line)),
@@ -312,17 +332,23 @@ impl Engine<'_> {
                 SendFailure::BodyCut { status } => {
                     format!("the answer {} to {} was cut: {error}", status_text(status), subject.request())
                 }
+                SendFailure::Unreadable { status: Some(status) } => {
+                    format!("{}, but {error}", subject.answered(status))
+                }
+                SendFailure::Unreadable { status: None } => {
+                    format!("the answer to {} cannot be read: {error}", subject.request())
+                }
             },
         };
         let (cause, headline) = match (ending, call.request.effect) {
-            (Ending::Unknown, Effect::Once) => {
+            (Ending::Unknown | Ending::Unreadable, Effect::Once) => {
                 (Cause::Unknown, format!("{happened}; nobody knows whether it was done"))
             }
-            (Ending::DoneBodyCut, Effect::Once) => {
+            (Ending::DoneBodyCut | Ending::DoneUnreadable, Effect::Once) => {
                 (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
             }
             (Ending::Rejected, _) if is_local(outcome) => (Cause::Machine, happened),
-            (Ending::Rejected, _) => (Cause::Step, happened),
+            (Ending::Rejected | Ending::DoneUnreadable | Ending::Unreadable, _) => (Cause::Step, happened),
             _ => (Cause::Unavailable, happened),
         };
         let mut trouble = Trouble::new(cause, headline).request(request_line);
@@ -332,7 +358,7 @@ impl Engine<'_> {
         if let Some(advice) = self.advice(call, cause, ending, end) {
             trouble = trouble.advice(advice);
         }
-        StepError { is_unknown: cause == Cause::Unknown, ..self.error(trouble) }
+        self.error(trouble)
     }
 
     /// Adds what the provider says in its answer, and the hint for it.
@@ -346,21 +372,29 @@ impl Engine<'_> {
     fn advice(&self, call: &Call<'_>, cause: Cause, ending: Ending, end: Option<Next>) -> Option<String> {
         let provider = &call.subject.provider;
         match (cause, end) {
-            (Cause::Unknown, _) => Some(format!(
-                "look at {provider} whether it was done before you run this again, or it may be done twice"
-            )),
-            (_, Some(Next::Wait(_))) => Some(format!(
+            (Cause::Unknown, _) => Some(look_first(provider)),
+            (_, Some(Next::Wait(_))) => Some(self.minding_writes(&format!(
                 "run it again later: so much was repeated in this run that {provider} is left alone now"
-            )),
-            (_, Some(Next::AskedToWait(wish))) => {
-                Some(format!("run it again in {}: {provider} asks for that pause", duration(wish)))
-            }
+            ))),
+            (_, Some(Next::AskedToWait(wish))) => Some(self.minding_writes(&format!(
+                "run it again in {}: {provider} asks for that pause",
+                duration(wish)
+            ))),
             (Cause::Unavailable, _)
                 if ending == Ending::Unknown && call.request.effect == Effect::Idempotent =>
             {
                 Some("run it again later: it may have been done, and doing it again does no harm".to_owned())
             }
-            (Cause::Unavailable, _) => Some(self.course.rerun_advice().to_owned()),
+            (Cause::Unavailable, _) => Some(self.rerun_advice()),
+            (Cause::Step, None)
+                if call.request.effect != Effect::Once
+                    && matches!(ending, Ending::DoneUnreadable | Ending::Unreadable) =>
+            {
+                Some(format!(
+                    "run again, it would be answered so again: ask for less at once, or see what stands between this \
+                     machine and {provider}"
+                ))
+            }
             (Cause::Machine, _) => Some("see that the file is there and that it may be read".to_owned()),
             _ => None,
         }
@@ -374,12 +408,13 @@ impl Engine<'_> {
         let trouble = Trouble::interruption(interruption, &what);
         let is_interruption = interruption.ends_run();
         let trouble = match is_unknown {
-            true => trouble.caused_by(Cause::Unknown).note("nobody knows whether it was done").advice(
-                format!("look at {} whether it was done before you run this again", call.subject.provider),
-            ),
-            false => trouble.advice(self.course.rerun_advice()),
+            true => trouble
+                .caused_by(Cause::Unknown)
+                .note("nobody knows whether it was done")
+                .advice(look_first(&call.subject.provider)),
+            false => trouble.advice(self.rerun_advice()),
         };
-        StepError { is_unknown, is_interruption, ..self.error(trouble) }
+        StepError { is_interruption, ..self.error(trouble) }
     }
 
     /// ``GET https://… · attempt 3 of 3 after 4.2 s · empty body``
@@ -398,13 +433,18 @@ impl Engine<'_> {
     }
 }
 
+/// What to do about a write of which nobody knows whether it was done.
+pub fn look_first(provider: &str) -> String {
+    format!("look at {provider} whether it was done before you run this again, or it may be done twice")
+}
+
 /// Whether it is this machine that does not let a request go.
 fn is_local(outcome: &Result<Answer, SendError>) -> bool {
     matches!(outcome, Err(SendError::Transport(error)) if error.failure == SendFailure::Local)
 }
 
 /// Whether anything is read from the answer's body.
-fn needs_body(request: &PlannedRequest) -> bool {
+pub fn needs_body(request: &PlannedRequest) -> bool {
     !request.outputs.is_empty()
         || request.rows.are_read
         || request.save.is_some()

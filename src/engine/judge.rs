@@ -4,8 +4,9 @@ use super::core::Engine;
 use super::error::StepError;
 use super::expect;
 use super::failure::Trouble;
-use super::fetch::{Call, Settled};
+use super::fetch::{Call, Settled, look_first, needs_body};
 use super::scope::Scopes;
+use crate::document::Effect;
 use crate::exchange::Answer;
 use crate::model::exit::Cause;
 use crate::model::words::counted;
@@ -28,13 +29,52 @@ impl Engine<'_> {
             return judged.map_err(|trouble| self.error(trouble.request(&settled.request_line)));
         };
         let judged = judged
-            .and_then(|()| judge_message(call, answer))
+            .and_then(|()| self.judge_message(call, answer))
             .and_then(|()| self.judge_sign(call, answer, scopes))
             .and_then(|()| judge_schema(call, answer));
         judged.map_err(|trouble| {
             let trouble = self.with_words_of_provider(trouble, call, answer);
             self.error(trouble.request(&settled.request_line))
         })
+    }
+
+    /// Judges the form.
+    fn judge_message(&self, call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
+        let answered = call.subject.answered(answer.status);
+        let is_write = call.request.effect == Effect::Once && answer.is_success();
+        let happened = match &answer.problem {
+            Some(problem) if !is_foreign(answer) => {
+                return match is_write {
+                    // The same answer with its body cut is a success, too.
+                    true if !self.reads_body(call.request) => Ok(()),
+                    true => {
+                        let headline =
+                            format!("{answered}, but {problem}; it was done, but what it brought is lost");
+                        let advice = "look at the provider for what it brought before you run this again";
+                        Err(Trouble::new(Cause::Step, headline).advice(advice))
+                    }
+                    false => Err(Trouble::new(Cause::Step, format!("{answered}, but {problem}"))),
+                };
+            }
+            Some(problem) => format!("{answered}, but {problem}"),
+            None if is_foreign(answer) && !keeps_page(call.request) => {
+                format!("{answered} with an HTML page")
+            }
+            None => return Ok(()),
+        };
+        if is_write {
+            let headline = format!("{happened}; nobody knows whether it was done");
+            return Err(Trouble::new(Cause::Unknown, headline).advice(look_first(&call.subject.provider)));
+        }
+        let advice = "something in front of the provider may have answered: a proxy, the sign-in of a network; \
+                      `save` the page if it is what the step wants";
+        Err(Trouble::new(Cause::Step, happened).advice(advice))
+    }
+
+    /// Whether anything reads the body, be it the provider's sign of success.
+    fn reads_body(&self, request: &PlannedRequest) -> bool {
+        let provider = request.provider.map(|provider| self.plan.provider(provider));
+        needs_body(request) || provider.is_some_and(|provider| provider.success.is_some())
     }
 
     /// Asks the provider's own sign of success.
@@ -78,20 +118,6 @@ impl Engine<'_> {
     }
 }
 
-/// Judges the form.
-fn judge_message(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
-    let answered = || call.subject.answered(answer.status);
-    if let Some(problem) = &answer.problem {
-        return Err(Trouble::new(Cause::Step, format!("{}, but {problem}", answered())));
-    }
-    if is_foreign_page(call.request, answer) {
-        let advice = "something in front of the provider may have answered: a proxy, the sign-in of a network; \
-                      `save` the page if it is what the step wants";
-        return Err(Trouble::new(Cause::Step, format!("{} with an HTML page", answered())).advice(advice));
-    }
-    Ok(())
-}
-
 fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
     let Some(schema) = &call.request.schema else { return Ok(()) };
     let violations = expect::violations(schema, &answer.body);
@@ -105,8 +131,12 @@ fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
     }))
 }
 
-/// A web page where data is wanted: no API answers a success so, unless the step keeps the page itself.
-fn is_foreign_page(request: &PlannedRequest, answer: &Answer) -> bool {
-    let wants_body = request.save.as_ref().is_some_and(|save| save.form == SaveForm::Body);
-    answer.is_html() && !wants_body && (200..300).contains(&answer.status)
+/// A web page where data is wanted: no API answers a success so.
+fn is_foreign(answer: &Answer) -> bool {
+    answer.is_html() && answer.is_success()
+}
+
+/// Whether the step keeps the body as it came.
+fn keeps_page(request: &PlannedRequest) -> bool {
+    request.save.as_ref().is_some_and(|save| save.form == SaveForm::Body)
 }

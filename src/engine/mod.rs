@@ -15,6 +15,7 @@ mod judge;
 mod limits;
 mod listing;
 mod looping;
+mod outlets;
 mod outputs;
 mod pages;
 mod references;
@@ -32,6 +33,7 @@ mod step;
 mod tally;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
+pub use outlets::{Outlet, outlets};
 pub use run::{RunOptions, run};
 pub use selection::{Selection, SelectionError};
 

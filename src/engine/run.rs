@@ -6,21 +6,26 @@ use super::core::Engine;
 use super::course::Course;
 use super::failure::{Trouble, interruption_words};
 use super::limits::{Interruption, Limits};
+use super::outlets::try_outlets;
 use super::references::{certain_store, secrets_read};
 use super::scope::{Frame, RunNames};
 use super::secrets;
 use super::selection::Selection;
 use super::stage::Stage;
 use super::step::Flow;
+use crate::document::Effect;
 use crate::event::{EventKind, Events, Failure, StepStatus, Verdict};
 use crate::exchange::{Exchange, Realms};
 use crate::model::exit::Cause;
+use crate::model::words::{self, counted};
 use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
 use crate::session::{Sessions, Setup, planned_logins};
 use crate::source::SourceMap;
 use crate::template::{Data, SharedJson};
+use futures_util::future::{Either, FutureExt, select};
 use serde_json::{Map, Value as Json};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -67,7 +72,7 @@ pub async fn run(
     verdict
 }
 
-/// Makes providers ready and looks all secrets up. Nothing is sent.
+/// Tries the files, makes providers ready and looks all secrets up. Nothing is sent.
 async fn prepare<'a>(
     plan: &'a Rc<Plan>,
     sources: &'a SourceMap,
@@ -76,6 +81,10 @@ async fn prepare<'a>(
     events: &'a Events,
     run_id: String,
 ) -> Result<Engine<'a>, Vec<Failure>> {
+    let unwritable = try_outlets(plan, &options.selection, &*world.output, events, sources);
+    if !unwritable.is_empty() {
+        return Err(unwritable);
+    }
     let limits = Limits::of_run(&*world.clock, plan.deadline);
     let exchange = Exchange::new(world.clone(), events.clone());
     let mut names = names(options, run_id.into(), started_at(world));
@@ -187,14 +196,57 @@ pub fn secrets_needed<'a>(plan: &'a Plan, selection: &Selection) -> impl Iterato
 }
 
 impl Engine<'_> {
+    /// Does all of it; whoever insists on the end gets it at once.
     async fn run(&self) -> Verdict {
+        let work = self.work().boxed_local();
+        match select(work, pin!(self.world.cancellation.insisted())).await {
+            Either::Left(_) => {}
+            Either::Right(((), work)) => {
+                // What is in flight says that it was given up, and unfinished files go.
+                drop(work);
+                self.give_up();
+            }
+        }
+        self.course.verdict()
+    }
+
+    /// Says what is left as it is.
+    fn give_up(&self) {
+        let signal = self.world.cancellation.signal().unwrap_or_default();
+        let now = self.world.clock.now();
+        let headline = "a second signal came: stopped at once, nothing was closed or cleaned up";
+        let mut trouble = Trouble::new(Cause::Signal(signal), headline);
+        if let Some((request, effect)) = self.course.in_flight() {
+            trouble = match effect {
+                Effect::Once => {
+                    trouble.note(format!("{request} was in flight: nobody knows whether it was done"))
+                }
+                Effect::Read | Effect::Idempotent => trouble.note(format!("{request} was in flight")),
+            };
+            if effect == Effect::Once {
+                self.course.note_unknown();
+                self.course.fail(Cause::Unknown);
+            }
+        }
+        for session in self.sessions.open_sessions() {
+            let until = session.valid_until.map(|until| format!(" until {}", words::moment(until, now)));
+            let (provider, until) = (&session.provider, until.unwrap_or_default());
+            trouble = trouble.note(format!("the session at {provider} may be open{until}"));
+        }
+        let blocks = self.cleanup.take().len() as u64;
+        if blocks > 0 {
+            trouble = trouble.note(format!("not run: the cleanup of {}", counted(blocks, "step")));
+        }
+        self.course.fail_without_step(trouble.into_failure(self.events, self.sources, None));
+    }
+
+    async fn work(&self) {
         let frame = Frame::outermost(&self.plan.steps);
         self.do_steps(&frame).await;
         self.note_cancellation();
         self.sessions.begin_cleanup();
         self.clean_up(&frame).await;
         self.close_sessions().await;
-        self.course.verdict()
     }
 
     async fn do_steps(&self, frame: &Rc<Frame>) {
@@ -206,7 +258,10 @@ impl Engine<'_> {
                 _ if !self.selection.contains(step.key) => {
                     self.leave_out(step, &stage, StepStatus::Skipped, None);
                 }
-                Flow::On => flow = self.step(step, &stage).await,
+                Flow::On => {
+                    self.course.begin_step(Some(step.id.as_deref().unwrap_or(&step.label())));
+                    flow = self.step(step, &stage).await;
+                }
                 Flow::Stop => self.leave_out(step, &stage, StepStatus::NotStarted, None),
             }
         }
@@ -230,6 +285,7 @@ impl Engine<'_> {
         if undone.len() + own == 0 {
             return;
         }
+        self.course.begin_step(None);
         self.events.emit(EventKind::CleanupStarted { blocks: undone.len() + own });
         for undo in undone {
             self.steps(undo.steps, &self.cleanup_stage(undo.frame.inner(undo.steps))).await;

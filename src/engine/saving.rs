@@ -4,6 +4,7 @@ use super::core::Engine;
 use super::error::StepError;
 use super::failure::Trouble;
 use super::fetch::{Call, Settled};
+use super::outlets::unwritable;
 use super::save::{SavedFile, partial_name};
 use super::scope::{Scopes, StepRecord, moment};
 use super::stage::Stage;
@@ -114,8 +115,7 @@ impl Engine<'_> {
 
     /// The failure of a file.
     pub fn file_error(&self, path: &Path, error: &std::io::Error) -> StepError {
-        let headline = format!("failed to write {}: {error}", path.display());
-        self.error(Trouble::new(Cause::Machine, headline).advice("give it a place where it can be written"))
+        self.error(unwritable(path, error))
     }
 
     /// A row reduced to the columns that are wanted. A path that finds nothing gives null.

@@ -86,7 +86,7 @@ impl<'a> Engine<'a> {
             true => {
                 Trouble::new(Cause::Cleanup, headline).advice("look at what is left, and undo it by hand")
             }
-            false => Trouble::new(cause, headline).advice(self.course.rerun_advice()),
+            false => Trouble::new(cause, headline).advice(self.rerun_advice()),
         };
         let failure = trouble.into_failure(self.events, self.sources, Some(step.span));
         self.course.fail_without_step(failure);
@@ -122,7 +122,8 @@ impl<'a> Engine<'a> {
             stage.frame.note_unknown(step, &step.label());
         }
         if let Some(failure) = &error.failure {
-            self.course.fail(if stage.is_cleanup { Cause::Cleanup } else { failure.cause });
+            let is_mere_cleanup = stage.is_cleanup && !error.is_unknown;
+            self.course.fail(if is_mere_cleanup { Cause::Cleanup } else { failure.cause });
         }
         self.emit_finished(note, status, tally, took, error.failure.map(|failure| *failure));
         match step.on_error {

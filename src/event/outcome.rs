@@ -129,7 +129,7 @@ pub struct EntryReport {
 }
 
 impl EntryReport {
-    fn new(kind: EntryKind, label: Redacted, took: Duration) -> Self {
+    pub(crate) fn new(kind: EntryKind, label: Redacted, took: Duration) -> Self {
         Self {
             kind,
             label,

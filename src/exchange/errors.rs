@@ -26,12 +26,14 @@ impl Said {
     }
 }
 
-/// The hint for an error code or a status; a code counts more. Of a code such as `com.amazonaws#NotAuthorizedException`
-/// the part behind the `#` is enough.
+/// The hint for an error code or a status: the first that fits, so that what is nearest to the request, and in it codes
+/// before statuses, is to come first. Of a code such as `com.amazonaws#NotAuthorizedException` the part behind the `#` is
+/// enough.
 pub fn hint<'a>(hints: &[(&str, &'a str)], code: Option<&str>, status: u16) -> Option<&'a str> {
-    let find = |wanted: &str| hints.iter().find(|(key, _)| *key == wanted).map(|(_, text)| *text);
     let short = code.and_then(|code| code.rsplit_once('#')).map(|(_, short)| short);
-    code.and_then(find).or_else(|| short.and_then(find)).or_else(|| find(&status.to_string()))
+    let status = status.to_string();
+    let fits = |key: &str| [code, short, Some(status.as_str())].contains(&Some(key));
+    hints.iter().find(|(key, _)| fits(key)).map(|(_, text)| *text)
 }
 
 /// A status with its meaning: `503 Service Unavailable`.
@@ -47,12 +49,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_counts_more_than_a_status() {
-        let hints = [("403", "no right"), ("A1", "list first"), ("NotAuthorized", "wrong password")];
+    fn the_first_hint_that_fits_counts() {
+        let hints = [
+            ("A1", "list first"),
+            ("403", "no right"),
+            ("Forbidden", "of the definition"),
+            ("NotAuthorized", "wrong password"),
+        ];
         let hint = |code, status| hint(&hints, code, status);
         assert_eq!(hint(Some("A1"), 403), Some("list first"));
         assert_eq!(hint(Some("com.amazonaws#NotAuthorized"), 400), Some("wrong password"));
         assert_eq!(hint(Some("A2"), 403), Some("no right"));
+        assert_eq!(hint(Some("Forbidden"), 403), Some("no right"));
+        assert_eq!(hint(Some("Forbidden"), 404), Some("of the definition"));
         assert_eq!(hint(None, 404), None);
     }
 

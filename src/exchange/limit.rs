@@ -41,7 +41,7 @@ impl Limiter {
         bounds.chain(starts.back().copied()).fold(now, Duration::max)
     }
 
-    /// Takes the place at a time that [`Limiter::earliest`] gave.
+    /// Takes the place at a time that [`Limiter::earliest`] gave, or at an earlier one for what does not wait.
     pub fn take(&self, start: Duration) {
         let mut starts = self.starts.borrow_mut();
         let most = self.windows.iter().map(|(count, _)| *count).max().unwrap_or_default();

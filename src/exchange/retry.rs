@@ -11,6 +11,8 @@ const BASE: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(20);
 /// A request with its repetitions takes no longer, unless one attempt may.
 pub const REQUEST_TIME: Duration = Duration::from_secs(120);
+/// What cleanup keeps of its time for the answer, however long it is asked to wait before it sends.
+pub const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 /// No server is believed to mean a longer wait: ten years, so that sums cannot overflow.
 const LONGEST_WISH: Duration = Duration::from_secs(10 * 365 * 86_400);
 
@@ -27,8 +29,12 @@ pub enum Ending {
     Done,
     /// It was done, but the answer's body was cut.
     DoneBodyCut,
+    /// It was done, but the answer's body cannot be read, however often it is asked for.
+    DoneUnreadable,
     /// Bytes went out, and no answer says what became of them.
     Unknown,
+    /// An answer came that says nothing, however often it is asked for.
+    Unreadable,
 }
 
 impl Ending {
@@ -41,6 +47,11 @@ impl Ending {
             Err(SendFailure::Unknown) => Self::Unknown,
             Err(SendFailure::BodyCut { status }) => match Self::of_status(status) {
                 Self::Done => Self::DoneBodyCut,
+                refusal => refusal,
+            },
+            Err(SendFailure::Unreadable { status: None }) => Self::Unreadable,
+            Err(SendFailure::Unreadable { status: Some(status) }) => match Self::of_status(status) {
+                Self::Done => Self::DoneUnreadable,
                 refusal => refusal,
             },
             Ok(_) if is_expected => Self::Done,
@@ -70,7 +81,7 @@ impl Ending {
     pub fn may_be_repeated(self, effect: Effect, needs_body: bool) -> bool {
         match (self, effect) {
             (Self::NotSent | Self::Throttled, _) => true,
-            (Self::Rejected | Self::Done, _) => false,
+            (Self::Rejected | Self::Done | Self::DoneUnreadable | Self::Unreadable, _) => false,
             (Self::Unknown, effect) => effect != Effect::Once,
             (Self::DoneBodyCut, Effect::Read) => true,
             (Self::DoneBodyCut, Effect::Idempotent) => needs_body,
@@ -177,7 +188,9 @@ mod tests {
                 assert_eq!(repeats(Ending::NotSent, needs_body), not_sent, "{effect:?}");
                 assert_eq!(repeats(Ending::Throttled, needs_body), throttled, "{effect:?}");
                 assert_eq!(repeats(Ending::Unknown, needs_body), unknown, "{effect:?}");
-                assert!(!repeats(Ending::Done, needs_body) && !repeats(Ending::Rejected, needs_body));
+                for ending in [Ending::Done, Ending::Rejected, Ending::DoneUnreadable, Ending::Unreadable] {
+                    assert!(!repeats(ending, needs_body), "{effect:?}, {ending:?}");
+                }
             }
             assert_eq!(repeats(Ending::DoneBodyCut, false), cut, "{effect:?}");
             assert_eq!(repeats(Ending::DoneBodyCut, true), cut_but_needed, "{effect:?}");
@@ -217,6 +230,10 @@ mod tests {
             (SendFailure::BodyCut { status: 404 }, Ending::Rejected),
             (SendFailure::BodyCut { status: 429 }, Ending::Throttled),
             (SendFailure::BodyCut { status: 500 }, Ending::Unknown),
+            (SendFailure::Unreadable { status: None }, Ending::Unreadable),
+            (SendFailure::Unreadable { status: Some(200) }, Ending::DoneUnreadable),
+            (SendFailure::Unreadable { status: Some(404) }, Ending::Rejected),
+            (SendFailure::Unreadable { status: Some(503) }, Ending::Unknown),
         ] {
             assert_eq!(Ending::of(Err(failure), true, false), ending, "{failure:?}");
         }

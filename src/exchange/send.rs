@@ -13,7 +13,7 @@ use thiserror::Error;
 use url::Url;
 
 /// How many redirects are followed in a row.
-const MOST_REDIRECTS: usize = 10;
+const MOST_REDIRECTS: u32 = 10;
 
 /// Sends requests: each within its [`Realm`], at its pace, and each with its event.
 #[derive(Clone)]
@@ -27,6 +27,7 @@ pub struct Exchange {
 pub struct Turn {
     realm: Rc<Realm>,
     operation: Option<Rc<Limiter>>,
+    latest: Option<Duration>,
     paced: Duration,
 }
 
@@ -141,20 +142,28 @@ impl Exchange {
     }
 
     /// Waits until one more request may begin in a realm, under its own limit and that of the operation. Whoever waits may
-    /// be dropped without harm.
-    pub async fn turn(&self, realm: &Rc<Realm>, operation: Option<&Rc<Limiter>>) -> Turn {
+    /// be dropped without harm. `latest` is for what has to be tried whatever the provider asks for: where the wait would
+    /// last beyond that time of [`Clock::elapsed`](crate::port::Clock::elapsed), the turn is now.
+    pub async fn turn(
+        &self,
+        realm: &Rc<Realm>,
+        operation: Option<&Rc<Limiter>>,
+        latest: Option<Duration>,
+    ) -> Turn {
         let clock = &self.world.clock;
         let began = clock.elapsed();
+        let is_in_time = |start: &Duration| latest.is_none_or(|latest| *start <= latest);
         let start = realm.earliest(began, operation.map(Rc::as_ref));
+        let start = Some(start).filter(is_in_time).unwrap_or(began);
         realm.take(start, operation.map(Rc::as_ref));
         let mut until = start;
         // A pause may begin or grow while this request waits.
         while let Some(wait) = until.checked_sub(clock.elapsed()).filter(|wait| !wait.is_zero()) {
             clock.sleep(wait).await;
-            until = start.max(realm.pause_end());
+            until = Some(start.max(realm.pause_end())).filter(is_in_time).unwrap_or(start);
         }
         let paced = clock.elapsed().saturating_sub(began.max(realm.pause_end()));
-        Turn { realm: realm.clone(), operation: operation.cloned(), paced }
+        Turn { realm: realm.clone(), operation: operation.cloned(), latest, paced }
     }
 
     /// Sends a request. The final address is checked against the realm; redirects are followed for reads only, within the
@@ -222,7 +231,7 @@ impl Exchange {
             .ok_or_else(|| SendError::Refused("a part of the address is not known".to_owned()))?;
         request.ca_file = turn.realm.ca_file().map(Path::to_owned);
         let is_read = matches!(request.method, Method::GET | Method::HEAD);
-        for _ in 0..=MOST_REDIRECTS {
+        loop {
             let started = self.world.clock.elapsed();
             let response = self.transmit(&turn.realm, &request).await?;
             let follows = is_read && sending.follows_redirects;
@@ -230,6 +239,10 @@ impl Exchange {
                 Some(target) if follows => target?,
                 _ => return Ok(Answer::decode(response, request.url)),
             };
+            if flight.redirects >= MOST_REDIRECTS {
+                let reason = format!("more than {MOST_REDIRECTS} redirects in a row");
+                return Err(SendError::Redirect { status: response.status, reason });
+            }
             let took = self.world.clock.elapsed().saturating_sub(started);
             let next_address = self.events.clean(&target).to_string();
             self.report(
@@ -247,12 +260,9 @@ impl Exchange {
             );
             flight.redirects += 1;
             request.url = target;
-            flight.paced += self.turn(&turn.realm, turn.operation.as_ref()).await.paced;
+            let next_turn = self.turn(&turn.realm, turn.operation.as_ref(), turn.latest);
+            flight.paced += next_turn.await.paced;
         }
-        Err(SendError::Redirect {
-            status: 302,
-            reason: format!("more than {MOST_REDIRECTS} redirects in a row"),
-        })
     }
 
     /// The only call of the transport.
@@ -366,10 +376,8 @@ fn status_of(outcome: &Result<Answer, SendError>) -> Option<u16> {
     match outcome {
         Ok(answer) => Some(answer.status),
         Err(SendError::Redirect { status, .. }) => Some(*status),
-        Err(SendError::Transport(TransportError { failure: SendFailure::BodyCut { status }, .. })) => {
-            Some(*status)
-        }
-        Err(_) => None,
+        Err(SendError::Transport(error)) => error.failure.status(),
+        Err(SendError::Refused(_)) => None,
     }
 }
 
@@ -427,7 +435,7 @@ mod tests {
 
     impl Bench {
         async fn send(&self, realm: &Rc<Realm>, rendered: &Rendered) -> Attempt {
-            let turn = self.exchange.turn(realm, None).await;
+            let turn = self.exchange.turn(realm, None, None).await;
             self.exchange.send(turn, rendered, Sending::attempt(Purpose::Step, 1)).await
         }
 
@@ -522,8 +530,10 @@ mod tests {
             assert!(reason(bench.get("https://a.example/x").await).contains(words), "{location}");
         }
         let endless = bench(ScriptedTransport::new(|_| Reply::status(302).header("location", "/x")));
-        assert!(reason(endless.get("https://a.example/x").await).contains("more than 10 redirects"));
-        assert_eq!(endless.transport.sent().len(), 11);
+        let attempt = endless.get("https://a.example/x").await;
+        assert_eq!((attempt.requests, endless.transport.sent().len()), (11, 11));
+        assert_eq!(endless.log.borrow().0.len(), 10, "the last one is reported with the attempt");
+        assert!(reason(attempt).contains("more than 10 redirects"));
         let write = bench(ScriptedTransport::new(|_| Reply::status(302).header("location", "/x")));
         let attempt = write
             .send(&realm(&["https://a.example"], false), &rendered(Method::POST, "https://a.example/x"))
@@ -573,7 +583,7 @@ mod tests {
         let operation = realm.operation_limiter("list", &rate_limit(Some(rate(1, 1)), false)).unwrap();
         let mut starts = Vec::new();
         for _ in 0..4 {
-            let _turn = bench.exchange.turn(&realm, Some(&operation)).await;
+            let _turn = bench.exchange.turn(&realm, Some(&operation), None).await;
             starts.push(crate::port::Clock::elapsed(&*bench.clock).as_secs());
         }
         assert_eq!(starts, [0, 1, 2, 10]);

@@ -13,7 +13,7 @@ pub enum Cause {
     Invalid,
     /// Signing in was not possible, or a secret was not found.
     SignIn,
-    /// The provider could not be reached or is not well; nothing is half done, it is safe to run again.
+    /// The provider could not be reached or is not well; no outcome is in doubt, it may be run again later.
     Unavailable,
     /// It is not known whether a write happened.
     Unknown,

@@ -1,5 +1,5 @@
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Files that a run writes: whole, or not at all.
 pub trait OutputFiles {
@@ -8,11 +8,17 @@ pub trait OutputFiles {
     /// # Errors
     /// As the operating system says.
     fn create(&self, path: &Path) -> io::Result<Box<dyn OutputFile>>;
+
+    /// The one name of the file that a path means, links followed. Nothing is written.
+    ///
+    /// # Errors
+    /// When no file can be there: its folder is missing or is none, or something else has its name.
+    fn locate(&self, path: &Path) -> io::Result<PathBuf>;
 }
 
 /// A file that is being written.
 pub trait OutputFile: io::Write {
-    /// Gives the file its name; what had that name is replaced in one step.
+    /// Gives the file its name; what had that name is replaced in one step. A `FILE.partial` of an earlier run goes.
     ///
     /// # Errors
     /// As the operating system says; the file is then left as [`OutputFile::leave_partial`] leaves it.

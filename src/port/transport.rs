@@ -83,6 +83,22 @@ pub enum SendFailure {
         /// The status.
         status: u16,
     },
+    /// An answer came in a form that no other attempt will change: too large, not decipherable.
+    Unreadable {
+        /// The status; `None` when not even that could be read.
+        status: Option<u16>,
+    },
+}
+
+impl SendFailure {
+    /// The status that came.
+    pub fn status(self) -> Option<u16> {
+        match self {
+            Self::NotSent | Self::Local | Self::Unknown => None,
+            Self::BodyCut { status } => Some(status),
+            Self::Unreadable { status } => status,
+        }
+    }
 }
 
 /// A request got no whole answer.

@@ -37,8 +37,14 @@ pub(super) fn details(entry: &EntryReport, now: Timestamp) -> String {
 /// `503, 3 attempts` of a step that failed: what its last request came to.
 fn end_of_attempts(entry: &EntryReport) -> Option<String> {
     let is_bad = matches!(entry.status, StepStatus::Failed | StepStatus::Unknown);
-    let end = entry.problem.as_ref().map(ToString::to_string);
-    let end = end.or_else(|| entry.http_status.map(|status| status.to_string())).filter(|_| is_bad)?;
+    // The end of a session tells it already.
+    if !is_bad || entry.session_end.is_some() {
+        return None;
+    }
+    // What is wrong with the body of a refusal does not matter.
+    let refusal = entry.http_status.filter(|status| *status >= 400).map(|status| status.to_string());
+    let end = refusal.or_else(|| entry.problem.as_ref().map(ToString::to_string));
+    let end = end.or_else(|| entry.http_status.map(|status| status.to_string()))?;
     match entry.attempts {
         Some(attempts @ 2..) => Some(format!("{end}, {attempts} attempts")),
         _ => Some(end),
@@ -77,5 +83,46 @@ fn yields(entry: &EntryReport) -> Option<String> {
         ("", Some(FileNote { path, .. })) => Some(format!("→ {path}")),
         (_, None) => Some(amount),
         (_, Some(FileNote { path, .. })) => Some(format!("{amount} → {path}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SessionEnd;
+    use crate::model::redacted::Redacted;
+    use crate::model::redaction::Redactor;
+
+    fn clean(text: &str) -> Redacted {
+        Redactor::default().clean(text)
+    }
+
+    fn failed(kind: EntryKind, problem: &str) -> EntryReport {
+        let entry = EntryReport::new(kind, clean("list"), Duration::ZERO);
+        EntryReport { status: StepStatus::Failed, problem: Some(clean(problem)), ..entry }
+    }
+
+    fn said(entry: &EntryReport) -> String {
+        details(entry, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn the_status_of_a_refusal_counts_more_than_its_body() {
+        let body = "the body is not the JSON that it says it is (line 1, column 1)";
+        let entry = |status| EntryReport {
+            http_status: Some(status),
+            attempts: Some(3),
+            ..failed(EntryKind::Step, body)
+        };
+        assert_eq!(said(&entry(500)), "500, 3 attempts");
+        assert_eq!(said(&entry(200)), format!("{body}, 3 attempts"));
+    }
+
+    #[test]
+    fn why_a_logout_failed_is_said_once() {
+        let reason = "no answer within 9 s";
+        let end = SessionEnd::Failed { reason: clean(reason), valid_until: None };
+        let entry = EntryReport { session_end: Some(end), ..failed(EntryKind::Logout, reason) };
+        assert_eq!(said(&entry), "no answer within 9 s; the session may be open");
     }
 }

@@ -32,6 +32,7 @@ impl From<Failure> for SignInFailure {
     }
 }
 
+/// What is half done, the run itself adds.
 const LATER: &str = "run it again later";
 
 /// A failure in the making: texts that are not redacted yet.
@@ -152,7 +153,16 @@ impl Visit<'_> {
                 let headline = format!("there was no time left to sign in at {provider}");
                 Draft::new(Cause::Unavailable, headline).advice(LATER).finish(events)
             }
-            Trouble::AskedToWait { shot, wish } => self.describe_wait(shot.as_ref(), *wish),
+            Trouble::AskedToWait { shot, wish } => {
+                let headline = format!("{provider} asks to be left alone for {}", words::duration(*wish));
+                self.describe_wait(headline, shot.as_ref(), *wish)
+            }
+            Trouble::OwnRate { wait } => {
+                let wait_words = words::duration(*wait);
+                let headline =
+                    format!("the rate limit of {provider} allows the next request in {wait_words} only");
+                self.describe_wait(headline, None, *wait)
+            }
             Trouble::WrongAnswer { shot, answer, is_refusal: true, reason: _ } => {
                 self.describe_refusal(shot, answer).await
             }
@@ -219,9 +229,7 @@ impl Visit<'_> {
         if is_passing { draft.advice(LATER) } else { draft }.finish(self.exchange.events())
     }
 
-    fn describe_wait(&self, shot: Option<&Shot>, wish: Duration) -> Failure {
-        let provider = &self.account.provider().name;
-        let headline = format!("{provider} asks to be left alone for {}", words::duration(wish));
+    fn describe_wait(&self, headline: String, shot: Option<&Shot>, wish: Duration) -> Failure {
         let now = self.exchange.world().clock.now();
         let again = now
             .checked_add(wish)
@@ -247,8 +255,9 @@ impl Visit<'_> {
 
     fn hint(&self, said: &Said, status: u16) -> Option<String> {
         let hints = &self.account.provider().errors.as_ref()?.hints;
-        let hints: Vec<(&str, &str)> =
+        let mut hints: Vec<(&str, &str)> =
             hints.iter().map(|(key, text)| (key.value.as_str(), text.as_str())).collect();
+        hints.sort_by_key(|(key, _)| key.parse::<u16>().is_ok());
         hint(&hints, said.code.as_deref(), status).map(|text| format!("hint: {text}"))
     }
 }

@@ -174,6 +174,9 @@ impl Visit<'_> {
             Trouble::AskedToWait { wish, .. } => {
                 format!("asks to be left alone for {}", words::duration(*wish))
             }
+            Trouble::OwnRate { wait } => {
+                format!("the rate limit allows the next request in {} only", words::duration(*wait))
+            }
             Trouble::Unsendable(error) => error.to_string(),
             Trouble::Missing(missing) => missing.to_string(),
             Trouble::Question(text) => text.clone(),

@@ -22,6 +22,11 @@ impl RunEnd {
         self.is_cleanup.set(true);
     }
 
+    /// Whether the steps are over.
+    pub fn is_cleanup(&self) -> bool {
+        self.is_cleanup.get()
+    }
+
     /// The time up to the end; `None` = as much as it takes.
     pub fn remaining(&self, world: &World) -> Option<Duration> {
         match (self.is_cleanup.get(), world.cancellation.signal()) {

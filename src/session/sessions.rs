@@ -6,7 +6,7 @@ use super::names;
 use super::run_end::RunEnd;
 use super::seat::{Generation, Login, Seat, Session};
 use super::values;
-use super::visit::{Trouble, Visit};
+use super::visit::{CLOSING_TIME, Trouble, Visit};
 use super::wallet::Given;
 use super::{Account, PlannedLogin, SignInFailure};
 use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote};
@@ -18,9 +18,6 @@ use jiff::Timestamp;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// How long the closing of one session may take.
-const CLOSING_TIME: Duration = Duration::from_secs(10);
 
 /// What sessions are made from.
 #[derive(Clone)]
@@ -226,6 +223,15 @@ impl Sessions {
     /// Whether the closing of any session has failed, whoever asked for it.
     pub fn has_failed_to_close(&self) -> bool {
         self.has_failed_to_close.get()
+    }
+
+    /// The sessions that are open now.
+    pub fn open_sessions(&self) -> Vec<SessionNote> {
+        let is_open = |seat: &&Seat| {
+            let session = seat.session.borrow();
+            session.as_ref().is_some_and(|session| !seat.method(session.method).auth.login.0.is_empty())
+        };
+        self.seats.iter().filter(is_open).map(|seat| self.note_of_open(seat)).collect()
     }
 
     pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {

@@ -7,11 +7,11 @@ use super::wallet::{Given, Looked};
 use crate::credential::Missing;
 use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
 use crate::event::Purpose;
-use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME};
+use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER};
 use crate::exchange::{Answer, Exchange, Parts, RenderError, Rendered, SendError, Sending, render};
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
-use crate::port::Reach;
+use crate::port::{Reach, SendFailure, TransportError};
 use crate::template::{Data, EvaluationError, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// How long one sign-in request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a logout may take, and how long a sign-in of cleanup waits for its turn at most.
+pub const CLOSING_TIME: Duration = Duration::from_secs(10);
 /// How often one is tried where nothing was done.
 const ATTEMPTS: u32 = 3;
 
@@ -80,6 +82,8 @@ pub enum Trouble {
     NoAnswer { shot: Shot, reason: String, is_network: bool },
     /// The server asks to be left alone for longer than there is time.
     AskedToWait { shot: Option<Shot>, wish: Duration },
+    /// Our own rate allows the next request only when there is no time left.
+    OwnRate { wait: Duration },
     /// The provider asks what cannot be answered.
     Question(String),
     /// It was not sent, because the run ends.
@@ -91,7 +95,7 @@ impl Trouble {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::NoAnswer { is_network, .. } => *is_network,
-            Self::AskedToWait { .. } | Self::RunEnds => true,
+            Self::AskedToWait { .. } | Self::OwnRate { .. } | Self::RunEnds => true,
             Self::WrongAnswer { answer, is_refusal, .. } => {
                 !is_refusal && matches!(answer.status, 408 | 429 | 500..=599)
             }
@@ -264,7 +268,7 @@ impl Visit<'_> {
         let (mut number, mut lost) = (1, 0);
         loop {
             self.check_pause(began, paced)?;
-            let turn = self.exchange.turn(self.account.realm(), None).await;
+            let turn = self.exchange.turn(self.account.realm(), None, self.latest_start()).await;
             self.check_run(number)?;
             rendered.limit_time(self.flight_time(began, paced + turn.paced()));
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
@@ -302,7 +306,7 @@ impl Visit<'_> {
     /// Whether another attempt follows. `lost` is how often nobody knows what became of the request.
     fn next(&self, ending: Ending, lost: u32, bounds: Bounds) -> Next {
         let may_repeat = match ending {
-            Ending::Done | Ending::Rejected => false,
+            Ending::Done | Ending::Rejected | Ending::DoneUnreadable | Ending::Unreadable => false,
             Ending::NotSent | Ending::Throttled => true,
             Ending::Unknown | Ending::DoneBodyCut => lost < self.most_lost,
         };
@@ -359,16 +363,27 @@ impl Visit<'_> {
         Ok(())
     }
 
+    /// The time up to which a request of cleanup waits for its turn and is then sent anyway: a provider that refuses it does
+    /// no harm, and what is not tried is surely not closed. `None`: it waits for as long as [`Visit::check_pause`] allows.
+    fn latest_start(&self) -> Option<Duration> {
+        let time = self.time.or(self.run_end.is_cleanup().then_some(CLOSING_TIME))?;
+        Some(self.started + time.saturating_sub(TIME_TO_ANSWER))
+    }
+
     /// Refuses to wait for a pause that is longer than there is time. Waiting for our own rate takes nothing from the time
     /// of the request.
     fn check_pause(&self, began: Duration, paced: Duration) -> Result<(), Trouble> {
+        if self.latest_start().is_some() {
+            return Ok(());
+        }
         let now = self.exchange.world().clock.elapsed();
         let realm = self.account.realm();
         let asked = realm.pause_end().saturating_sub(now);
         let wait = realm.earliest(now, None).saturating_sub(now);
         let is_too_late = self.sending_time().is_some_and(|time| wait > time);
         match is_too_late || asked > self.request_time(began, paced) {
-            true => Err(Trouble::AskedToWait { shot: None, wish: wait }),
+            true if asked >= wait => Err(Trouble::AskedToWait { shot: None, wish: wait }),
+            true => Err(Trouble::OwnRate { wait }),
             false => Ok(()),
         }
     }
@@ -388,12 +403,18 @@ impl Visit<'_> {
 
 /// Nobody knows whether it was done, or what the answer was.
 fn is_lost(ending: Ending) -> bool {
-    matches!(ending, Ending::Unknown | Ending::DoneBodyCut)
+    matches!(ending, Ending::Unknown | Ending::DoneBodyCut | Ending::Unreadable | Ending::DoneUnreadable)
 }
 
 fn no_answer(shot: Shot, error: &SendError) -> Trouble {
-    let is_network = matches!(error, SendError::Transport(_));
-    Trouble::NoAnswer { shot, reason: error.to_string(), is_network }
+    let (reason, is_network) = match error {
+        SendError::Transport(TransportError { failure: SendFailure::Unreadable { .. }, reason }) => {
+            (format!("answered, but {reason}"), false)
+        }
+        SendError::Transport(_) => (error.to_string(), true),
+        SendError::Refused(_) | SendError::Redirect { .. } => (error.to_string(), false),
+    };
+    Trouble::NoAnswer { shot, reason, is_network }
 }
 
 /// The statuses that an author expects, else all of success.

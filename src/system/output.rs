@@ -10,6 +10,10 @@ impl OutputFiles for SystemOutput {
     fn create(&self, path: &Path) -> io::Result<Box<dyn OutputFile>> {
         Ok(Box::new(Unfinished::create(path)?))
     }
+
+    fn locate(&self, path: &Path) -> io::Result<PathBuf> {
+        target_of(path)
+    }
 }
 
 /// A file under a name of its own beside the one that it will get: moving it there is one step, for both lie on one disk.
@@ -41,13 +45,39 @@ impl Unfinished {
 
 /// The file that a path means. A link stays a link; a device or a pipe cannot be replaced by a file.
 fn target_of(path: &Path) -> io::Result<PathBuf> {
+    if path.as_os_str().to_string_lossy().ends_with(std::path::is_separator) {
+        return Err(io::Error::other("this names a folder; name a file in it"));
+    }
+    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+    let folder = folder_of(path)?;
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => fs::canonicalize(path),
         Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(_) => Err(io::Error::other("not a regular file")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder.join(name)),
         Err(error) => Err(error),
     }
+}
+
+/// The folder in which a file is to be, which has to be there.
+fn folder_of(path: &Path) -> io::Result<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shown = folder.display();
+    match fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => fs::canonicalize(folder),
+        Ok(_) => Err(io::Error::other(format!("{shown} is not a folder"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(io::Error::new(error.kind(), format!("there is no folder {shown}")))
+        }
+        Err(error) => {
+            Err(io::Error::new(error.kind(), format!("the folder {shown} cannot be used: {error}")))
+        }
+    }
+}
+
+/// The name under which a file that is not whole is left.
+fn partial_of(target: &Path) -> io::Result<PathBuf> {
+    beside(target, |name| format!("{name}.partial"))
 }
 
 /// A path in the same folder, with a name made of this one's.
@@ -82,7 +112,11 @@ impl OutputFile for Unfinished {
     fn commit(mut self: Box<Self>) -> io::Result<()> {
         let target = self.target.clone();
         match self.move_to(&target) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // One of an earlier run says no more what is missing. That it is there is no failure of this one.
+                let _ = partial_of(&target).map(fs::remove_file);
+                Ok(())
+            }
             Err(error) => {
                 // The first failure is the one to tell; the second, if there is one, has the same cause.
                 let _ = self.leave_partial();
@@ -92,7 +126,7 @@ impl OutputFile for Unfinished {
     }
 
     fn leave_partial(mut self: Box<Self>) -> io::Result<()> {
-        let partial = beside(&self.target, |name| format!("{name}.partial"))?;
+        let partial = partial_of(&self.target)?;
         self.move_to(&partial)
     }
 }
@@ -146,6 +180,8 @@ mod tests {
         assert_eq!(files(folder.path()), ["a.json", "a.json.partial"]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_to_string(folder.path().join("a.json.partial")).unwrap(), "new");
+        written(&path).commit().unwrap();
+        assert_eq!(files(folder.path()), ["a.json"], "the whole file takes its place");
     }
 
     #[test]
@@ -173,6 +209,29 @@ mod tests {
             assert!(SystemOutput.create(path).is_err(), "{}", path.display());
         }
         assert_eq!(files(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_has_one_name_and_its_folder_is_named_when_it_is_missing() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = room.path().canonicalize().unwrap();
+        fs::create_dir(folder.join("real")).unwrap();
+        fs::write(folder.join("real/file"), "").unwrap();
+        symlink(folder.join("real"), folder.join("link")).unwrap();
+        symlink(folder.join("real/file"), folder.join("other")).unwrap();
+        let located = |path: &str| SystemOutput.locate(&folder.join(path));
+        for path in ["real/file", "link/file", "real/../link/./file", "other"] {
+            assert_eq!(located(path).unwrap(), folder.join("real/file"), "{path}");
+        }
+        assert_eq!(located("link/new").unwrap(), folder.join("real/new"));
+        let none = folder.join("none");
+        for (path, problem) in [
+            ("none/a", format!("there is no folder {}", none.display())),
+            ("other/a", format!("{} is not a folder", folder.join("other").display())),
+            ("real/", "this names a folder; name a file in it".to_owned()),
+        ] {
+            assert_eq!(located(path).unwrap_err().to_string(), problem, "{path}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@ use super::prompt::restore_terminal;
 use crate::port::Cancellation;
 use std::io;
 
-/// Turns SIGINT, SIGTERM and SIGHUP into the wish that the run ends. A second signal ends the process at once, with the
-/// exit code 128 + its number. A signal that the process was started to ignore (`nohup`) stays ignored.
+/// Turns SIGINT, SIGTERM and SIGHUP into the wish that the run ends, and a second signal into the wish that it ends at
+/// once. Where nobody hears that, and at a third one, the process ends with the exit code 128 + the signal's number. A signal that the process was started to ignore (`nohup`) stays ignored.
 ///
 /// # Errors
 /// When the operating system takes no handler.
@@ -30,7 +30,8 @@ pub fn cancel_on_signals(cancellation: &Cancellation) -> io::Result<()> {
     Ok(())
 }
 
-/// Turns Ctrl-C into the wish that the run ends. A second one ends the process at once, with the exit code 130.
+/// Turns Ctrl-C into the wish that the run ends, and a second one into the wish that it ends at once. Where nobody hears
+/// that, and at a third one, the process ends with the exit code 130.
 ///
 /// # Errors
 /// Never.
@@ -52,7 +53,9 @@ pub fn cancel_on_signals(cancellation: &Cancellation) -> io::Result<()> {
 fn end_or_cancel(cancellation: &Cancellation, signal: i32) {
     if cancellation.signal().is_some() {
         restore_terminal();
-        std::process::exit(128 + signal);
+        if !cancellation.insist() {
+            std::process::exit(128 + signal);
+        }
     }
     cancellation.cancel(signal);
 }

@@ -37,7 +37,9 @@ pub(super) fn unanswered(error: reqwest::Error, timeout: Duration) -> TransportE
         Some(ErrorKind::BrokenPipe) => "connection closed while sending".to_owned(),
         _ => protocol_reason(&error),
     };
-    TransportError { failure: SendFailure::Unknown, reason }
+    let is_no_http = find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse);
+    let failure = if is_no_http { SendFailure::Unreadable { status: None } } else { SendFailure::Unknown };
+    TransportError { failure, reason }
 }
 
 /// A status came, and then not the whole body.
@@ -46,24 +48,31 @@ pub(super) fn broken_body(error: reqwest::Error, status: u16, timeout: Duration)
     let reason = match find::<hyper::Error>(&error) {
         _ if error.is_timeout() => format!("the answer was not complete within {}", in_words(timeout)),
         Some(_) => "the answer was cut".to_owned(),
-        None => "the answer cannot be decompressed".to_owned(),
+        None if io_kind(&error) == Some(ErrorKind::UnexpectedEof) => {
+            "the compressed answer was cut".to_owned()
+        }
+        None => return unreadable(status, "the answer cannot be decompressed".to_owned()),
     };
     body_cut(status, reason)
 }
 
 /// A status came with a body that would fill the memory.
 pub(super) fn too_large(status: u16) -> TransportError {
-    body_cut(status, "the answer is larger than 64 MB".to_owned())
+    unreadable(status, "the answer is larger than 64 MB".to_owned())
 }
 
 /// A status came with a body in a form that was not asked for.
 pub(super) fn encoding_unknown(status: u16, encoding: &HeaderValue) -> TransportError {
     let encoding = String::from_utf8_lossy(encoding.as_bytes());
-    body_cut(status, format!("the answer has an encoding that was not asked for: {encoding}"))
+    unreadable(status, format!("the answer has an encoding that was not asked for: {encoding}"))
 }
 
 fn body_cut(status: u16, reason: String) -> TransportError {
     TransportError { failure: SendFailure::BodyCut { status }, reason }
+}
+
+fn unreadable(status: u16, reason: String) -> TransportError {
+    TransportError { failure: SendFailure::Unreadable { status: Some(status) }, reason }
 }
 
 fn connect_reason(error: &reqwest::Error) -> String {

@@ -174,10 +174,56 @@ fn a_report_on_standard_output_stands_alone_there() {
 fn a_report_that_cannot_be_written_is_a_failure_of_this_machine() {
     let output = apply(QUICKSTART, &["--simulate", "--report", "json=none/report.json"]).run().exits(8);
     assert!(
-        output.stderr.contains("error: failed to write the report to none/report.json: "),
+        output.stderr.contains(
+            "error: failed to write the report to none/report.json: there is no folder none; nothing was sent"
+        ),
         "{}",
         output.stderr
     );
+    assert_eq!(output.stdout, "");
+}
+
+#[test]
+fn one_file_is_not_written_twice_and_the_playbook_not_at_all() {
+    let saving = |first: &str, second: &str| {
+        format!(
+            "version: 1\nproviders: {{ emnify: {{}} }}\nsteps:\n  - {{ call: emnify.list_devices, save: {first} }}\n  - {{ call: \
+             emnify.list_devices, {second} }}\n"
+        )
+    };
+    for (playbook, flags, words) in [
+        (saving("o.ndjson", "save: ./o.ndjson"), &[][..], "would replace the `save` at playbook.yaml:4:"),
+        (
+            saving("o.ndjson", "if: 'true'"),
+            &["--report", "json=o.ndjson"][..],
+            "the report o.ndjson would replace",
+        ),
+        (
+            saving("o.ndjson", "if: 'true'"),
+            &["--report", "json=r.json", "--report", "json=./r.json"],
+            "the report ./r.json would replace the report r.json",
+        ),
+        (
+            saving("o.ndjson", "if: 'true'"),
+            &["--report", "json=playbook.yaml"],
+            "replace the playbook itself",
+        ),
+        (
+            saving("o.ndjson", "save: { file: playbook.yaml, format: json }"),
+            &[][..],
+            "replace the playbook itself",
+        ),
+    ] {
+        let modes: &[&str] = if flags.is_empty() { &["--simulate", "--dry-run"] } else { &["--simulate"] };
+        for &mode in modes {
+            let output = apply(&playbook, &[&[mode], flags].concat()).run().exits(2);
+            assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
+            assert_eq!(output.stdout, "", "nothing was done");
+            assert_eq!(output.read("playbook.yaml"), playbook);
+        }
+    }
+    let either = saving("o.ndjson, if: 'true'", "save: o.ndjson, if: 'false'");
+    apply(&either, &["--simulate"]).run().exits(0);
 }
 
 #[test]

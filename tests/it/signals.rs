@@ -49,8 +49,60 @@ fn a_second_signal_ends_the_process_at_once() {
     running.signal(Signal::TERM).signal(Signal::HUP);
     let output = running.finish();
     assert!(matches!(output.code, Some(129 | 143)), "{:?}", output.code);
-    // Whoever is killed has no time for a report.
-    assert!(!output.stdout.contains("requests"), "{}", output.stdout);
+    for words in ["a second signal came: stopped at once", "`GET /slow` was in flight"] {
+        assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn a_second_signal_leaves_no_unfinished_file_and_says_what_is_left() {
+    let (received, is_received) = mpsc::channel();
+    let server = RawServer::start(move |_, connection| {
+        while let Some(request) = connection.receive() {
+            match request.starts_with("POST /login") {
+                true => connection.send(
+                    b"HTTP/1.1 200 OK\r\ncontent-length: 22\r\ncontent-type: application/json\r\n\r\n{\"token\":\"tok-abcdef\"}",
+                ),
+                false => {
+                    received.send(()).expect("the test waits");
+                    connection.wait_for_close();
+                }
+            }
+        }
+    });
+    let playbook = format!(
+        "version: 1
+providers:
+  own:
+    base_url: {}
+    auth:
+      login: {{ post: /login }}
+      session: {{ token: $.token }}
+      send: {{ headers: {{ Authorization: 'Bearer ${{{{ session.token }}}}' }} }}
+      logout: {{ auth: session, delete: /session }}
+steps:
+  - {{ post: /slow, save: o.json, rows: $, cleanup: [{{ delete: /slow }}] }}
+",
+        server.url("")
+    );
+    let mut running =
+        Runner::new().args(["apply", "--report", "json=r.json", "p.yaml"]).file("p.yaml", playbook).spawn();
+    is_received.recv_timeout(PATIENCE).expect("the request arrives");
+    running.signal(Signal::INT).signal(Signal::TERM);
+    let output = running.finish();
+    assert!(matches!(output.code, Some(130 | 143)), "{:?}", output.code);
+    for words in [
+        "`POST /slow` was in flight: nobody knows whether it was done",
+        "the session at own may be open",
+        "not run: the cleanup of 1 step",
+    ] {
+        assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
+    }
+    assert!(output.read("r.json").contains("\"safe_to_rerun\": false"));
+    let left = std::fs::read_dir(&output.dir).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut left: Vec<_> = left.map(|name| name.into_string().unwrap()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["p.yaml", "r.json"]);
 }
 
 #[test]

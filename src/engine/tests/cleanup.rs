@@ -1,8 +1,8 @@
 //! What is undone at the end.
 
-use super::case::Case;
+use super::case::{Case, Ran};
 use crate::port::Cancellation;
-use crate::port::fake::{Reply, ScriptedTransport};
+use crate::port::fake::{Reply, ScriptedTransport, Sent};
 use serde_json::json;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -251,4 +251,82 @@ fn a_refusal_that_is_fine_is_not_undone_and_leaves_the_run_safe_to_repeat() {
         ("DELETE https://api.test/windows/night", Reply::status(204)),
     ]);
     assert_eq!((made.exit_code(), made.verdict.is_safe_to_rerun), (0, false));
+}
+
+/// A run whose list is answered with 429 and this `Retry-After`, and everything else as `rest` says.
+fn throttled(retry_after: &'static str, rest: impl Fn(&Sent) -> Reply + 'static) -> Ran {
+    const PLAYBOOK: &str = "version: 1
+providers:
+  api:
+    base_url: https://api.test
+    credentials: { key: { from: [{ env: KEY }] } }
+    auth:
+      login: { post: /login, json: { key: '${{ credentials.key }}' } }
+      session: { token: $.token }
+      send: { headers: { Authorization: 'Bearer ${{ session.token }}' } }
+      logout: { auth: session, delete: /session }
+steps:
+  - { post: /windows, effect: once, cleanup: [{ delete: /windows/1 }] }
+  - { get: /list, retry: { attempts: 1 } }
+";
+    Case::of(PLAYBOOK).env(&[("KEY", "key-of-the-test")]).answer(move |sent| match sent.line.as_str() {
+        "POST https://api.test/login" => Reply::json(200, json!({"token": "token-of-the-test"})),
+        "GET https://api.test/list" => Reply::status(429).header("retry-after", retry_after),
+        _ => rest(sent),
+    })
+}
+
+#[test]
+fn a_pause_that_the_provider_asks_for_suppresses_neither_cleanup_nor_logout() {
+    for (asked, waited) in [("3600", 0), ("30", 0), ("4", 4)] {
+        let ran = throttled(asked, |_| Reply::status(204));
+        let expected = [
+            "POST https://api.test/login",
+            "POST https://api.test/windows",
+            "GET https://api.test/list",
+            "DELETE https://api.test/windows/1",
+            "DELETE https://api.test/session",
+        ];
+        assert_eq!(ran.network.lines(), expected, "{asked}");
+        assert_eq!((ran.exit_code(), ran.fake_elapsed.as_secs()), (4, waited), "{asked}");
+    }
+}
+
+#[test]
+fn cleanup_that_is_throttled_is_tried_again_if_there_is_time() {
+    let tries = |asked: &'static str| {
+        let ran = throttled(asked, move |sent| match sent.line.starts_with("DELETE") {
+            true => Reply::status(429).header("retry-after", asked),
+            false => Reply::status(201),
+        });
+        let count = |line| ran.network.lines().iter().filter(|sent| *sent == line).count();
+        (count("DELETE https://api.test/windows/1"), count("DELETE https://api.test/session"))
+    };
+    assert_eq!(tries("3600"), (1, 1));
+    assert_eq!(tries("4"), (2, 2));
+}
+
+#[test]
+fn cleanup_signs_in_anew_in_spite_of_a_pause() {
+    let ran =
+        throttled("3600", |sent| Reply::status(if sent.line.contains("/windows/1") { 401 } else { 204 }));
+    let lines = ran.network.lines();
+    let expected = [
+        "DELETE https://api.test/windows/1",
+        "POST https://api.test/login",
+        "DELETE https://api.test/windows/1",
+        "DELETE https://api.test/session",
+    ];
+    assert_eq!(lines[3..], expected);
+}
+
+#[test]
+fn cleanup_of_which_nobody_knows_is_no_mere_failure_of_cleanup() {
+    let steps = "steps:\n  - get: /x\ncleanup:\n  - { id: undo, post: /undo }\n";
+    let ran = Case::of_steps(steps).script([
+        ("GET https://api.test/x", Reply::status(200)),
+        ("POST https://api.test/undo", Reply::status(500)),
+    ]);
+    assert_eq!(ran.steps(), ["GET /x done", "cleanup undo unknown"]);
+    assert_eq!((ran.exit_code(), ran.verdict.is_safe_to_rerun), (5, false));
 }

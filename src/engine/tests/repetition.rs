@@ -52,6 +52,16 @@ fn each_effect_is_repeated_as_the_table_says() {
         (once, Reply::cut(201), 1, 0),
         (once_body, Reply::cut(201), 1, 1),
         (once, Reply::cut(302), 1, 1),
+        (read, Reply::unreadable_answer(Some(200)), 1, 1),
+        (read_body, Reply::unreadable_answer(Some(200)), 1, 1),
+        (read, Reply::unreadable_answer(Some(500)), 3, 4),
+        (read, Reply::unreadable_answer(None), 1, 1),
+        (idempotent, Reply::unreadable_answer(Some(200)), 1, 0),
+        (idempotent_body, Reply::unreadable_answer(Some(200)), 1, 1),
+        (idempotent, Reply::unreadable_answer(None), 1, 1),
+        (once, Reply::unreadable_answer(Some(201)), 1, 0),
+        (once_body, Reply::unreadable_answer(Some(201)), 1, 1),
+        (once, Reply::unreadable_answer(None), 1, 5),
         (idempotent, Reply::cut(302), 1, 1),
         ("{ post: /x, expect: { status: 201 } }", Reply::cut(200), 1, 1),
         (once, Reply::status(422), 1, 1),
@@ -203,7 +213,7 @@ fn a_wait_beyond_the_time_that_is_left_is_told_and_not_slept() {
     let ran = run("get: /x", vec![throttled.clone()]);
     assert_eq!((ran.network.lines().len(), ran.exit_code(), ran.fake_elapsed.as_secs()), (1, 4, 0));
     let advice = ran.failure("GET /x").advice.as_ref().unwrap().to_string();
-    assert_eq!(advice, "run it again in 1 h: api asks for that pause");
+    assert_eq!(advice, "run it again in 1 h: api asks for that pause; nothing is half done");
     let short = Reply::status(429).header("retry-after", "20");
     let ran = run("{ get: /x, within: 10s }", vec![short]);
     assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs()), (1, 0));
@@ -239,6 +249,32 @@ steps:
 }
 
 #[test]
+fn the_nearest_hint_counts_step_before_operation_before_definition() {
+    let hints = |of_step: &str| {
+        let playbook = format!(
+            "version: 1
+providers:
+  api:
+    base_url: https://api.test
+    errors: {{ code: $.code, hints: {{ Forbidden: of the definition, 403: its status }} }}
+    operations:
+      issue: {{ post: /x, hints: {{ 403: of the operation }} }}
+      list: {{ get: /x }}
+steps:
+  - {{ id: issue, call: api.issue, on_error: continue{of_step} }}
+  - {{ id: list, call: api.list }}
+"
+        );
+        let ran = Case::of(&playbook).answer(|_| Reply::json(403, json!({"code": "Forbidden"})));
+        let hint = |step| ran.failure(step).notes.last().unwrap().to_string();
+        (hint("issue"), hint("list"))
+    };
+    let of_definition = "hint: of the definition".to_owned();
+    assert_eq!(hints(""), ("hint: of the operation".to_owned(), of_definition.clone()));
+    assert_eq!(hints(", hints: { 403: of the step }"), ("hint: of the step".to_owned(), of_definition));
+}
+
+#[test]
 fn broken_answers_are_failures_and_are_not_sent_again() {
     for (reply, words) in [
         (Reply::text(200, "application/json", "<html>"), "HTML"),
@@ -246,9 +282,37 @@ fn broken_answers_are_failures_and_are_not_sent_again() {
         (Reply::text(200, "text/html", "<!doctype html><p>log in"), "HTML page"),
         (Reply::status(302).header("location", "/y"), "302 Found"),
     ] {
-        let ran = run("post: /x", vec![reply]);
+        let ran = run("put: /x", vec![reply]);
         assert_eq!((ran.network.lines().len(), ran.exit_code()), (1, 1));
         assert!(ran.headlines()[0].contains(words), "{:?}", ran.headlines());
+    }
+}
+
+#[test]
+fn what_a_broken_answer_says_of_a_write() {
+    let page = |content_type| Reply::text(200, content_type, "<!doctype html><p>log in");
+    let broken = |status| Reply::text(status, "application/json", "{");
+    let unknown = "nobody knows whether it was done";
+    let lost = "it was done, but what it brought is lost";
+    for (step, reply, exit_code, words) in [
+        ("post: /x", page("text/html"), 5, unknown),
+        ("post: /x", page("application/json"), 5, unknown),
+        (
+            "{ post: /x, expect: { status: [2xx, 404] } }",
+            Reply::text(404, "application/json", "{"),
+            1,
+            "but the body",
+        ),
+        ("{ post: /x, outputs: { a: $.a } }", broken(201), 1, lost),
+        ("post: /x", broken(201), 0, ""),
+    ] {
+        let ran = run(step, vec![reply]);
+        assert_eq!((ran.network.lines().len(), ran.exit_code()), (1, exit_code), "{step}");
+        assert!(!ran.verdict.is_safe_to_rerun || exit_code == 1, "{step}");
+        let headline = ran.headlines().pop().unwrap_or_default();
+        assert!(headline.contains(words), "{step}: {headline}");
+        let advice = ran.step("POST /x").failure.as_ref().and_then(|failure| failure.advice.clone());
+        assert_eq!(advice.is_some(), matches!(words, w if w == unknown || w == lost), "{step}");
     }
 }
 
@@ -275,7 +339,7 @@ fn an_expected_success_is_still_looked_for_behind_a_redirect() {
 #[test]
 fn a_web_page_is_no_success_of_an_api_whatever_status_is_expected() {
     for (step, status, exit_code) in [
-        ("{ post: /x, expect: { status: 200 } }", 200, 1),
+        ("{ post: /x, expect: { status: 200 } }", 200, 5),
         ("{ get: /x, expect: { status: [2xx, 404] } }", 200, 1),
         ("{ get: /x, expect: { status: [2xx, 404] } }", 404, 0),
         ("{ get: /x, expect: { status: 200 }, save: page.html }", 200, 0),
@@ -320,6 +384,14 @@ fn an_address_without_a_provider_is_left_alone_as_well() {
 }
 
 #[test]
+fn an_answer_that_is_too_large_was_not_cut_and_is_no_better_tomorrow() {
+    let ran = run("get: /x", vec![Reply::unreadable_answer(Some(200))]);
+    let (headline, advice) = ran.headline_and_advice();
+    assert_eq!(headline, "api answered 200 OK to `GET /x`, but the answer is larger than 64 MB");
+    assert!(advice.starts_with("run again, it would be answered so again: ask for less at once"), "{advice}");
+}
+
+#[test]
 fn the_advice_fits_what_may_have_happened() {
     let advice = |step| run(step, vec![Reply::status(500)]).headline_and_advice().1;
     assert_eq!(advice("get: /x"), "run it again later; nothing is half done");
@@ -334,8 +406,37 @@ fn the_advice_fits_what_may_have_happened() {
     let ran = Case::of_steps("steps:\n  - post: /a\n  - { id: b, get: /b }\n")
         .answer(|sent| Reply::status(if sent.line.ends_with("/a") { 200 } else { 500 }));
     let advice = ran.failure("b").advice.as_ref().unwrap().to_string();
-    assert_eq!(advice, "run it again later, but mind that earlier steps of this run would be done again");
+    assert_eq!(
+        advice,
+        "run it again later, but mind what this run has done and would do again: `POST /a`; `--from b` leaves that out"
+    );
     assert!(!ran.verdict.is_safe_to_rerun);
+}
+
+#[test]
+fn what_was_done_is_said_and_left_out_only_where_that_is_possible() {
+    let advice = |steps: &str| {
+        let ran =
+            Case::of_steps(&format!("steps:\n{steps}")).answer(|sent| match sent.line.ends_with("/late") {
+                true => Reply::status(429).header("retry-after", "3600"),
+                false => Reply::json(200, json!({"id": 7})),
+            });
+        ran.headline_and_advice().1
+    };
+    let later = "run it again in 1 h: api asks for that pause";
+    assert_eq!(advice("  - { id: b, get: /late }\n"), format!("{later}; nothing is half done"));
+    let done = format!("{later}, but mind what this run has done and would do again: `a`");
+    let brings = "  - { id: a, post: /a, outputs: { id: $.id } }\n";
+    assert_eq!(
+        advice(&format!("{brings}  - {{ id: b, get: /late }}\n")),
+        format!("{done}; `--from b` leaves that out")
+    );
+    assert_eq!(
+        advice(&format!("{brings}  - {{ id: b, put: '/${{{{ steps.a.outputs.id }}}}/late' }}\n")),
+        done
+    );
+    let group = "  - { id: a, steps: [{ post: /a }, { get: /late }] }\n";
+    assert_eq!(advice(group), done);
 }
 
 /// A provider that may be asked once in three minutes.

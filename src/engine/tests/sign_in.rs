@@ -425,3 +425,27 @@ fn a_login_does_not_wait_for_our_own_rate_beyond_the_deadline() {
     });
     assert_eq!((ran.network.lines().len(), ran.fake_elapsed.as_secs(), ran.exit_code()), (1, 0, 4));
 }
+
+#[test]
+fn a_sign_in_that_fails_late_says_what_was_done_before() {
+    let ran = Case::of(
+        "version: 1
+providers:
+  api:
+    base_url: https://api.test
+    credentials: { key: { from: [{ env: KEY }] } }
+    auth:
+      login: { post: /login, json: { key: '${{ credentials.key }}' } }
+      session: { token: $.token }
+      send: { headers: { Authorization: 'Bearer ${{ session.token }}' } }
+steps:
+  - { id: a, post: 'https://other.test/a' }
+  - { id: b, get: /b }
+",
+    )
+    .env(&[("KEY", "key-of-the-test")])
+    .answer(|sent| Reply::status(if sent.line.ends_with("/login") { 503 } else { 200 }));
+    let advice = ran.failure("b").advice.as_ref().unwrap().to_string();
+    let expected = "run it again later, but mind what this run has done and would do again: `a`; `--from b` leaves that out";
+    assert_eq!(advice, expected);
+}

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Files in memory. A folder that is called `full` takes nothing.
+/// Files in memory. A folder that is called `full` takes nothing, and there is none that is called `none`.
 #[derive(Default)]
 pub struct FakeFiles {
     files: Rc<RefCell<BTreeMap<PathBuf, Vec<u8>>>>,
@@ -28,6 +28,13 @@ impl OutputFiles for FakeFiles {
                 content: Vec::new(),
                 files: self.files.clone(),
             })),
+        }
+    }
+
+    fn locate(&self, path: &Path) -> io::Result<PathBuf> {
+        match path.starts_with("none") {
+            true => Err(io::Error::other("there is no folder none")),
+            false => Ok(path.to_owned()),
         }
     }
 }

@@ -118,6 +118,12 @@ impl Reply {
         Self::of(Err(TransportError { failure, reason: "the body ended early".to_owned() }))
     }
 
+    /// An answer that is too large, of which this status could be read, if any.
+    pub fn unreadable_answer(status: Option<u16>) -> Self {
+        let failure = SendFailure::Unreadable { status };
+        Self::of(Err(TransportError { failure, reason: "the answer is larger than 64 MB".to_owned() }))
+    }
+
     /// The request went out and nothing came back.
     pub fn lost() -> Self {
         Self::of(Err(TransportError {

@@ -4,7 +4,7 @@ use crate::port::{
 };
 use futures_util::future::LocalBoxFuture;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -61,5 +61,9 @@ struct NoOutput;
 impl OutputFiles for NoOutput {
     fn create(&self, _: &Path) -> io::Result<Box<dyn OutputFile>> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn locate(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_owned())
     }
 }

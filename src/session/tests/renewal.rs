@@ -244,6 +244,17 @@ async fn a_login_whose_answer_is_lost_may_leave_a_session_open() {
 }
 
 #[tokio::test]
+async fn a_login_with_an_answer_that_cannot_be_read_is_sent_once() {
+    let network = ScriptedTransport::script([(LOGIN, Reply::unreadable_answer(Some(200)))]);
+    let bench = Case::sayable("login-json").start(network).await;
+    let failure = bench.step().await.unwrap_err().into_failure();
+    assert_eq!(failure.cause, Cause::SignIn);
+    let headline = "the login at api was answered, but the answer is larger than 64 MB";
+    assert_eq!(failure.headline.as_str(), headline);
+    assert_eq!(bench.warnings().len(), 1, "a session may be open");
+}
+
+#[tokio::test]
 async fn an_unreachable_provider_is_no_refusal() {
     let bench = Case::sayable("login-json").start(ScriptedTransport::new(|_| Reply::unsent())).await;
     let failure = bench.step().await.unwrap_err().into_failure();
@@ -266,6 +277,33 @@ async fn a_provider_that_wants_to_be_left_alone_is() {
         let texts = texts(&failure);
         assert_eq!(texts[0], "api asks to be left alone for 1 h");
         assert_eq!(texts.last().unwrap(), "what now: run it again after 07:00 UTC");
+    }
+}
+
+#[tokio::test]
+async fn our_own_rate_is_not_called_a_wish_of_the_provider() {
+    let bench = Case::sayable("login-json")
+        .replace("    auth:", "    rate_limit: { rate: 1/1h }\n    auth:")
+        .replace("providers:", "deadline: 2m\nproviders:")
+        .start(ScriptedTransport::script([(LOGIN, Reply::unsent())]))
+        .await;
+    let failure = bench.step().await.unwrap_err().into_failure();
+    assert_eq!(failure.headline.as_str(), "the rate limit of api allows the next request in 1 h only");
+}
+
+#[tokio::test]
+async fn a_logout_is_sent_whatever_pause_the_provider_asks_for() {
+    for (asked, waited) in [("3600", 0), ("4", 4)] {
+        let bench = Case::sayable("logout-204")
+            .start(ScriptedTransport::new(move |sent| match sent.line.as_str() {
+                LOGIN => Reply::json(200, json!({"access_token": "token-geheim"})),
+                DEVICES => Reply::status(429).header("retry-after", asked),
+                _ => Reply::status(204),
+            }))
+            .await;
+        bench.step().await.unwrap();
+        assert_eq!(bench.sessions.close_all().await, [SessionEnd::Closed], "{asked}");
+        assert_eq!(bench.clock.elapsed().as_secs(), waited, "{asked}");
     }
 }
 
