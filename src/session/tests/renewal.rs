@@ -649,3 +649,26 @@ async fn a_dry_run_knows_where_secrets_are_and_what_a_login_looks_like() {
     );
     assert_eq!(bench.transport.lines(), [""; 0]);
 }
+
+#[tokio::test]
+async fn an_empty_token_is_none() {
+    let empty = || Reply::json(200, json!({"access_token": " ", "refresh_token": "refresh-1-geheim"}));
+    let bench = Case::sayable("login-json").start(ScriptedTransport::script([(LOGIN, empty())])).await;
+    let texts = texts(bench.step().await.unwrap_err().failure());
+    assert_eq!(texts[0], "api answered the login with 200 OK, but nothing stands in its access_token");
+    // A refresh that brings one brings nothing: then a login helps.
+    let token = |number: u32| {
+        let token = json!({"access_token": format!("token-{number}-geheim"), "refresh_token": "refresh-1-geheim"});
+        Reply::json(200, token)
+    };
+    let script = [
+        (LOGIN, token(1)),
+        (DEVICES, Reply::status(401)),
+        (REFRESH, empty()),
+        (LOGIN, token(2)),
+        (DEVICES, Reply::status(200)),
+    ];
+    let bench = Case::sayable("refresh-keeps").start(ScriptedTransport::script(script)).await;
+    bench.step().await.unwrap();
+    assert_eq!(bench.last().header("authorization"), "Bearer token-2-geheim");
+}
