@@ -35,7 +35,7 @@ pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result
     let (setup, warnings) = console.setup(&subject, vec![login]);
     let prepared = Sessions::prepare(setup).await;
     console.say(&warnings)?;
-    let sessions = prepared.map_err(|failures| console.fail(&failures))?;
+    let sessions = prepared.map_err(|failures| console.fail(&failures))?.given_by_a_person();
     let keeper = Keeper::new(provider, &sessions);
     keeper.check_store(&wanted, console).await?;
     if console.playbook.is_some() {

@@ -176,19 +176,60 @@ impl Visit<'_> {
         if let Some(lockout) = &self.method.auth.lockout {
             request += &format!(": {name} locks the account after {} refusals", lockout.after);
         }
-        let mut draft = Draft::new(Cause::SignIn, headline).request(request);
-        let mut advice = None;
-        for credential in self.method.required.iter().filter(|name| self.account.wallet.is_secret(name)) {
-            if let Some(place) = self.place_of(credential) {
-                draft = draft.notes([format!("{credential} came from {place}")]);
-                let may_be_stored = self.account.wallet.may_be_stored(credential);
-                advice =
-                    advice.or_else(|| Some(correction(&place, &self.account.login_command(), may_be_stored)));
-            }
-        }
-        draft = draft.notes(self.hint(&said, answer.status));
-        draft.advice = advice;
+        let origins = self.origins(&shot.credentials);
+        let mut draft = Draft::new(Cause::SignIn, headline)
+            .request(request)
+            .notes(origins.iter().map(|(credential, place)| origin_words(credential, place)))
+            .notes(self.hint(&said, answer.status));
+        draft.advice = self.correction(&origins);
         draft.finish(self.exchange.events())
+    }
+
+    /// Where each of these credentials came from, and behind a code the secret that it was computed from.
+    fn origins(&self, credentials: &[String]) -> Vec<(String, FoundIn)> {
+        let mut origins = Vec::new();
+        for name in credentials {
+            let Some(place) = self.place_of(name) else { continue };
+            let secret = match &place {
+                FoundIn::Totp(secret) if !credentials.contains(secret) => Some(secret.clone()),
+                _ => None,
+            };
+            origins.push((name.clone(), place));
+            origins.extend(secret.and_then(|name| self.place_of(&name).map(|place| (name, place))));
+        }
+        origins
+    }
+
+    /// What to do about credentials that were refused, of which nobody knows which one is wrong.
+    fn correction(&self, origins: &[(String, FoundIn)]) -> Option<String> {
+        let wallet = &self.account.wallet;
+        let login = self.account.login_command();
+        let written: Vec<_> =
+            origins.iter().filter(|(_, place)| !matches!(place, FoundIn::Totp(_))).collect();
+        let all = |is_so: fn(&FoundIn) -> bool| written.iter().all(|(_, place)| is_so(place));
+        let (it, wrong, right) = match written.as_slice() {
+            [] => return None,
+            [_] => ("it", "it", "one"),
+            _ => ("them", "the wrong one", "ones"),
+        };
+        let is_typed = |place: &FoundIn| matches!(place, FoundIn::Prompt);
+        let is_kept = |place: &FoundIn| matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt);
+        let is_given = |place: &FoundIn| matches!(place, FoundIn::Step | FoundIn::Value);
+        let may_be_kept = written.iter().all(|(name, place)| !is_given(place) && wallet.may_be_stored(name));
+        let advice = if all(is_typed) {
+            format!("run it again and type {it} anew")
+        } else if all(is_kept) {
+            format!("keep the right {right} with `{login}`")
+        } else if may_be_kept {
+            format!("correct {wrong} there, or keep {it} once with `{login}`")
+        } else if written.iter().any(|(_, place)| matches!(place, FoundIn::Stored { .. })) {
+            format!("correct {wrong} there; `{login}` replaces what is kept")
+        } else {
+            format!("correct {wrong} there")
+        };
+        let clock =
+            if written.len() < origins.len() { "; see that this machine's clock is right" } else { "" };
+        Some(format!("{advice}{clock}"))
     }
 
     fn describe_wrong_answer(
@@ -240,7 +281,7 @@ impl Visit<'_> {
 
     fn place_of(&self, credential: &str) -> Option<FoundIn> {
         match self.given.iter().any(|(given, _)| given == credential) {
-            true => Some(FoundIn::Step),
+            true => Some(self.given_place.clone()),
             false => self.account.wallet.found_in(credential),
         }
     }
@@ -270,14 +311,12 @@ fn said_in_words(said: &Said) -> Option<String> {
     }
 }
 
-fn correction(place: &FoundIn, login: &str, may_be_stored: bool) -> String {
+/// `password came from env EMNIFY_PASSWORD`
+fn origin_words(credential: &str, place: &FoundIn) -> String {
     match place {
-        FoundIn::Env { .. } | FoundIn::File { .. } if may_be_stored => {
-            format!("correct it there, or keep it once with `{login}`")
-        }
-        FoundIn::Stored { .. } => format!("keep the right one with `{login}`"),
-        FoundIn::Prompt => "run it again and type it anew".to_owned(),
-        _ => "correct it there".to_owned(),
+        FoundIn::Prompt => format!("you typed {credential}"),
+        FoundIn::Totp(secret) => format!("{credential} was computed from {secret} and the time"),
+        place => format!("{credential} came from {place}"),
     }
 }
 

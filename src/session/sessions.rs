@@ -9,6 +9,7 @@ use super::values;
 use super::visit::{Trouble, Visit};
 use super::wallet::Given;
 use super::{Account, PlannedLogin, SignInFailure};
+use crate::credential::FoundIn;
 use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote};
 use crate::exchange::{Answer, Exchange, Rendered};
 use crate::model::secret::SecretText;
@@ -40,6 +41,8 @@ pub struct Sessions {
     pub(super) exchange: Exchange,
     seats: Vec<Seat>,
     is_preview: bool,
+    /// Where credentials come from that are given to a login.
+    given_place: FoundIn,
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
     run_end: RunEnd,
@@ -62,6 +65,12 @@ impl Sessions {
             failures.extend(new.filter(|failure| !failures.contains(failure)).collect::<Vec<_>>());
         }
         if failures.is_empty() { Ok(sessions) } else { Err(failures) }
+    }
+
+    /// The same sessions for somebody who types the credentials of a login.
+    #[must_use]
+    pub fn given_by_a_person(self) -> Self {
+        Self { given_place: FoundIn::Prompt, ..self }
     }
 
     /// A provider made ready.
@@ -249,6 +258,7 @@ impl Sessions {
             exchange: exchange.clone(),
             seats,
             is_preview,
+            given_place: FoundIn::Step,
             opened: Cell::new(0),
             run_end,
             has_failed_to_close: Cell::new(false),
@@ -288,6 +298,7 @@ impl Sessions {
             exchange: &self.exchange,
             method: seat.method(method),
             given,
+            given_place: &self.given_place,
             purpose,
             run_end: &self.run_end,
             has_begun: Cell::new(false),

@@ -4,7 +4,7 @@ use super::account::{Account, moment};
 use super::names;
 use super::run_end::RunEnd;
 use super::wallet::{Given, Looked};
-use crate::credential::Missing;
+use crate::credential::{FoundIn, Missing};
 use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
 use crate::event::Purpose;
 use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME};
@@ -30,6 +30,8 @@ pub struct Visit<'a> {
     pub exchange: &'a Exchange,
     pub method: &'a PlannedMethod,
     pub given: &'a Given,
+    /// Where the given ones come from.
+    pub given_place: &'a FoundIn,
     pub purpose: Purpose,
     /// When no conversation may begin any more.
     pub run_end: &'a RunEnd,
@@ -51,6 +53,8 @@ pub struct Shot {
     pub shown_address: String,
     pub attempts: u32,
     pub took: Duration,
+    /// The credentials that it was made of.
+    pub credentials: Vec<String>,
 }
 
 /// An answer and the request that it answers.
@@ -199,7 +203,7 @@ impl Visit<'_> {
     /// Sends a request until there is an answer that can be judged, and judges it.
     pub async fn ask(&self, request: &AuthRequest, scope: &Scope) -> Result<Asked, Trouble> {
         let rendered = self.render(request, scope)?;
-        let (asked, is_throttled) = self.deliver(&rendered, &expected(request)).await?;
+        let (asked, is_throttled) = self.deliver(request, rendered).await?;
         match self.fault(request, &asked.answer, is_throttled)? {
             None => Ok(asked),
             Some(Fault { is_refusal, reason }) => Err(Trouble::WrongAnswer {
@@ -256,11 +260,11 @@ impl Visit<'_> {
     }
 
     /// Tries a request until it is answered, or should not be tried again. Says of an answer whether it is throttled.
-    async fn deliver(&self, rendered: &Rendered, expected: &StatusSet) -> Result<(Asked, bool), Trouble> {
+    async fn deliver(&self, request: &AuthRequest, mut rendered: Rendered) -> Result<(Asked, bool), Trouble> {
+        let expected = expected(request);
         let clock = &self.exchange.world().clock;
         let began = clock.elapsed();
         let mut paced = Duration::ZERO;
-        let mut rendered = rendered.clone();
         let (mut number, mut lost) = (1, 0);
         loop {
             self.check_pause(began, paced)?;
@@ -290,6 +294,7 @@ impl Visit<'_> {
                 shown_address: rendered.shown_address(),
                 attempts: number,
                 took: clock.elapsed().saturating_sub(began),
+                credentials: names::below("credentials", self.templates(request)),
             };
             return match (attempt.outcome, next) {
                 (_, Next::AskedToWait(wish)) => Err(Trouble::AskedToWait { shot: Some(shot), wish }),

@@ -45,6 +45,8 @@ pub struct Wallet {
     known: RefCell<HashMap<String, Looked>>,
     /// What was found without asking a person, and what was not.
     peeked: RefCell<HashMap<String, Looked>>,
+    /// Where the last codes came from that hold once.
+    codes: RefCell<HashMap<String, FoundIn>>,
 }
 
 /// What is needed to know about a credential.
@@ -107,6 +109,7 @@ impl Wallet {
             is_preview,
             known: RefCell::default(),
             peeked: RefCell::default(),
+            codes: RefCell::default(),
         }
     }
 
@@ -188,9 +191,10 @@ impl Wallet {
 
     /// Where a credential was found, if it was looked for.
     pub fn found_in(&self, name: &str) -> Option<FoundIn> {
-        match self.known.borrow().get(name)? {
-            Looked::Found(found) => Some(found.found_in.clone()),
-            Looked::WouldAsk | Looked::Missing(_) => None,
+        match self.known.borrow().get(name) {
+            Some(Looked::Found(found)) => Some(found.found_in.clone()),
+            Some(Looked::WouldAsk | Looked::Missing(_)) => None,
+            None => self.codes.borrow().get(name).cloned(),
         }
     }
 
@@ -306,6 +310,9 @@ impl Wallet {
                 self.events.learn(&self.public_name(name), found.value.expose());
             }
             found.notes.iter().for_each(|note| self.events.warn(note));
+            if keys.is_one_time {
+                self.codes.borrow_mut().insert(name.to_owned(), found.found_in.clone());
+            }
         }
         looked
     }

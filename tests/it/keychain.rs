@@ -103,7 +103,10 @@ fn a_refused_login_is_sent_once_and_keeps_nothing() {
     let room = Runner::new().plant("wrong password");
     let username = emnify.demo("plain", "username");
     let output = type_login(&room, &emnify, &keyring, [&username, "wrong password", ""]).finish().exits(3);
+    let typed =
+        "you typed username\r\n  you typed password\r\n  what now: run it again and type them anew\r\n";
     assert!(output.stdout.contains("emnify refused to sign in"), "{}", output.stdout);
+    assert!(output.stdout.contains(typed), "{}", output.stdout);
     assert_eq!(emnify.stats().refused_logins, 1);
     assert_eq!(look_up(&keyring, "runner/emnify", "default/username"), "");
 }

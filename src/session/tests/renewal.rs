@@ -162,8 +162,9 @@ async fn a_wrong_password_is_sent_once_whoever_asks() {
             [
                 "api refused to sign in ops@example.com (401, a JSON body)",
                 "POST https://api.example.com/login · sent once",
+                "username came from env API_USERNAME",
                 "password came from env API_PASSWORD",
-                "what now: correct it there"
+                "what now: correct the wrong one there"
             ]
         );
     }
@@ -188,8 +189,9 @@ async fn a_lockout_and_where_the_password_is_to_be_corrected() {
         texts[1],
         "POST https://api.example.com/login · sent once: api locks the account after 3 refusals"
     );
-    assert_eq!(texts[2], "password came from keychain, runner/api default/password");
-    assert_eq!(texts[3], "what now: keep the right one with `runner login api --playbook /plays/p.yaml`");
+    assert_eq!(texts[3], "password came from keychain, runner/api default/password");
+    let replaces = "`runner login api --playbook /plays/p.yaml` replaces what is kept";
+    assert_eq!(texts[4], format!("what now: correct the wrong one there; {replaces}"));
 }
 
 #[tokio::test]
@@ -658,7 +660,8 @@ async fn an_empty_token_is_none() {
     assert_eq!(texts[0], "api answered the login with 200 OK, but nothing stands in its access_token");
     // A refresh that brings one brings nothing: then a login helps.
     let token = |number: u32| {
-        let token = json!({"access_token": format!("token-{number}-geheim"), "refresh_token": "refresh-1-geheim"});
+        let token =
+            json!({"access_token": format!("token-{number}-geheim"), "refresh_token": "refresh-1-geheim"});
         Reply::json(200, token)
     };
     let script = [
@@ -671,4 +674,25 @@ async fn an_empty_token_is_none() {
     let bench = Case::sayable("refresh-keeps").start(ScriptedTransport::script(script)).await;
     bench.step().await.unwrap();
     assert_eq!(bench.last().header("authorization"), "Bearer token-2-geheim");
+}
+
+#[tokio::test]
+async fn a_refused_code_does_not_blame_the_password() {
+    let asked = Reply::json(200, json!({"mfa_token": "state-geheim"}));
+    let code = "POST https://api.example.com/login/code";
+    let script = || ScriptedTransport::script([(LOGIN, asked.clone()), (code, Reply::status(401))]);
+    let case = || Case::sayable("challenge-answered");
+    let bench = case().env("API_MFA_SECRET", "GEZDGNBVGY3TQOJQ").start(script()).await;
+    let computed = texts(bench.step().await.unwrap_err().failure());
+    assert_eq!(
+        computed[2..],
+        [
+            "mfa_code was computed from mfa_secret and the time",
+            "mfa_secret came from env API_MFA_SECRET",
+            "what now: correct it there; see that this machine's clock is right"
+        ]
+    );
+    let bench = case().prompt(FakePrompt::answering(["code-geheim"])).start(script()).await;
+    let typed = texts(bench.step().await.unwrap_err().failure());
+    assert_eq!(typed[2..], ["you typed mfa_code", "what now: run it again and type it anew"]);
 }
