@@ -1,11 +1,13 @@
 //! Sign-in failures in words: what happened, which request, where the credentials came from, what now.
 
 use super::account::Account;
+use super::names;
 use super::visit::{Shot, Trouble, Visit};
 use crate::credential::{FoundIn, Missing};
 use crate::event::{Events, Failure};
 use crate::exchange::{Answer, Said, hint, status_text};
 use crate::model::exit::Cause;
+use crate::model::redacted::Redacted;
 use crate::model::words;
 use crate::port::StoreError;
 use std::time::Duration;
@@ -23,6 +25,13 @@ impl SignInFailure {
     /// The failure for the report.
     pub fn failure(&self) -> &Failure {
         &self.0
+    }
+
+    /// The same failure with the request that showed it, unless it has one of its own.
+    #[must_use]
+    pub fn of_request(mut self, request: Redacted) -> Self {
+        self.0.request.get_or_insert(request);
+        self
     }
 }
 
@@ -165,24 +174,34 @@ impl Visit<'_> {
     async fn describe_refusal(&self, shot: &Shot, answer: &Answer) -> Failure {
         let provider = self.account.provider();
         let name = &provider.name;
-        let said = Said::read(answer, provider.errors.as_ref());
-        let headline = format!(
-            "{name} refused to sign in {} ({}, {})",
-            self.who().await,
-            answer.status,
-            said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned())
-        );
+        let what = format!("{name} refused to sign in {}", self.who().await);
         let mut request = request_line(shot);
         if let Some(lockout) = &self.method.auth.lockout {
             request += &format!(": {name} locks the account after {} refusals", lockout.after);
         }
-        let origins = self.origins(&shot.credentials);
-        let mut draft = Draft::new(Cause::SignIn, headline)
-            .request(request)
+        let mut draft = self.draft_refusal(&what, answer, &shot.credentials);
+        draft.request = Some(request);
+        draft.finish(self.exchange.events())
+    }
+
+    /// The failure of a request that carried nothing but credentials, which its answer refuses.
+    pub fn describe_refused_credentials(&self, answer: &Answer) -> Failure {
+        let send = self.method.auth.send.iter().flat_map(names::of_send);
+        let headers = self.account.provider().headers.iter().map(|(_, header)| header);
+        let credentials = names::below("credentials", send.chain(headers));
+        let what = format!("{} refused its credentials", self.account.provider().name);
+        self.draft_refusal(&what, answer, &credentials).finish(self.exchange.events())
+    }
+
+    fn draft_refusal(&self, what: &str, answer: &Answer, credentials: &[String]) -> Draft {
+        let said = Said::read(answer, self.account.provider().errors.as_ref());
+        let words = said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned());
+        let origins = self.origins(credentials);
+        let mut draft = Draft::new(Cause::SignIn, format!("{what} ({}, {words})", answer.status))
             .notes(origins.iter().map(|(credential, place)| origin_words(credential, place)))
             .notes(self.hint(&said, answer.status));
         draft.advice = self.correction(&origins);
-        draft.finish(self.exchange.events())
+        draft
     }
 
     /// Where each of these credentials came from, and behind a code the secret that it was computed from.

@@ -101,6 +101,9 @@ impl Sessions {
     /// When the provider does not let us in.
     pub async fn ready(&self, provider: ProviderIndex) -> Result<Generation, SignInFailure> {
         let seat = self.seat(provider);
+        if let Some(failure) = seat.refusal_of_open() {
+            return Err(failure);
+        }
         if let Some(generation) = self.fresh_generation(seat) {
             return Ok(generation);
         }
@@ -142,7 +145,8 @@ impl Sessions {
         Ok(session.generation)
     }
 
-    /// Whether an answer to an authorized request says that the session has ended. To be asked about every answer (unless
+    /// Whether an answer to an authorized request says that the session has ended, or refuses the credentials that are the
+    /// session themselves. To be asked about every answer (unless
     /// the step expects its status), since an answer that does not say so proves that the session works.
     pub fn is_expired(&self, provider: ProviderIndex, generation: Generation, answer: &Answer) -> bool {
         let seat = self.seat(provider);
@@ -150,24 +154,33 @@ impl Sessions {
         let Some(session) = &mut *session else { return false };
         let nothing_given = Given::new();
         let visit = self.visit(seat, session.method, &nothing_given, Purpose::Step);
-        let is_expired = !visit.method.auth.login.0.is_empty() && visit.is_expired(answer);
+        let is_expired = visit.is_expired(answer);
         if !is_expired && session.generation == generation {
             session.is_on_trial = false;
         }
         is_expired
     }
 
-    /// Renews a session that was refused: one refresh or one login for all who saw the same generation refused. Then the
-    /// request is authorized and sent once more.
+    /// Renews a session that an answer refuses: one refresh or one login for all who saw the same generation refused. Then
+    /// the request is authorized and sent once more.
     ///
     /// # Errors
-    /// When the provider does not let us in, or refuses a session that it has just given.
-    pub async fn renew(&self, provider: ProviderIndex, seen: Generation) -> Result<(), SignInFailure> {
+    /// When the provider does not let us in, refuses a session that it has just given, or there is nothing to renew: the
+    /// credentials themselves are refused.
+    pub async fn renew(
+        &self,
+        provider: ProviderIndex,
+        seen: Generation,
+        answer: &Answer,
+    ) -> Result<(), SignInFailure> {
         let seat = self.seat(provider);
         let _gate = seat.gate.lock().await;
         let open = seat.session.borrow().clone();
         match open {
             Some(session) if session.generation != seen => Ok(()),
+            Some(session) if !seat.has_login(&session) => {
+                Err(self.refuse_credentials(seat, &session, answer))
+            }
             Some(session) if session.is_on_trial => {
                 Err(failure::refused_when_new(&seat.account, self.events()).into())
             }
@@ -235,6 +248,17 @@ impl Sessions {
     /// Whether the closing of any session has failed, whoever asked for it.
     pub fn has_failed_to_close(&self) -> bool {
         self.has_failed_to_close.get()
+    }
+
+    /// The failure of credentials that nobody signs in with. If no answer has shown that they work, they are not sent again
+    /// in this run.
+    fn refuse_credentials(&self, seat: &Seat, session: &Session, answer: &Answer) -> SignInFailure {
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Step);
+        let failure = SignInFailure::from(visit.describe_refused_credentials(answer));
+        if session.is_on_trial {
+            seat.remember_refusal(session.method, &session.given, &failure);
+        }
+        failure
     }
 
     pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
@@ -361,7 +385,7 @@ impl Sessions {
             generation: seat.next_generation(),
             order: self.opened.get(),
             account_name: visit.account_name().await,
-            is_on_trial: login.is_on_trial,
+            is_on_trial: login.is_on_trial || visit.method.auth.login.0.is_empty(),
             has_ended: false,
         }
     }

@@ -223,7 +223,7 @@ impl Bench {
             let answer = attempt.outcome.expect("an answer");
             let is_expired = self.sessions.is_expired(API, generation, &answer);
             if may_renew && is_expired {
-                self.sessions.renew(API, generation).await?;
+                self.sessions.renew(API, generation, &answer).await?;
                 may_renew = false;
                 continue;
             }

@@ -92,10 +92,11 @@ async fn an_old_refusal_only_sends_again() {
     let server = Server::default();
     let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
     let old = bench.sessions.ready(API).await.unwrap();
-    bench.sessions.renew(API, old).await.unwrap();
+    let answer = bench.step().await.unwrap();
+    bench.sessions.renew(API, old, &answer).await.unwrap();
     let new = bench.sessions.ready(API).await.unwrap();
     assert!(new > old);
-    bench.sessions.renew(API, old).await.unwrap();
+    bench.sessions.renew(API, old, &answer).await.unwrap();
     assert_eq!(bench.sessions.ready(API).await.unwrap(), new);
     assert_eq!(count(&bench, REFRESH), 1);
 }
