@@ -4,7 +4,7 @@ use super::account::Account;
 use super::names;
 use super::visit::{Shot, Trouble, Visit};
 use crate::credential::{FoundIn, Missing};
-use crate::event::{Events, Failure};
+use crate::event::{Events, Failure, FailureDraft};
 use crate::exchange::{Answer, Said, hint, status_text};
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
@@ -43,50 +43,9 @@ impl From<Failure> for SignInFailure {
 
 const LATER: &str = "run it again later";
 
-/// A failure in the making: texts that are not redacted yet.
-struct Draft {
-    cause: Cause,
-    headline: String,
-    request: Option<String>,
-    notes: Vec<String>,
-    advice: Option<String>,
-}
-
-impl Draft {
-    fn new(cause: Cause, headline: String) -> Self {
-        Self { cause, headline, request: None, notes: Vec::new(), advice: None }
-    }
-
-    fn request(mut self, request: String) -> Self {
-        self.request = Some(request);
-        self
-    }
-
-    fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
-        self.notes.extend(notes);
-        self
-    }
-
-    fn advice(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
-        self
-    }
-
-    fn finish(self, events: &Events) -> Failure {
-        Failure {
-            cause: self.cause,
-            headline: events.clean(self.headline),
-            request: self.request.map(|text| events.clean(text)),
-            place: None,
-            notes: self.notes.iter().map(|note| events.clean(note)).collect(),
-            advice: self.advice.map(|text| events.clean(text)),
-        }
-    }
-}
-
 /// What could not be made ready before the first step.
 pub fn unprepared(reason: String, events: &Events) -> Failure {
-    Draft::new(Cause::Invalid, reason).finish(events)
+    FailureDraft::new(Cause::Invalid, reason).finish(events.redactor())
 }
 
 /// A credential that no source has.
@@ -103,7 +62,7 @@ pub fn missing(missing: &Missing, account: &Account, events: &Events) -> Failure
         false if is_code => "run it at a terminal, where it can be asked for".to_owned(),
         false => "set it in one of these".to_owned(),
     };
-    Draft::new(Cause::SignIn, headline).notes(tried(missing)).advice(advice).finish(events)
+    FailureDraft::new(Cause::SignIn, headline).notes(tried(missing)).advice(advice).finish(events.redactor())
 }
 
 /// No method has its credentials, though nothing specific is missing: the provider has no such method.
@@ -113,24 +72,24 @@ pub fn no_method(wanted: Option<&str>, account: &Account, events: &Events) -> Fa
         Some(wanted) => format!("{provider} has no method `{wanted}` to sign in"),
         None => format!("{provider} has no way to sign in"),
     };
-    Draft::new(Cause::Invalid, headline).finish(events)
+    FailureDraft::new(Cause::Invalid, headline).finish(events.redactor())
 }
 
 /// A new value of a credential that the store did not take.
 pub fn unkept(credential: &str, error: &StoreError, account: &Account, events: &Events) -> Failure {
     let name = account.wallet.public_name(credential);
-    Draft::new(Cause::Machine, format!("the new value of {name} could not be kept: {error}"))
+    FailureDraft::new(Cause::Machine, format!("the new value of {name} could not be kept: {error}"))
         .notes(["the old one may not work any more".to_owned()])
         .advice(format!("see to the store, then sign in anew with `{}`", account.login_command()))
-        .finish(events)
+        .finish(events.redactor())
 }
 
 /// A session that is refused though it is new.
 pub fn refused_when_new(account: &Account, events: &Events) -> Failure {
     let provider = &account.provider().name;
-    Draft::new(Cause::SignIn, format!("{provider} refuses a session that it has just given"))
+    FailureDraft::new(Cause::SignIn, format!("{provider} refuses a session that it has just given"))
         .advice("look at the provider's definition: what `send` puts on requests, and what `expired` says")
-        .finish(events)
+        .finish(events.redactor())
 }
 
 impl Visit<'_> {
@@ -142,24 +101,25 @@ impl Visit<'_> {
             Trouble::Missing(reason) => missing(reason, self.account, events),
             Trouble::Unsendable(error) => {
                 let headline = format!("the sign-in request for {provider} cannot be made: {error}");
-                Draft::new(Cause::SignIn, headline).finish(events)
+                FailureDraft::new(Cause::SignIn, headline).finish(events.redactor())
             }
-            Trouble::Question(text) => {
-                Draft::new(Cause::SignIn, format!("{provider} did not sign in {}: {text}", self.who().await))
-                    .finish(events)
-            }
+            Trouble::Question(text) => FailureDraft::new(
+                Cause::SignIn,
+                format!("{provider} did not sign in {}: {text}", self.who().await),
+            )
+            .finish(events.redactor()),
             Trouble::NoAnswer { shot, reason, is_network } => {
                 let headline = match is_network {
                     true => format!("{provider} could not be reached to sign in: {reason}"),
                     false => format!("the login at {provider} was {reason}"),
                 };
                 let cause = if *is_network { Cause::Unavailable } else { Cause::SignIn };
-                let draft = Draft::new(cause, headline).request(request_line(shot));
-                if *is_network { draft.advice(LATER) } else { draft }.finish(events)
+                let draft = FailureDraft::new(cause, headline).request(request_line(shot));
+                if *is_network { draft.advice(LATER) } else { draft }.finish(events.redactor())
             }
             Trouble::RunEnds => {
                 let headline = format!("there was no time left to sign in at {provider}");
-                Draft::new(Cause::Unavailable, headline).advice(LATER).finish(events)
+                FailureDraft::new(Cause::Unavailable, headline).advice(LATER).finish(events.redactor())
             }
             Trouble::AskedToWait { shot, wish } => self.describe_wait(shot.as_ref(), *wish),
             Trouble::WrongAnswer { shot, answer, is_refusal: true, reason: _ } => {
@@ -181,7 +141,7 @@ impl Visit<'_> {
         }
         let mut draft = self.draft_refusal(&what, answer, &shot.credentials);
         draft.request = Some(request);
-        draft.finish(self.exchange.events())
+        draft.finish(self.exchange.events().redactor())
     }
 
     /// The failure of a request that carried nothing but credentials, which its answer refuses.
@@ -190,14 +150,14 @@ impl Visit<'_> {
         let headers = self.account.provider().headers.iter().map(|(_, header)| header);
         let credentials = names::below("credentials", send.chain(headers));
         let what = format!("{} refused its credentials", self.account.provider().name);
-        self.draft_refusal(&what, answer, &credentials).finish(self.exchange.events())
+        self.draft_refusal(&what, answer, &credentials).finish(self.exchange.events().redactor())
     }
 
-    fn draft_refusal(&self, what: &str, answer: &Answer, credentials: &[String]) -> Draft {
+    fn draft_refusal(&self, what: &str, answer: &Answer, credentials: &[String]) -> FailureDraft {
         let said = Said::read(answer, self.account.provider().errors.as_ref());
-        let words = said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned());
+        let words = said.words().unwrap_or_else(|| answer.describe_body().to_owned());
         let origins = self.origins(credentials);
-        let mut draft = Draft::new(Cause::SignIn, format!("{what} ({}, {words})", answer.status))
+        let mut draft = FailureDraft::new(Cause::SignIn, format!("{what} ({}, {words})", answer.status))
             .notes(origins.iter().map(|(credential, place)| origin_words(credential, place)))
             .notes(self.hint(&said, answer.status));
         draft.advice = self.correction(&origins);
@@ -269,14 +229,15 @@ impl Visit<'_> {
                 )
             }
             None => {
-                let said = said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned());
+                let said = said.words().unwrap_or_else(|| answer.describe_body().to_owned());
                 format!("{} answered the login with {} ({said})", provider.name, status_text(answer.status))
             }
         };
         let cause = if is_passing { Cause::Unavailable } else { Cause::SignIn };
-        let draft =
-            Draft::new(cause, headline).request(request_line(shot)).notes(self.hint(&said, answer.status));
-        if is_passing { draft.advice(LATER) } else { draft }.finish(self.exchange.events())
+        let draft = FailureDraft::new(cause, headline)
+            .request(request_line(shot))
+            .notes(self.hint(&said, answer.status));
+        if is_passing { draft.advice(LATER) } else { draft }.finish(self.exchange.events().redactor())
     }
 
     fn describe_wait(&self, shot: Option<&Shot>, wish: Duration) -> Failure {
@@ -286,9 +247,9 @@ impl Visit<'_> {
         let again = now
             .checked_add(wish)
             .map_or_else(|_| "later".to_owned(), |again| format!("after {}", words::moment(again, now)));
-        let mut draft = Draft::new(Cause::Unavailable, headline);
+        let mut draft = FailureDraft::new(Cause::Unavailable, headline);
         draft.request = shot.map(request_line);
-        draft.advice(format!("run it again {again}")).finish(self.exchange.events())
+        draft.advice(format!("run it again {again}")).finish(self.exchange.events().redactor())
     }
 
     async fn who(&self) -> String {
@@ -320,14 +281,6 @@ fn request_line(shot: &Shot) -> String {
         attempts => format!("tried {attempts} times in {}", words::duration(shot.took)),
     };
     format!("{} {} · {times}", shot.method, shot.shown_address)
-}
-
-fn said_in_words(said: &Said) -> Option<String> {
-    match (&said.code, &said.message) {
-        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-        (Some(text), None) | (None, Some(text)) => Some(text.clone()),
-        (None, None) => None,
-    }
 }
 
 /// `password came from env EMNIFY_PASSWORD`

@@ -167,7 +167,7 @@ impl Visit<'_> {
         match trouble {
             Trouble::WrongAnswer { answer, .. } => {
                 let said = Said::read(answer, self.account.provider().errors.as_ref());
-                let said = said.message.or(said.code).map(|text| format!(": {text}"));
+                let said = said.words().map(|words| format!(": {words}"));
                 format!("answered {}{}", status_text(answer.status), said.unwrap_or_default())
             }
             Trouble::NoAnswer { reason, .. } => reason.clone(),
