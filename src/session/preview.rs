@@ -1,6 +1,5 @@
 //! What a dry run says about signing in, without asking or telling anybody.
 
-use super::account::moment;
 use super::choice::choose;
 use super::names;
 use super::sessions::{Sessions, Setup};
@@ -11,7 +10,7 @@ use crate::document::{AuthKeys, AuthRequest};
 use crate::event::{Failure, Purpose};
 use crate::exchange::{RenderError, Rendered};
 use crate::plan::ProviderIndex;
-use crate::template::Data;
+use crate::template::{Data, Moment};
 
 /// Where a credential would come from, and where it would go: a line of a dry run.
 #[derive(Debug, Clone)]
@@ -106,7 +105,7 @@ impl Sessions {
                 };
                 credentials.push((name, data));
             }
-            let scope = seat.account.scope(&moment(self.exchange.world()));
+            let scope = seat.account.scope(&Moment::of(self.exchange.world()));
             let scope = scope.with("session", session.clone()).with("credentials", Data::Map(credentials));
             shapes.push(visit.render(request, &scope)?);
         }

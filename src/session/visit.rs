@@ -1,6 +1,6 @@
 //! One conversation with a provider's sign-in: its requests rendered, sent, repeated where that does no harm, and judged.
 
-use super::account::{Account, moment};
+use super::account::Account;
 use super::names;
 use super::run_end::RunEnd;
 use super::wallet::{Given, Looked};
@@ -12,7 +12,7 @@ use crate::exchange::{Answer, Exchange, Parts, RenderError, Rendered, SendError,
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
 use crate::port::Reach;
-use crate::template::{Data, EvaluationError, Scope, Template};
+use crate::template::{Data, EvaluationError, Moment, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
 use std::cell::Cell;
@@ -134,7 +134,7 @@ impl Visit<'_> {
             let data = self.credential(&name).await?;
             credentials.push((name, data));
         }
-        let moment = moment(self.exchange.world());
+        let moment = Moment::of(self.exchange.world());
         Ok(self.account.scope(&moment).with("session", session).with("credentials", Data::Map(credentials)))
     }
 
@@ -248,7 +248,7 @@ impl Visit<'_> {
 
     /// What conditions about an answer see. Conditions show nothing, so the answer is not marked as secret.
     pub fn plain_scope(&self, answer: &Answer) -> Scope {
-        let moment = moment(self.exchange.world());
+        let moment = Moment::of(self.exchange.world());
         self.account.scope(&moment).with("response", answer.data())
     }
 

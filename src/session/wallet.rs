@@ -4,13 +4,13 @@ use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview, Tried};
 use crate::document::{Source, SourceKind};
 use crate::event::Events;
 use crate::model::secret::SecretText;
-use crate::plan::{PlannedCredential, PlannedProvider};
+use crate::plan::{Plan, PlannedCredential, PlannedProvider, ProviderIndex};
 use crate::port::{StoreError, StoreKey, World};
 use crate::template::{Data, Scope};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::rc::Rc;
 
 /// A credential that a step gives instead of the sources.
 pub type Given = Vec<(String, SecretText)>;
@@ -28,20 +28,7 @@ pub enum Looked {
 
 /// The credentials of an account.
 pub struct Wallet {
-    world: World,
-    events: Events,
-    /// The provider's name.
-    provider: String,
-    /// Its definition is built in.
-    is_built_in: bool,
-    credentials: Vec<CredentialKeys>,
-    /// What templates in sources see.
-    scope: Scope,
-    folder: PathBuf,
-    profile: String,
-    is_profile_named: bool,
-    origins: Vec<String>,
-    is_preview: bool,
+    setup: WalletSetup,
     known: RefCell<HashMap<String, Looked>>,
     /// What was found without asking a person, and what was not.
     peeked: RefCell<HashMap<String, Looked>>,
@@ -49,28 +36,18 @@ pub struct Wallet {
     codes: RefCell<HashMap<String, FoundIn>>,
 }
 
-/// What is needed to know about a credential.
-#[derive(Clone)]
-struct CredentialKeys {
-    name: String,
-    sources: Vec<Source>,
-    question: String,
-    is_chain_of_playbook: bool,
-    is_secret: bool,
-    is_optional: bool,
-    is_one_time: bool,
-}
-
-/// What the wallet of a provider is made from, besides the provider.
+/// What a wallet is made from.
 pub struct WalletSetup {
+    /// The plan.
+    pub plan: Rc<Plan>,
+    /// Whose credentials they are.
+    pub provider: ProviderIndex,
     /// The ports.
     pub world: World,
     /// The events; their redactor learns what is found.
     pub events: Events,
     /// What templates in sources see.
     pub scope: Scope,
-    /// The folder that paths of files count from.
-    pub folder: PathBuf,
     /// The profile.
     pub profile: String,
     /// Somebody named the profile, so that the environment is passed over.
@@ -82,35 +59,17 @@ pub struct WalletSetup {
 }
 
 impl Wallet {
-    /// The wallet of a provider, empty.
-    pub fn new(provider: &PlannedProvider, setup: WalletSetup) -> Self {
-        let WalletSetup { world, events, scope, folder, profile, is_profile_named, origins, is_preview } =
-            setup;
-        let keys = |credential: &PlannedCredential| CredentialKeys {
-            name: credential.name.clone(),
-            sources: credential.sources.clone(),
-            question: question(credential, &provider.name),
-            is_chain_of_playbook: credential.is_chain_of_playbook,
-            is_secret: credential.is_secret,
-            is_optional: credential.is_optional,
-            is_one_time: credential.is_one_time,
-        };
-        Self {
-            world,
-            events,
-            provider: provider.name.clone(),
-            is_built_in: provider.is_built_in,
-            credentials: provider.credentials.iter().map(keys).collect(),
-            scope,
-            folder,
-            profile,
-            is_profile_named,
-            origins,
-            is_preview,
-            known: RefCell::default(),
-            peeked: RefCell::default(),
-            codes: RefCell::default(),
-        }
+    /// A wallet in which nothing was looked for yet.
+    pub fn new(setup: WalletSetup) -> Self {
+        Self { setup, known: RefCell::default(), peeked: RefCell::default(), codes: RefCell::default() }
+    }
+
+    fn provider(&self) -> &PlannedProvider {
+        self.setup.plan.provider(self.setup.provider)
+    }
+
+    fn store_key(&self, name: &str) -> StoreKey {
+        StoreKey::credential(&self.provider().name, &self.setup.profile, name)
     }
 
     /// Looks for a credential without asking a person.
@@ -160,7 +119,7 @@ impl Wallet {
 
     /// Why the environment does not count.
     fn passed_over(&self) -> String {
-        format!("passed over, for the profile {} was named", self.profile)
+        format!("passed over, for the profile {} was named", self.setup.profile)
     }
 
     /// Whether a person is among the sources of a credential.
@@ -200,12 +159,12 @@ impl Wallet {
 
     /// What people call a credential: `emnify.password`.
     pub fn public_name(&self, name: &str) -> String {
-        format!("{}.{name}", self.provider)
+        format!("{}.{name}", self.provider().name)
     }
 
     /// The origins that the credentials may be sent to.
     pub fn origins(&self) -> &[String] {
-        &self.origins
+        &self.setup.origins
     }
 
     /// What expressions see of a credential.
@@ -232,7 +191,7 @@ impl Wallet {
         if !self.is_secret(name) {
             return Data::Json(value.expose().as_str().into());
         }
-        self.events.learn(&self.public_name(name), value.expose());
+        self.setup.events.learn(&self.public_name(name), value.expose());
         Data::Secret(self.public_name(name), value.expose().as_str().into())
     }
 
@@ -242,10 +201,10 @@ impl Wallet {
     /// # Errors
     /// As the store says, where no other source answered before; in memory it is kept all the same.
     pub async fn keep(&self, name: &str, value: &SecretText) -> Result<Option<String>, StoreError> {
-        self.events.learn(&self.public_name(name), value.expose());
+        self.setup.events.learn(&self.public_name(name), value.expose());
         let old = self.found_in(name);
-        let key = StoreKey::credential(&self.provider, &self.profile, name);
-        let found_in = FoundIn::Stored { store: self.world.store.name().to_owned(), key: key.clone() };
+        let key = self.store_key(name);
+        let found_in = FoundIn::Stored { store: self.setup.world.store.name().to_owned(), key: key.clone() };
         let found = Found { value: value.clone(), found_in, notes: Vec::new() };
         self.known.borrow_mut().insert(name.to_owned(), Looked::Found(found));
         let public_name = self.public_name(name);
@@ -256,7 +215,7 @@ impl Wallet {
             )));
         }
         let first = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
-        match (self.world.store.set(&key, value, &self.origins).await, first) {
+        match (self.setup.world.store.set(&key, value, &self.setup.origins).await, first) {
             (Ok(()), None) => Ok(None),
             (Ok(()), Some(place)) => Ok(Some(format!(
                 "{public_name} has a new value, kept in the store; {place} still has the old one: remove it there"
@@ -279,37 +238,37 @@ impl Wallet {
         let totp = self.totp_secrets(&sources, given).await;
         let chain = Chain {
             name: self.public_name(name),
-            question: keys.question.clone(),
+            question: question(keys, &self.provider().name),
             sources: &sources,
-            scope: &self.scope,
-            folder: &self.folder,
-            is_built_in: self.is_built_in && !keys.is_chain_of_playbook,
-            env_passed_over: (self.is_profile_named && !keys.is_chain_of_playbook)
+            scope: &self.setup.scope,
+            folder: &self.setup.plan.folder,
+            is_built_in: self.provider().is_built_in && !keys.is_chain_of_playbook,
+            env_passed_over: (self.setup.is_profile_named && !keys.is_chain_of_playbook)
                 .then(|| self.passed_over()),
-            stored_as: Some(StoreKey::credential(&self.provider, &self.profile, name)),
-            origins: self.origins.clone(),
+            stored_as: Some(self.store_key(name)),
+            origins: self.setup.origins.clone(),
             is_secret: keys.is_secret,
         };
         let totp = |name: &str| totp.get(name).cloned();
-        let looked = match self.is_preview {
-            true => match credential::preview(&self.world, &chain, &totp).await {
+        let looked = match self.setup.is_preview {
+            true => match credential::preview(&self.setup.world, &chain, &totp).await {
                 Ok(Preview::Found(found)) => Looked::Found(found),
                 Ok(Preview::WouldAsk { notes }) => {
-                    notes.iter().for_each(|note| self.events.warn(note));
+                    notes.iter().for_each(|note| self.setup.events.warn(note));
                     Looked::WouldAsk
                 }
                 Err(missing) => Looked::Missing(self.explained(missing, &sources)),
             },
-            false => match credential::look_up(&self.world, &chain, &totp).await {
+            false => match credential::look_up(&self.setup.world, &chain, &totp).await {
                 Ok(found) => Looked::Found(found),
                 Err(missing) => Looked::Missing(self.explained(missing, &sources)),
             },
         };
         if let Looked::Found(found) = &looked {
             if keys.is_secret {
-                self.events.learn(&self.public_name(name), found.value.expose());
+                self.setup.events.learn(&self.public_name(name), found.value.expose());
             }
-            found.notes.iter().for_each(|note| self.events.warn(note));
+            found.notes.iter().for_each(|note| self.setup.events.warn(note));
             if keys.is_one_time {
                 self.codes.borrow_mut().insert(name.to_owned(), found.found_in.clone());
             }
@@ -358,8 +317,8 @@ impl Wallet {
         }
     }
 
-    fn keys(&self, name: &str) -> Option<&CredentialKeys> {
-        self.credentials.iter().find(|keys| keys.name == name)
+    fn keys(&self, name: &str) -> Option<&PlannedCredential> {
+        self.provider().credentials.iter().find(|keys| keys.name == name)
     }
 }
 

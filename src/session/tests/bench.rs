@@ -9,9 +9,8 @@ use crate::port::fake::{
     FakeClock, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, ScriptedTransport, Sent,
 };
 use crate::port::{Reach, World};
-use crate::session::account::moment;
 use crate::session::{PlannedLogin, Sessions, Setup, SignInFailure, planned_logins};
-use crate::template::Data;
+use crate::template::{Data, Moment};
 use serde_json::json;
 use std::cell::RefCell;
 use std::path::Path;
@@ -194,7 +193,7 @@ impl Bench {
 
     /// The request of the first step, without a session.
     pub fn rendered(&self) -> Rendered {
-        let scope = self.sessions.scope(API, &moment(self.exchange.world()));
+        let scope = self.sessions.scope(API, &Moment::of(self.exchange.world()));
         let request = self.request();
         let parts = Parts {
             method: &request.method,
