@@ -17,11 +17,11 @@ use std::io;
 pub(super) async fn status(args: &StatusArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
     let names = args.provider.as_ref().map_or_else(|| console.subject_names(), |name| vec![name.clone()]);
     if names.is_empty() {
-        writeln!(console.out, "the playbook has no providers")?;
+        console.line("the playbook has no providers")?;
     }
     for (index, name) in names.iter().enumerate() {
         if index > 0 {
-            writeln!(console.out)?;
+            console.line("")?;
         }
         // Nothing is sent, so it does not matter how safe the way would be.
         let subject = console.subject("status", name, true)?;
@@ -42,15 +42,15 @@ async fn show(subject: &Subject, console: &mut Console<'_>) -> Result<(), Refusa
     match Sessions::preview(setup).await {
         Ok((sessions, secrets)) => {
             let profile = sessions.account(PROVIDER).profile();
-            writeln!(console.out, "{}, profile {profile}", provider.name)?;
+            console.line(format!("{}, profile {profile}", provider.name))?;
             let problem = store_problem(provider, profile, console).await;
             write_credentials(provider, &secrets, problem.as_deref(), console)?;
             write_method(provider, &secrets, console)?;
         }
         Err(failures) => {
-            writeln!(console.out, "{}", provider.name)?;
+            console.line(&provider.name)?;
             for failure in &failures {
-                writeln!(console.out, "  {}", failure.headline)?;
+                console.line(format!("  {}", failure.headline))?;
             }
         }
     }
@@ -75,7 +75,7 @@ fn write_credentials(
     console: &mut Console<'_>,
 ) -> io::Result<()> {
     if let Some(problem) = store_problem {
-        writeln!(console.out, "  {problem}")?;
+        console.line(format!("  {problem}"))?;
     }
     let shown = || provider.credentials.iter().filter(|credential| !credential.is_one_time);
     let width = shown().map(|credential| credential.name.len()).max().unwrap_or(0);
@@ -86,10 +86,10 @@ fn write_credentials(
             Some(Err(missing)) => format!("not found ({})", reasons(missing, store_problem)),
             None => "not found, and not needed".to_owned(),
         };
-        writeln!(console.out, "  {:width$}  {place}", credential.name)?;
+        console.line(format!("  {:width$}  {place}", credential.name))?;
         if let Some(Ok(Preview::Found(found))) = source(provider, secrets, &credential.name) {
             for note in &found.notes {
-                writeln!(console.out, "  {:width$}  {note}", "")?;
+                console.line(format!("  {:width$}  {note}", ""))?;
             }
         }
     }
@@ -122,7 +122,7 @@ fn write_method(
     let is_found = |name: &String| matches!(source(provider, secrets, name), Some(Ok(Preview::Found(_))));
     let is_known = |name: &String| matches!(source(provider, secrets, name), Some(Ok(_)));
     if provider.methods.is_empty() {
-        return writeln!(console.out, "  nobody signs in to it");
+        return console.line("  nobody signs in to it");
     }
     let is_meant = |method: &&PlannedMethod| provider.method.as_ref().is_none_or(|name| *name == method.name);
     let first = |has: &dyn Fn(&String) -> bool| {
@@ -130,11 +130,11 @@ fn write_method(
         methods.find(|method| method.required.iter().all(has)).map(|method| &method.name)
     };
     match (first(&is_found), first(&is_known)) {
-        (Some(method), _) => writeln!(console.out, "  signs in by `{method}`"),
-        (None, Some(method)) => writeln!(console.out, "  signs in by `{method}`, if somebody answers"),
+        (Some(method), _) => console.line(format!("  signs in by `{method}`")),
+        (None, Some(method)) => console.line(format!("  signs in by `{method}`, if somebody answers")),
         (None, None) => {
             let login = console.command("login", &provider.name);
-            writeln!(console.out, "  cannot sign in; `{login}` keeps credentials")
+            console.line(format!("  cannot sign in; `{login}` keeps credentials"))
         }
     }
 }

@@ -151,7 +151,14 @@ fn a_logout_forgets_on_demand_only() {
     log_in(&room, &emnify, &keyring);
     let logout = room.args(["logout", "emnify"]).keyring(&keyring);
     let output = logout.run().exits(0);
-    assert!(output.stdout.starts_with("no session of emnify/default is open"), "{}", output.stdout);
+    let how = "`runner logout emnify --clear` forgets the credentials of emnify/default in the keychain";
+    let expected = |place: &str, how: &str| {
+        format!("no session of {place} is open: a session ends with its run\n{how}\n")
+    };
+    assert_eq!(output.stdout, expected("emnify/default", how));
+    let work = logout.clone().args(["--profile", "work"]).run().exits(0);
+    let how = "`runner logout emnify --profile work --clear` forgets the credentials of emnify/work in the keychain";
+    assert_eq!(work.stdout, expected("emnify/work", how));
     assert_ne!(look_up(&keyring, "runner/emnify", "default/password"), "");
 
     let clear = logout.args(["--clear"]);
@@ -166,8 +173,12 @@ fn a_logout_forgets_on_demand_only() {
 /// On such a machine nothing is asked, nothing is sent, and it is said why.
 #[track_caller]
 fn assert_useless(room: &Runner, problem: &str) {
-    let output =
-        room.clone().args(["login", "emnify", "--base-url", NOWHERE]).open_terminal(SIZE).finish().exits(8);
+    let output = room
+        .clone()
+        .args(["login", "emnify", "--base-url", NOWHERE])
+        .env("NO_COLOR", "1")
+        .open_terminal(SIZE);
+    let output = output.finish().exits(8);
     assert!(
         output.stdout.contains(&format!("error: nothing can be kept: {problem}\r\n")),
         "{}",
