@@ -4,7 +4,7 @@ use super::args::StatusArgs;
 use super::console::Console;
 use super::refusal::Refusal;
 use super::subject::{PROVIDER, Subject};
-use crate::credential::{Missing, Preview};
+use crate::credential::{Missing, Preview, Tried};
 use crate::plan::{PlannedMethod, PlannedProvider};
 use crate::port::StoreKey;
 use crate::session::{PlannedLogin, SecretPreview, Sessions};
@@ -82,8 +82,10 @@ fn write_credentials(
     for credential in shown() {
         let place = match source(provider, secrets, &credential.name) {
             Some(Ok(Preview::Found(found))) => found.found_in.to_string(),
-            Some(Ok(Preview::WouldAsk { .. })) => "would be asked for at the terminal".to_owned(),
-            Some(Err(missing)) => format!("not found ({})", reasons(missing, store_problem)),
+            Some(Ok(Preview::WouldAsk { tried, .. })) => {
+                format!("would be asked for at the terminal ({})", reasons(tried, store_problem))
+            }
+            Some(Err(missing)) => format!("not found ({})", reasons(&missing.tried, store_problem)),
             None => "not found, and not needed".to_owned(),
         };
         console.line(format!("  {:width$}  {place}", credential.name))?;
@@ -107,8 +109,8 @@ fn source<'s>(
 }
 
 /// `env EMNIFY_PASSWORD: not set; keychain, runner/emnify default/password: nothing is kept there`
-fn reasons(missing: &Missing, store_problem: Option<&str>) -> String {
-    let told = missing.tried.iter().filter(|tried| Some(tried.reason.as_str()) != store_problem);
+fn reasons(tried: &[Tried], store_problem: Option<&str>) -> String {
+    let told = tried.iter().filter(|tried| Some(tried.reason.as_str()) != store_problem);
     let reasons: Vec<String> = told.map(|tried| format!("{}: {}", tried.source, tried.reason)).collect();
     reasons.join("; ")
 }

@@ -70,6 +70,8 @@ pub enum Preview {
     WouldAsk {
         /// What the user should know: sources that were passed over.
         notes: Vec<String>,
+        /// The sources that do not have it.
+        tried: Vec<Tried>,
     },
 }
 
@@ -142,6 +144,8 @@ pub struct Missing {
     pub name: String,
     /// Every source, in the order in which they were tried.
     pub tried: Vec<Tried>,
+    /// A person was asked and gave no answer: whoever does so wants no more questions.
+    pub is_unanswered: bool,
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Sessions {
                 }
                 let source = match wallet.get(&name).await {
                     Looked::Found(found) => Ok(Preview::Found(found)),
-                    Looked::WouldAsk => Ok(Preview::WouldAsk { notes: Vec::new() }),
+                    Looked::WouldAsk(tried) => Ok(Preview::WouldAsk { notes: Vec::new(), tried }),
                     Looked::Missing(_) if wallet.is_optional(&name) => continue,
                     Looked::Missing(missing) => Err(missing),
                 };

@@ -144,7 +144,7 @@ impl Visit<'_> {
             Some((_, value)) => Some(value.clone()),
             None => match self.account.wallet.get_beside(name, self.given).await {
                 Looked::Found(found) => Some(found.value),
-                Looked::WouldAsk | Looked::Missing(_) => None,
+                Looked::WouldAsk(_) | Looked::Missing(_) => None,
             },
         }
     }

@@ -20,8 +20,8 @@ pub type Given = Vec<(String, SecretText)>;
 pub enum Looked {
     /// It was found.
     Found(Found),
-    /// In a preview: a person would be asked.
-    WouldAsk,
+    /// In a preview: a person would be asked, since these sources do not have it.
+    WouldAsk(Vec<Tried>),
     /// No source has it.
     Missing(Missing),
 }
@@ -112,7 +112,7 @@ impl Wallet {
         let passed_over = self.passed_over();
         match self.peek(name).await {
             Looked::Missing(missing) => missing.tried.into_iter().find(|tried| tried.reason != passed_over),
-            Looked::Found(_) | Looked::WouldAsk => None,
+            Looked::Found(_) | Looked::WouldAsk(_) => None,
         }
         .map_or_else(|| self.public_name(name), |tried| tried.source)
     }
@@ -152,7 +152,7 @@ impl Wallet {
     pub fn found_in(&self, name: &str) -> Option<FoundIn> {
         match self.known.borrow().get(name) {
             Some(Looked::Found(found)) => Some(found.found_in.clone()),
-            Some(Looked::WouldAsk | Looked::Missing(_)) => None,
+            Some(Looked::WouldAsk(_) | Looked::Missing(_)) => None,
             None => self.codes.borrow().get(name).cloned(),
         }
     }
@@ -174,7 +174,7 @@ impl Wallet {
     pub fn data(&self, name: &str, looked: Looked) -> Result<Data, Missing> {
         match looked {
             Looked::Found(found) => Ok(self.value(name, &found.value)),
-            Looked::WouldAsk => Ok(Data::Unknown(self.public_name(name))),
+            Looked::WouldAsk(_) => Ok(Data::Unknown(self.public_name(name))),
             Looked::Missing(_) if self.is_optional(name) => Ok(Data::Json(Value::Null)),
             Looked::Missing(missing) => Err(missing),
         }
@@ -231,7 +231,8 @@ impl Wallet {
 
     async fn search(&self, name: &str, asks: bool, given: &[(String, SecretText)]) -> Looked {
         let Some(keys) = self.keys(name) else {
-            return Looked::Missing(Missing { name: self.public_name(name), tried: Vec::new() });
+            let name = self.public_name(name);
+            return Looked::Missing(Missing { name, tried: Vec::new(), is_unanswered: false });
         };
         let sources: Vec<Source> =
             keys.sources.iter().filter(|source| asks || !is_prompt(source)).cloned().collect();
@@ -253,9 +254,9 @@ impl Wallet {
         let looked = match self.setup.is_preview {
             true => match credential::preview(&self.setup.world, &chain, &totp).await {
                 Ok(Preview::Found(found)) => Looked::Found(found),
-                Ok(Preview::WouldAsk { notes }) => {
+                Ok(Preview::WouldAsk { notes, tried }) => {
                     notes.iter().for_each(|note| self.setup.events.warn(note));
-                    Looked::WouldAsk
+                    Looked::WouldAsk(tried)
                 }
                 Err(missing) => Looked::Missing(self.explained(missing, &sources)),
             },
@@ -289,7 +290,7 @@ impl Wallet {
                 Some((_, secret)) => Some(secret.clone()),
                 None => match Box::pin(self.get(&name.value)).await {
                     Looked::Found(found) => Some(found.value),
-                    Looked::WouldAsk | Looked::Missing(_) => None,
+                    Looked::WouldAsk(_) | Looked::Missing(_) => None,
                 },
             };
             secrets.extend(secret.map(|secret| (name.value.clone(), secret)));
@@ -299,14 +300,14 @@ impl Wallet {
 
     /// Adds, behind each code that could not be computed, where its secret was looked for. Each source was tried once.
     fn explained(&self, missing: Missing, sources: &[Source]) -> Missing {
-        let tried = missing.tried.into_iter().zip(sources).flat_map(|(tried, source)| {
+        let tried = missing.tried.iter().cloned().zip(sources).flat_map(|(tried, source)| {
             let behind = match &source.kind {
                 SourceKind::Totp(name) => self.tried_for(&name.value),
                 _ => Vec::new(),
             };
             std::iter::once(tried).chain(behind)
         });
-        Missing { name: missing.name, tried: tried.collect() }
+        Missing { tried: tried.collect(), ..missing }
     }
 
     /// Where a credential that is missing was looked for.

@@ -57,13 +57,18 @@ fn a_login_proves_the_credentials_and_keeps_them_for_their_host() {
     let password = emnify.demo("plain", "password");
     assert_eq!(kept, format!(r#"{{"secret":"{password}","origins":["{}"]}}"#, emnify.base_url()));
 
-    let status = room.args(["status", "emnify"]).keyring(&keyring).run().exits(0);
+    let status = room.clone().args(["status", "emnify"]).keyring(&keyring).run().exits(0);
     let expected = format!(
         "  password           not found (env EMNIFY_PASSWORD: not set; keychain, runner/emnify default/password: kept \
          for {}, not for https://cdn.emnify.net; sign in there with `runner login`; ",
         emnify.base_url()
     );
     assert!(status.stdout.contains(&expected), "{}", status.stdout);
+
+    let status = room.args(["status", "emnify"]).keyring(&keyring).open_terminal(SIZE).finish().exits(0);
+    let why = format!("kept for {}, not for https://cdn.emnify.net; sign in there", emnify.base_url());
+    assert!(status.stdout.contains("would be asked for at the terminal (env EMNIFY_PASSWORD: not set; "));
+    assert!(status.stdout.contains(&why), "{}", status.stdout);
 }
 
 #[test]

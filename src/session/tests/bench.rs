@@ -143,7 +143,7 @@ impl Case {
         (parts.bench(sessions), secrets)
     }
 
-    fn setup(self, transport: ScriptedTransport) -> (Setup, BenchParts) {
+    pub fn setup(self, transport: ScriptedTransport) -> (Setup, BenchParts) {
         let checked = check_text(Path::new("/plays/p.yaml"), &self.yaml, &self.options, &self.surroundings);
         let Some(plan) = checked.plan else { panic!("{:#?}", checked.diagnostics) };
         let fake = FakeWorld {
@@ -166,11 +166,11 @@ impl Case {
     }
 }
 
-struct BenchParts {
+pub struct BenchParts {
     transport: Rc<ScriptedTransport>,
     clock: Rc<FakeClock>,
     store: Rc<FakeStore>,
-    prompt: Rc<FakePrompt>,
+    pub prompt: Rc<FakePrompt>,
     exchange: Exchange,
     log: Rc<RefCell<Log>>,
     plan: Rc<Plan>,

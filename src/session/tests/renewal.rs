@@ -5,7 +5,7 @@ use crate::event::SessionEnd;
 use crate::model::exit::Cause;
 use crate::port::fake::{FakePrompt, FakeStore, Reply, ScriptedTransport, Sent};
 use crate::port::{Clock, StoreKey};
-use crate::session::{Given, PlannedLogin};
+use crate::session::{Given, PlannedLogin, Sessions};
 use futures_util::future::join_all;
 use serde_json::json;
 use std::cell::Cell;
@@ -696,4 +696,19 @@ async fn a_refused_code_does_not_blame_the_password() {
     let bench = case().prompt(FakePrompt::answering(["code-geheim"])).start(script()).await;
     let typed = texts(bench.step().await.unwrap_err().failure());
     assert_eq!(typed[2..], ["you typed mfa_code", "what now: run it again and type it anew"]);
+}
+
+#[tokio::test]
+async fn who_leaves_a_question_unanswered_is_asked_no_other_one() {
+    for answers in [FakePrompt::answering([]), FakePrompt::answering(["\n"])] {
+        let case = Case::sayable("login-json")
+            .replace("from: [{ env: API_USERNAME }]", "from: [prompt]")
+            .replace("from: [{ env: API_PASSWORD }]", "from: [prompt]")
+            .prompt(answers);
+        let (setup, parts) = case.setup(ScriptedTransport::script([]));
+        let failures = Sessions::prepare(setup).await.err().expect("nothing was answered");
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert_eq!(texts(&failures[0])[..2], ["no source has api.username", "prompt: no answer was given"]);
+        assert_eq!(parts.prompt.asked().len(), 1);
+    }
 }
