@@ -54,7 +54,7 @@ pub struct Shot {
     pub attempts: u32,
     pub took: Duration,
     /// The credentials that it was made of.
-    pub credentials: Vec<String>,
+    pub credentials: Box<[String]>,
 }
 
 /// An answer and the request that it answers.
@@ -294,7 +294,7 @@ impl Visit<'_> {
                 shown_address: rendered.shown_address(),
                 attempts: number,
                 took: clock.elapsed().saturating_sub(began),
-                credentials: names::below("credentials", self.templates(request)),
+                credentials: names::below("credentials", self.templates(request)).into(),
             };
             return match (attempt.outcome, next) {
                 (_, Next::AskedToWait(wish)) => Err(Trouble::AskedToWait { shot: Some(shot), wish }),
