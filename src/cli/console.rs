@@ -2,13 +2,14 @@
 
 use super::refusal::Refusal;
 use super::subject::{PlaybookSubjects, Subject};
-use crate::event::{Event, EventKind, EventSink, Events, Failure};
+use crate::event::{Event, EventKind, EventSink, Events, Failure, FailureDraft};
 use crate::exchange::Exchange;
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
 use crate::plan::Options;
 use crate::port::World;
+use crate::report::{Look, Messages};
 use crate::session::{PlannedLogin, Setup};
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -22,8 +23,10 @@ pub(super) struct Console<'a> {
     pub(super) redactor: Redactor,
     /// What was asked for.
     pub(super) out: &'a mut dyn Write,
+    /// How that looks.
+    pub(super) look: Look,
     /// Warnings and errors.
-    pub(super) err: &'a mut dyn Write,
+    pub(super) messages: Messages,
     /// What the command line says that checks must know.
     pub(super) options: Options,
     /// Whose providers are meant, instead of those that are built in.
@@ -31,45 +34,26 @@ pub(super) struct Console<'a> {
 }
 
 impl Console<'_> {
+    /// Writes a line of what was asked for. Odd characters in names that others chose are shown, not obeyed.
+    pub(super) fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
+        writeln!(self.out, "{}", self.look.text(text))
+    }
+
     /// Says why nothing more is done, and what to do now.
     pub(super) fn stop(&mut self, cause: Cause, why: &str, advice: Option<&str>) -> Refusal {
-        let written = self.explain("error", why, &[], advice);
-        written.map_or_else(Refusal::from, |()| Refusal::said(cause))
+        let draft = FailureDraft { advice: advice.map(str::to_owned), ..FailureDraft::new(cause, why) };
+        self.fail(&[draft.finish(&self.redactor)])
     }
 
     /// Says what went wrong, all of it.
     pub(super) fn fail(&mut self, failures: &[Failure]) -> Refusal {
-        for failure in failures {
-            let details: Vec<&str> =
-                failure.request.iter().chain(&failure.notes).map(Redacted::as_str).collect();
-            let advice = failure.advice.as_ref().map(Redacted::as_str);
-            if let Err(error) = self.explain("error", failure.headline.as_str(), &details, advice) {
-                return error.into();
-            }
-        }
+        self.messages.failures(&failures.iter().collect::<Vec<_>>());
         let cause = Cause::heaviest(failures.iter().map(|failure| failure.cause));
         Refusal::said(cause.unwrap_or(Cause::SignIn))
     }
 
-    pub(super) fn explain(
-        &mut self,
-        kind: &str,
-        what: &str,
-        details: &[&str],
-        advice: Option<&str>,
-    ) -> io::Result<()> {
-        writeln!(self.err, "{kind}: {what}")?;
-        for detail in details {
-            writeln!(self.err, "  {detail}")?;
-        }
-        match advice {
-            Some(advice) => writeln!(self.err, "  what now: {advice}"),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn warn(&mut self, what: &str) -> io::Result<()> {
-        self.explain("warning", what, &[], None)
+    pub(super) fn warn(&mut self, what: &str) {
+        self.messages.warning(what);
     }
 
     /// What sessions with a provider are made from, and the warnings that they will give.
@@ -86,9 +70,9 @@ impl Console<'_> {
     }
 
     /// Says the warnings so far.
-    pub(super) fn say(&mut self, warnings: &RefCell<Warnings>) -> io::Result<()> {
+    pub(super) fn say(&mut self, warnings: &RefCell<Warnings>) {
         let texts = std::mem::take(&mut warnings.borrow_mut().0);
-        texts.iter().try_for_each(|text| self.warn(text.as_str()))
+        texts.iter().for_each(|text| self.warn(text.as_str()));
     }
 }
 

@@ -34,27 +34,28 @@ pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result
     };
     let (setup, warnings) = console.setup(&subject, vec![login]);
     let prepared = Sessions::prepare(setup).await;
-    console.say(&warnings)?;
-    let sessions = prepared.map_err(|failures| console.fail(&failures))?;
+    console.say(&warnings);
+    let sessions = prepared.map_err(|failures| console.fail(&failures))?.given_by_a_person();
     let keeper = Keeper::new(provider, &sessions);
     keeper.check_store(&wanted, console).await?;
     if console.playbook.is_some() {
         // A playbook from elsewhere may have moved a provider: whoever types a password should see where it goes.
-        writeln!(console.out, "credentials of {} go to {}", provider.name, keeper.origins.join(" and "))?;
+        let origins = keeper.origins.join(" and ");
+        console.line(format!("credentials of {} go to {origins}", provider.name))?;
     }
 
     let given = ask_all(&wanted, provider, console).await?;
     let before = keeper.present(method, &given, console).await;
     let note = sign_in(&sessions, method, &given, console).await;
-    console.say(&warnings)?;
+    console.say(&warnings);
     let note = note?;
     let kept = keeper.keep(&given, &before, console).await;
     let end = sessions.logout(PROVIDER).await;
-    console.say(&warnings)?;
+    console.say(&warnings);
     let names = kept?;
     report(method, &note, &names, &keeper, console)?;
-    warn_of_environment(provider, &wanted, console)?;
-    closing(end, console)
+    warn_of_environment(provider, &wanted, console);
+    Ok(closing(end, console))
 }
 
 /// What the command line says that the check must know.
@@ -159,7 +160,7 @@ async fn ask(
     });
     match answer {
         Ok(value) => {
-            learn(credential, provider, &value, console)?;
+            learn(credential, provider, &value, console);
             Ok(Some(value))
         }
         Err(PromptError::NoAnswer) if credential.is_optional => Ok(None),
@@ -188,12 +189,11 @@ fn learn(
     provider: &PlannedProvider,
     value: &SecretText,
     console: &mut Console<'_>,
-) -> io::Result<()> {
+) {
     let name = format!("{}.{}", provider.name, credential.name);
     if credential.is_secret && console.redactor.learn(&name, value.expose()) == Learned::TooShort {
-        console.warn(&format!("{name} has fewer than 4 characters, too short to be found in other texts"))?;
+        console.warn(&format!("{name} has fewer than 4 characters, too short to be found in other texts"));
     }
-    Ok(())
 }
 
 async fn sign_in(
@@ -334,7 +334,7 @@ fn report(
         true => "not proven, for no request signs in".to_owned(),
         false => format!("signed in{account}{life}"),
     };
-    writeln!(console.out, "{proof}; {} kept in the {place}", listed(names))
+    console.line(format!("{proof}; {} kept in the {place}", listed(names)))
 }
 
 /// `username, password and mfa secret`
@@ -347,11 +347,7 @@ pub(super) fn listed(names: &[String]) -> String {
 }
 
 /// A variable that is set hides what was just kept.
-fn warn_of_environment(
-    provider: &PlannedProvider,
-    wanted: &[&PlannedCredential],
-    console: &mut Console<'_>,
-) -> io::Result<()> {
+fn warn_of_environment(provider: &PlannedProvider, wanted: &[&PlannedCredential], console: &mut Console<'_>) {
     let is_profile_named = provider.profile_override.is_some() || provider.profile.is_some();
     let asks = |credential: &&&PlannedCredential| !is_profile_named || credential.is_chain_of_playbook;
     for source in wanted.iter().filter(asks).flat_map(|credential| hiding(credential)) {
@@ -359,10 +355,9 @@ fn warn_of_environment(
         let Some(name) = name.as_literal() else { continue };
         let unless = if provider.is_as_built_in() { ", unless a profile is named" } else { "" };
         if console.world.surroundings.variable(name).is_some() {
-            console.warn(&format!("{name} is set: it is used instead of what is kept{unless}"))?;
+            console.warn(&format!("{name} is set: it is used instead of what is kept{unless}"));
         }
     }
-    Ok(())
 }
 
 /// The sources that are asked before the store.
@@ -370,13 +365,14 @@ fn hiding(credential: &PlannedCredential) -> impl Iterator<Item = &Source> {
     credential.sources.iter().take_while(|source| !matches!(source.kind, SourceKind::Stored))
 }
 
-fn closing(end: Option<SessionEnd>, console: &mut Console<'_>) -> Result<i32, Refusal> {
+/// Says when the session could not be closed. Returns the exit code.
+fn closing(end: Option<SessionEnd>, console: &mut Console<'_>) -> i32 {
     match end {
         Some(SessionEnd::Failed { reason, .. }) => {
-            console.warn(&format!("the session could not be closed again: {reason}"))?;
-            Ok(Cause::Cleanup.exit_code())
+            console.warn(&format!("the session could not be closed again: {reason}"));
+            Cause::Cleanup.exit_code()
         }
-        Some(SessionEnd::Closed | SessionEnd::Forgotten { .. } | SessionEnd::AlreadyOver) | None => Ok(0),
+        Some(SessionEnd::Closed | SessionEnd::Forgotten { .. } | SessionEnd::AlreadyOver) | None => 0,
     }
 }
 

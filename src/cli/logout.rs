@@ -25,13 +25,10 @@ pub(super) async fn logout(args: &LogoutArgs, console: &mut Console<'_>) -> Resu
         let names: Vec<&str> = kept.map(|credential| credential.name.as_str()).collect();
         return forget(&provider.name, &profile, &names, console).await;
     }
-    writeln!(
-        console.out,
-        "no session of {place} is open: a session ends with its run\n\
-         `{} --clear` forgets the credentials of {place} in the {}",
-        console.command("logout", &provider.name),
-        console.world.store.name()
-    )?;
+    console.line(format!("no session of {place} is open: a session ends with its run"))?;
+    let clear = format!("{} --clear", console.command("logout", &provider.name));
+    let store = console.world.store.name().to_owned();
+    console.line(format!("`{clear}` forgets the credentials of {place} in the {store}"))?;
     Ok(0)
 }
 
@@ -56,10 +53,10 @@ async fn forget(
     }
     let place = format!("{provider}/{profile} in the {}", console.world.store.name());
     if !forgotten.is_empty() {
-        writeln!(console.out, "forgot {} of {place}", listed(&forgotten))?;
+        console.line(format!("forgot {} of {place}", listed(&forgotten)))?;
     }
     match first_failure {
-        None if forgotten.is_empty() => writeln!(console.out, "nothing was kept as {place}")?,
+        None if forgotten.is_empty() => console.line(format!("nothing was kept as {place}"))?,
         None => {}
         Some(failure) => {
             let which =

@@ -28,6 +28,7 @@ use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::Options;
 use crate::port::{Cancellation, Surroundings};
+use crate::report::Messages;
 use crate::system::{SystemSurroundings, cancel_on_signals, harden};
 use args::{Cli, Command, LogArgs, SubjectArgs, ValidateArgs};
 use clap::Parser;
@@ -116,7 +117,9 @@ fn at_console(
         cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
         let world = real_world(Rc::new(surroundings), false, &cancellation);
         let redactor = redactor.clone();
-        work(&mut Console { world, redactor, out: &mut out, err: &mut err, options, playbook }).await
+        let (look, messages) = (streams::stdout_look(), Messages::new(err, streams::stderr_look()));
+        let out = &mut out;
+        work(&mut Console { world, redactor, out, look, messages, options, playbook }).await
     })
 }
 

@@ -4,7 +4,7 @@ use super::args::StatusArgs;
 use super::console::Console;
 use super::refusal::Refusal;
 use super::subject::{PROVIDER, Subject};
-use crate::credential::{Missing, Preview};
+use crate::credential::{Missing, Preview, Tried};
 use crate::plan::{PlannedMethod, PlannedProvider};
 use crate::port::StoreKey;
 use crate::session::{PlannedLogin, SecretPreview, Sessions};
@@ -17,11 +17,11 @@ use std::io;
 pub(super) async fn status(args: &StatusArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
     let names = args.provider.as_ref().map_or_else(|| console.subject_names(), |name| vec![name.clone()]);
     if names.is_empty() {
-        writeln!(console.out, "the playbook has no providers")?;
+        console.line("the playbook has no providers")?;
     }
     for (index, name) in names.iter().enumerate() {
         if index > 0 {
-            writeln!(console.out)?;
+            console.line("")?;
         }
         // Nothing is sent, so it does not matter how safe the way would be.
         let subject = console.subject("status", name, true)?;
@@ -42,15 +42,15 @@ async fn show(subject: &Subject, console: &mut Console<'_>) -> Result<(), Refusa
     match Sessions::preview(setup).await {
         Ok((sessions, secrets)) => {
             let profile = sessions.account(PROVIDER).profile();
-            writeln!(console.out, "{}, profile {profile}", provider.name)?;
+            console.line(format!("{}, profile {profile}", provider.name))?;
             let problem = store_problem(provider, profile, console).await;
             write_credentials(provider, &secrets, problem.as_deref(), console)?;
             write_method(provider, &secrets, console)?;
         }
         Err(failures) => {
-            writeln!(console.out, "{}", provider.name)?;
+            console.line(&provider.name)?;
             for failure in &failures {
-                writeln!(console.out, "  {}", failure.headline)?;
+                console.line(format!("  {}", failure.headline))?;
             }
         }
     }
@@ -75,21 +75,23 @@ fn write_credentials(
     console: &mut Console<'_>,
 ) -> io::Result<()> {
     if let Some(problem) = store_problem {
-        writeln!(console.out, "  {problem}")?;
+        console.line(format!("  {problem}"))?;
     }
     let shown = || provider.credentials.iter().filter(|credential| !credential.is_one_time);
     let width = shown().map(|credential| credential.name.len()).max().unwrap_or(0);
     for credential in shown() {
         let place = match source(provider, secrets, &credential.name) {
             Some(Ok(Preview::Found(found))) => found.found_in.to_string(),
-            Some(Ok(Preview::WouldAsk { .. })) => "would be asked for at the terminal".to_owned(),
-            Some(Err(missing)) => format!("not found ({})", reasons(missing, store_problem)),
+            Some(Ok(Preview::WouldAsk { tried, .. })) => {
+                format!("would be asked for at the terminal ({})", reasons(tried, store_problem))
+            }
+            Some(Err(missing)) => format!("not found ({})", reasons(&missing.tried, store_problem)),
             None => "not found, and not needed".to_owned(),
         };
-        writeln!(console.out, "  {:width$}  {place}", credential.name)?;
+        console.line(format!("  {:width$}  {place}", credential.name))?;
         if let Some(Ok(Preview::Found(found))) = source(provider, secrets, &credential.name) {
             for note in &found.notes {
-                writeln!(console.out, "  {:width$}  {note}", "")?;
+                console.line(format!("  {:width$}  {note}", ""))?;
             }
         }
     }
@@ -107,8 +109,8 @@ fn source<'s>(
 }
 
 /// `env EMNIFY_PASSWORD: not set; keychain, runner/emnify default/password: nothing is kept there`
-fn reasons(missing: &Missing, store_problem: Option<&str>) -> String {
-    let told = missing.tried.iter().filter(|tried| Some(tried.reason.as_str()) != store_problem);
+fn reasons(tried: &[Tried], store_problem: Option<&str>) -> String {
+    let told = tried.iter().filter(|tried| Some(tried.reason.as_str()) != store_problem);
     let reasons: Vec<String> = told.map(|tried| format!("{}: {}", tried.source, tried.reason)).collect();
     reasons.join("; ")
 }
@@ -122,7 +124,7 @@ fn write_method(
     let is_found = |name: &String| matches!(source(provider, secrets, name), Some(Ok(Preview::Found(_))));
     let is_known = |name: &String| matches!(source(provider, secrets, name), Some(Ok(_)));
     if provider.methods.is_empty() {
-        return writeln!(console.out, "  nobody signs in to it");
+        return console.line("  nobody signs in to it");
     }
     let is_meant = |method: &&PlannedMethod| provider.method.as_ref().is_none_or(|name| *name == method.name);
     let first = |has: &dyn Fn(&String) -> bool| {
@@ -130,11 +132,11 @@ fn write_method(
         methods.find(|method| method.required.iter().all(has)).map(|method| &method.name)
     };
     match (first(&is_found), first(&is_known)) {
-        (Some(method), _) => writeln!(console.out, "  signs in by `{method}`"),
-        (None, Some(method)) => writeln!(console.out, "  signs in by `{method}`, if somebody answers"),
+        (Some(method), _) => console.line(format!("  signs in by `{method}`")),
+        (None, Some(method)) => console.line(format!("  signs in by `{method}`, if somebody answers")),
         (None, None) => {
             let login = console.command("login", &provider.name);
-            writeln!(console.out, "  cannot sign in; `{login}` keeps credentials")
+            console.line(format!("  cannot sign in; `{login}` keeps credentials"))
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::console::Console;
 use super::refusal::Refusal;
+use crate::event::{Failure, FailureDraft};
 use crate::model::exit::Cause;
 use crate::plan::{BUILT_IN, BuiltIn, Plan, PlannedProvider, ProviderIndex, check_text, resolve_inputs_of};
-use crate::source::{Code, Severity, nearest};
+use crate::source::{Code, Diagnostic, Severity, nearest};
 use crate::template::Data;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -64,12 +65,12 @@ impl Console<'_> {
         }
     }
 
-    /// A command about a provider as one has to type it here: `runner login acme --playbook fleet.yaml`.
+    /// A command about a provider as one has to type it here: `runner login acme --playbook fleet.yaml --profile work`.
     pub(super) fn command(&self, command: &str, provider: &str) -> String {
-        match &self.playbook {
-            Some(playbook) => format!("runner {command} {provider} --playbook {}", playbook.file.display()),
-            None => format!("runner {command} {provider}"),
-        }
+        let playbook = self.playbook.as_ref();
+        let playbook = playbook.map(|playbook| format!(" --playbook {}", playbook.file.display()));
+        let profile = self.options.profiles.first().map(|(_, profile)| format!(" --profile {profile}"));
+        format!("runner {command} {provider}{}{}", playbook.unwrap_or_default(), profile.unwrap_or_default())
     }
 
     fn of_playbook(&mut self, playbook: &mut PlaybookSubjects, name: &str) -> Result<Subject, Refusal> {
@@ -120,14 +121,21 @@ impl Console<'_> {
             "version: 1\nproviders: {{ {name}: {{ allow_http: {allow_http} }} }}\nsteps: [{{ authenticate: {name} }}]\n"
         );
         let checked = check_text(Path::new("sign-in.yaml"), &text, &self.options, &*self.world.surroundings);
-        for diagnostic in checked.diagnostics.iter().filter(|one| one.severity == Severity::Error) {
-            let advice = match diagnostic.code {
-                Code::InsecureAddress => Some("use https (`--base-url`), or accept that with `--allow-http`"),
-                _ => diagnostic.help.as_deref(),
-            };
-            self.explain("error", &diagnostic.message, &[], advice)?;
-        }
-        checked.plan.ok_or_else(|| Refusal::said(Cause::Invalid))
+        checked.plan.ok_or_else(|| {
+            let errors = checked.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+            let failures: Vec<Failure> = errors.map(|error| self.mistake(error)).collect();
+            self.fail(&failures)
+        })
+    }
+
+    /// A mistake of the command line that the check has found.
+    fn mistake(&self, error: &Diagnostic) -> Failure {
+        let advice = match error.code {
+            Code::InsecureAddress => Some("use https (`--base-url`), or accept that with `--allow-http`"),
+            _ => error.help.as_deref(),
+        };
+        let draft = FailureDraft::new(Cause::Invalid, &error.message);
+        FailureDraft { advice: advice.map(str::to_owned), ..draft }.finish(&self.redactor)
     }
 }
 

@@ -4,7 +4,7 @@ use super::totp;
 use super::types::{Chain, Found, FoundIn, Missing, Preview, Tried};
 use crate::document::{JsonPath, SourceKind};
 use crate::model::secret::SecretText;
-use crate::port::{OutOfReach, Question, Reach, World};
+use crate::port::{OutOfReach, PromptError, Question, Reach, World};
 use crate::template::{Template, json_to_text};
 use std::io;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub async fn look_up(
     chain: &Chain<'_>,
     totp: &dyn Fn(&str) -> Option<SecretText>,
 ) -> Result<Found, Missing> {
-    let mut search = Search { world, chain, totp, notes: Vec::new(), tried: Vec::new() };
+    let mut search = Search::new(world, chain, totp);
     for source in chain.sources {
         let answer = search.ask(&source.kind).await;
         if let Some(found) = search.settle(answer) {
@@ -39,10 +39,12 @@ pub async fn preview(
     chain: &Chain<'_>,
     totp: &dyn Fn(&str) -> Option<SecretText>,
 ) -> Result<Preview, Missing> {
-    let mut search = Search { world, chain, totp, notes: Vec::new(), tried: Vec::new() };
+    let mut search = Search::new(world, chain, totp);
     for source in chain.sources {
         let answer = match (&source.kind, world.prompt.availability()) {
-            (SourceKind::Prompt(_), Ok(())) => return Ok(Preview::WouldAsk { notes: search.notes }),
+            (SourceKind::Prompt(_), Ok(())) => {
+                return Ok(Preview::WouldAsk { notes: search.notes, tried: search.tried });
+            }
             (SourceKind::Prompt(_), Err(nobody)) => Err(tried("would ask at the terminal", nobody)),
             (kind, _) => search.ask(kind).await,
         };
@@ -62,9 +64,14 @@ struct Search<'a> {
     totp: &'a dyn Fn(&str) -> Option<SecretText>,
     notes: Vec<String>,
     tried: Vec<Tried>,
+    is_unanswered: bool,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(world: &'a World, chain: &'a Chain<'a>, totp: &'a dyn Fn(&str) -> Option<SecretText>) -> Self {
+        Self { world, chain, totp, notes: Vec::new(), tried: Vec::new(), is_unanswered: false }
+    }
+
     async fn ask(&mut self, source: &SourceKind) -> Answer {
         match source {
             SourceKind::Env(name) => self.ask_environment(name),
@@ -130,16 +137,19 @@ impl Search<'_> {
         surroundings.read_text(&path).map_err(|error| reason_of(&error))
     }
 
-    async fn ask_person(&self, text: Option<&Template>) -> Answer {
+    async fn ask_person(&mut self, text: Option<&Template>) -> Answer {
         let text = match text {
             Some(text) => self.text("prompt", text)?,
             None => self.chain.question.clone(),
         };
         let question = Question { text, is_secret: self.chain.is_secret };
-        match self.world.prompt.ask(&question).await {
-            Ok(answer) => Ok((answer, FoundIn::Prompt)),
-            Err(nobody) => Err(tried("prompt", nobody)),
-        }
+        let answer = self.world.prompt.ask(&question).await;
+        let answer = answer.and_then(|answer| match answer.expose().trim_end_matches(['\r', '\n']) {
+            "" => Err(PromptError::NoAnswer),
+            _ => Ok(answer),
+        });
+        self.is_unanswered |= matches!(answer, Err(PromptError::NoAnswer));
+        answer.map(|answer| (answer, FoundIn::Prompt)).map_err(|nobody| tried("prompt", nobody))
     }
 
     fn compute_code(&self, name: &str) -> Answer {
@@ -186,7 +196,8 @@ impl Search<'_> {
     }
 
     fn into_missing(self) -> Missing {
-        Missing { name: self.chain.name.clone(), tried: self.tried }
+        let Self { chain, tried, is_unanswered, .. } = self;
+        Missing { name: chain.name.clone(), tried, is_unanswered }
     }
 }
 
@@ -215,7 +226,7 @@ mod tests {
     use super::*;
     use crate::document::Source;
     use crate::port::fake::{FakePrompt, FakeStore, FakeSurroundings, FakeWorld};
-    use crate::port::{PromptError, StoreError, StoreKey, VariableOrigin};
+    use crate::port::{StoreError, StoreKey, VariableOrigin};
     use crate::source::{SourceMap, Span, Spanned, Text};
     use crate::template::{Moment, Scope};
     use futures_util::FutureExt;

@@ -32,6 +32,24 @@ pub struct Chain<'a> {
     pub is_secret: bool,
 }
 
+impl<'a> Chain<'a> {
+    /// A chain for what is no secret, is not kept in the store, and of which nobody is asked: a setting, a profile.
+    pub fn plain(name: String, sources: &'a [Source], scope: &'a Scope, folder: &'a Path) -> Self {
+        Self {
+            name,
+            question: String::new(),
+            sources,
+            scope,
+            folder,
+            is_built_in: false,
+            env_passed_over: None,
+            stored_as: None,
+            origins: Vec::new(),
+            is_secret: false,
+        }
+    }
+}
+
 /// A value that was found.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -52,6 +70,8 @@ pub enum Preview {
     WouldAsk {
         /// What the user should know: sources that were passed over.
         notes: Vec<String>,
+        /// The sources that do not have it.
+        tried: Vec<Tried>,
     },
 }
 
@@ -124,6 +144,8 @@ pub struct Missing {
     pub name: String,
     /// Every source, in the order in which they were tried.
     pub tried: Vec<Tried>,
+    /// A person was asked and gave no answer: whoever does so wants no more questions.
+    pub is_unanswered: bool,
 }
 
 #[cfg(test)]

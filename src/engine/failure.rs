@@ -3,34 +3,16 @@
 use super::limits::{Interruption, TimeLimit};
 use super::pages::PageProblem;
 use super::rows::RowsProblem;
-use crate::event::{Events, Failure};
 use crate::exchange::{Rendered, Said, hint, status_text};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
-use crate::source::{SourceMap, Span};
 use crate::template::EvaluationError;
 use std::time::Duration;
 
-/// A failure on its way to the report: plain texts, not yet redacted.
-#[derive(Debug, Clone)]
-pub struct Trouble {
-    /// Its kind; names the exit code.
-    cause: Cause,
-    headline: String,
-    request: Option<String>,
-    span: Option<Span>,
-    notes: Vec<String>,
-    advice: Option<String>,
-}
+pub use crate::event::FailureDraft as Trouble;
 
 impl Trouble {
-    /// A failure with its headline: a sentence without a full stop that quotes no secret.
-    pub fn new(cause: Cause, headline: impl Into<String>) -> Self {
-        let headline = headline.into();
-        Self { cause, headline, request: None, span: None, notes: Vec::new(), advice: None }
-    }
-
     /// The failure of an expression, at its place.
     pub fn evaluation(error: &EvaluationError) -> Self {
         Self::new(Cause::Step, error.to_string()).at(error.span)
@@ -42,61 +24,13 @@ impl Trouble {
         Self::new(cause, format!("{why} during {what}"))
     }
 
-    /// The place in the file, where it is more exact than the step's.
-    #[must_use]
-    pub fn at(mut self, span: Span) -> Self {
-        self.span = Some(span);
-        self
-    }
-
-    /// The request that failed.
-    #[must_use]
-    pub fn request(mut self, request: impl Into<String>) -> Self {
-        self.request = Some(request.into());
-        self
-    }
-
-    /// One more line that helps to understand.
-    #[must_use]
-    pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
-        self
-    }
-
     /// What the provider itself says, and the author's hint for it.
     #[must_use]
     pub fn said(mut self, provider: &str, said: &Said, hints: &[(String, String)], status: u16) -> Self {
-        self.notes.extend(quote(provider, said));
+        self.notes.extend(said.words().map(|words| format!("{provider} says: {words}")));
         let hints: Vec<_> = hints.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
         self.notes.extend(hint(&hints, said.code.as_deref(), status).map(|hint| format!("hint: {hint}")));
         self
-    }
-
-    /// What to do next.
-    #[must_use]
-    pub fn advice(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
-        self
-    }
-
-    /// The same failure as a heavier one.
-    #[must_use]
-    pub fn caused_by(mut self, cause: Cause) -> Self {
-        self.cause = cause;
-        self
-    }
-
-    /// The failure for the report, redacted. `place` is where the step is written.
-    pub fn into_failure(self, events: &Events, sources: &SourceMap, place: Option<Span>) -> Failure {
-        let clean = |text: String| events.clean(text);
-        Failure {
-            cause: self.cause,
-            headline: clean(self.headline),
-            request: self.request.map(clean),
-            place: self.span.or(place).map(|span| clean(sources.place(span))),
-            notes: self.notes.into_iter().map(clean).collect(),
-            advice: self.advice.map(clean),
-        }
     }
 }
 
@@ -123,15 +57,6 @@ fn signal_name(number: i32) -> String {
         2 => "SIGINT (Ctrl-C)".to_owned(),
         15 => "SIGTERM".to_owned(),
         _ => format!("signal {number}"),
-    }
-}
-
-/// ``emnify says: wrong password (`InvalidCredentials`)``
-fn quote(provider: &str, said: &Said) -> Option<String> {
-    match (&said.message, &said.code) {
-        (Some(message), Some(code)) => Some(format!("{provider} says: {message} ({code})")),
-        (Some(said), None) | (None, Some(said)) => Some(format!("{provider} says: {said}")),
-        (None, None) => None,
     }
 }
 
@@ -243,7 +168,7 @@ mod tests {
         let said = Said { code: Some("A1".into()), message: Some("no".into()) };
         let hints = [("A1".to_owned(), "ask first".to_owned())];
         let trouble = Trouble::new(Cause::Step, "x").said("emnify", &said, &hints, 403);
-        assert_eq!(trouble.notes, ["emnify says: no (A1)", "hint: ask first"]);
+        assert_eq!(trouble.notes, ["emnify says: A1: no", "hint: ask first"]);
         let silent = Trouble::new(Cause::Step, "x").said("emnify", &Said::default(), &[], 403);
         assert!(silent.notes.is_empty());
     }

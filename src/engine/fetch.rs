@@ -17,6 +17,7 @@ use crate::model::words::duration;
 use crate::plan::PlannedRequest;
 use crate::port::SendFailure;
 use crate::session::Generation;
+use futures_util::TryFutureExt;
 use http::Method;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -246,17 +247,22 @@ impl Engine<'_> {
         tries: &mut Tries,
     ) -> Result<(), StepError> {
         let line = self.request_line(call, &attempt, tries);
-        let status = attempt.outcome.as_ref().map_or(0, |answer| answer.status);
         self.exchange.report(attempt.record, None);
-        let (Some(provider), Some(generation)) = (call.request.provider, generation) else { return Ok(()) };
+        let (Some(provider), Some(generation), Ok(answer)) =
+            (call.request.provider, generation, attempt.outcome)
+        else {
+            return Ok(());
+        };
         if tries.is_renewed {
             let headline =
-                format!("{}, with a session that it has just given", call.subject.answered(status));
+                format!("{}, with a session that it has just given", call.subject.answered(answer.status));
             let advice = "check whether this account may do this; signing in itself works";
             return Err(self.error(Trouble::new(Cause::SignIn, headline).request(line).advice(advice)));
         }
         let what = format!("the renewed sign-in before {}", call.subject.request());
-        self.sign_in(&call.limits, &what, self.sessions.renew(provider, generation)).await?;
+        let renewal = self.sessions.renew(provider, generation, &answer);
+        let renewal = renewal.map_err(|failure| failure.of_request(self.events.clean(line)));
+        self.sign_in(&call.limits, &what, renewal).await?;
         tries.is_renewed = true;
         tries.attempt += 1;
         tries.last += 1;

@@ -6,7 +6,7 @@ use super::failure::Trouble;
 use super::outputs::{self, Outputs};
 use super::rows;
 use super::save::SavedFile;
-use super::scope::{StepRecord, moment};
+use super::scope::StepRecord;
 use super::stage::Stage;
 use super::step::Flow;
 use super::tally::Tally;
@@ -15,7 +15,7 @@ use crate::event::{EventKind, ItemCounts};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Loop, PlannedStep, StepKind};
-use crate::template::{Data, SharedJson};
+use crate::template::{Data, Moment, SharedJson};
 use serde_json::Value as Json;
 
 impl<'a> Engine<'a> {
@@ -99,7 +99,7 @@ impl<'a> Engine<'a> {
     async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {
         let expressions: Vec<_> =
             over.templates().into_iter().flat_map(|template| template.expressions()).collect();
-        let scope = self.scope(stage, &moment(self.world), &expressions).await?;
+        let scope = self.scope(stage, &Moment::of(self.world), &expressions).await?;
         let list = Value::of_tree(over, &scope, self.events.redactor());
         let list = list.map_err(|error| self.evaluation_error(&error))?;
         let Json::Array(items) = list.json else {

@@ -8,7 +8,7 @@ use super::listing::Pages;
 use super::outputs::{self, OutputProblem, Outputs};
 use super::references::own_expressions;
 use super::save::SavedFile;
-use super::scope::{Scopes, StepRecord, moment};
+use super::scope::{Scopes, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::{Literal, Tree};
@@ -36,7 +36,7 @@ impl<'a> Engine<'a> {
     ) -> Result<StepRecord, StepError> {
         let subject = self.subject(request);
         self.ready(request, stage, &subject).await?;
-        let moment = moment(self.world);
+        let moment = Moment::of(self.world);
         let mut scopes = self.scopes(step, request, stage, &moment).await?;
         let rendered = self.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;

@@ -1,13 +1,11 @@
 //! What templates see during a run: the playbook's names, and what the steps have left behind.
 
 use crate::plan::{PlannedStep, Scoped, TemplateScope};
-use crate::port::World;
 use crate::template::{Data, Moment, Scope, SharedJson};
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// What a step has left behind.
 #[derive(Clone, Default)]
@@ -212,12 +210,6 @@ impl Scopes {
         self.playbook.set(name, data.clone());
         self.operation.set(name, data.clone());
     }
-}
-
-/// The moment that the templates of one request speak of: now.
-pub fn moment(world: &World) -> Moment {
-    let random = world.random.clone();
-    Moment { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! The secrets of the playbook's own.
 
 use super::failure::Trouble;
-use super::scope::{RunNames, moment};
+use super::scope::RunNames;
 use crate::credential::{Chain, Missing, look_up};
 use crate::event::Events;
 use crate::model::exit::Cause;
 use crate::plan::PlannedSecret;
 use crate::port::{StoreKey, World};
 use crate::source::Span;
-use crate::template::{Data, Scope};
+use crate::template::{Data, Moment, Scope};
 use std::path::Path;
 
 /// Looks a secret of the playbook up; the redactor learns it before anyone else has it.
@@ -19,7 +19,7 @@ pub async fn fetch(
     folder: &Path,
     names: &RunNames,
 ) -> Result<Data, Box<Trouble>> {
-    let scope = names.source_scope(&moment(world));
+    let scope = names.source_scope(&Moment::of(world));
     let chain = chain(secret, folder, &scope);
     match look_up(world, &chain, &|_| None).await {
         Ok(found) => {
@@ -34,16 +34,10 @@ pub async fn fetch(
 /// The chain of a secret of the playbook.
 pub fn chain<'c>(secret: &'c PlannedSecret, folder: &'c Path, scope: &'c Scope) -> Chain<'c> {
     Chain {
-        name: format!("secrets.{}", secret.name),
         question: secret.name.replace('_', " "),
-        sources: &secret.sources,
-        scope,
-        folder,
-        is_built_in: false,
-        env_passed_over: None,
         stored_as: Some(StoreKey::secret(&secret.name)),
-        origins: Vec::new(),
         is_secret: true,
+        ..Chain::plain(format!("secrets.{}", secret.name), &secret.sources, scope, folder)
     }
 }
 

@@ -4,7 +4,7 @@ use super::core::Engine;
 use super::error::StepError;
 use super::failure::Trouble;
 use super::references::own_expressions;
-use super::scope::{StepRecord, moment};
+use super::scope::StepRecord;
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::Tree;
@@ -15,7 +15,7 @@ use crate::model::secret::SecretText;
 use crate::model::words;
 use crate::plan::{PlannedStep, ProviderIndex, StoreTarget};
 use crate::port::StoreKey;
-use crate::template::{Scope, Template, json_to_text};
+use crate::template::{Moment, Scope, Template, json_to_text};
 
 impl Engine<'_> {
     /// Opens a session, with what the step gives or what the provider's chains find.
@@ -28,7 +28,7 @@ impl Engine<'_> {
         stage: &Stage,
         tally: &mut Tally,
     ) -> Result<StepRecord, StepError> {
-        let scope = self.scope(stage, &moment(self.world), &own_expressions(step)).await?;
+        let scope = self.scope(stage, &Moment::of(self.world), &own_expressions(step)).await?;
         let given = with.iter().map(|(name, tree)| Ok((name.clone(), self.credential(name, tree, &scope)?)));
         let given = given.collect::<Result<Vec<_>, StepError>>()?;
         let opening = self.sessions.authenticate(provider, method, given);
@@ -83,7 +83,7 @@ impl Engine<'_> {
         stage: &Stage,
         tally: &mut Tally,
     ) -> Result<StepRecord, StepError> {
-        let scope = self.scope(stage, &moment(self.world), &own_expressions(step)).await?;
+        let scope = self.scope(stage, &Moment::of(self.world), &own_expressions(step)).await?;
         let evaluated = Value::of_template(value, &scope, self.events.redactor());
         let evaluated = evaluated.map_err(|error| self.evaluation_error(&error))?;
         let Some(text) = json_to_text(&evaluated.json).filter(|text| !text.is_empty()) else {

@@ -7,7 +7,7 @@ use super::limits::{Interruption, TimeLimit};
 use super::outputs::Outputs;
 use super::references::steps_built_upon;
 use super::save::SavedFile;
-use super::scope::{StepRecord, moment};
+use super::scope::StepRecord;
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::OnError;
@@ -15,6 +15,7 @@ use crate::event::{EventKind, Failure, StepNote, StepResult, StepStatus};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Group, PlannedRequest, PlannedStep, StepKind};
+use crate::template::Moment;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::time::Duration;
 
@@ -157,7 +158,7 @@ impl<'a> Engine<'a> {
 
     async fn is_wanted(&self, step: &PlannedStep, stage: &Stage) -> Result<bool, StepError> {
         let Some(condition) = &step.condition else { return Ok(true) };
-        let scope = self.scope(stage, &moment(self.world), &[condition.expression()]).await?;
+        let scope = self.scope(stage, &Moment::of(self.world), &[condition.expression()]).await?;
         condition.holds(&scope).map_err(|error| self.evaluation_error(&error))
     }
 
@@ -225,7 +226,7 @@ impl<'a> Engine<'a> {
         tally.is_idle = self.course.performed() == performed_before;
         let expressions: Vec<_> =
             group.outputs.iter().flat_map(|(_, template)| template.expressions()).collect();
-        let scope = self.scope(&inner, &moment(self.world), &expressions).await?;
+        let scope = self.scope(&inner, &Moment::of(self.world), &expressions).await?;
         let mut outputs = Outputs::new();
         for (name, template) in &group.outputs {
             let value = Value::of_template(template, &scope, self.events.redactor());

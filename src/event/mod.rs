@@ -1,11 +1,13 @@
 //! Events: the facts of a run, in order. They are the contract between the engine and everything that reports: the terminal,
 //! progress and the JSON report all are folds of the same events. Every text in them is [`Redacted`](crate::model::redacted).
 
+mod draft;
 mod kind;
 mod outcome;
 mod session;
 mod sink;
 
+pub use draft::FailureDraft;
 pub use kind::{
     Event, EventKind, Failure, FileNote, ItemCounts, Purpose, SessionEnd, SessionNote, StepNote, StepResult,
     StepStatus, Verdict,

@@ -24,6 +24,15 @@ impl Said {
         };
         Self { code: first(&errors.code.0), message: first(&errors.message.0) }
     }
+
+    /// All that it says: `InvalidCredentials: wrong password`. `None` when that is nothing.
+    pub fn words(&self) -> Option<String> {
+        match (&self.code, &self.message) {
+            (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+            (Some(text), None) | (None, Some(text)) => Some(text.clone()),
+            (None, None) => None,
+        }
+    }
 }
 
 /// The hint for an error code or a status: the first that fits, so that what is nearest to the request, and in it codes

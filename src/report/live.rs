@@ -36,7 +36,11 @@ impl LiveReport {
             EventKind::Warning { text } => self.messages.warning(text.as_str()),
             EventKind::RunFinished { .. } => {
                 self.lines.end_of_entries(report);
-                self.messages.failures(&failures(report));
+                let failures = failures(report);
+                self.messages.failures(&failures);
+                if !failures.is_empty() {
+                    self.messages.gap();
+                }
                 self.lines.summary(report);
             }
             _ => {}

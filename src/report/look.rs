@@ -45,7 +45,7 @@ impl Look {
     }
 
     /// A text as it may be printed: odd characters shown, symbols spelled in ASCII where there is nothing else.
-    pub(super) fn text(self, text: impl AsRef<str>) -> String {
+    pub fn text(self, text: impl AsRef<str>) -> String {
         let shown = visible(text.as_ref());
         if self.is_unicode { shown.into_owned() } else { spelled_in_ascii(&shown) }
     }

@@ -21,20 +21,29 @@ impl Messages {
     }
 
     /// Something to look at, which stops nothing.
-    pub(super) fn warning(&mut self, text: &str) {
+    pub fn warning(&mut self, text: &str) {
         let kind = painted(ODD.bold(), "warning");
         self.lines.line(&format!("{kind}: {}", self.look.text(text)));
     }
 
     /// What failed, each with a line between it and the next.
     pub fn failures(&mut self, failures: &[&Failure]) {
-        for failure in failures.iter().take(MOST_FAILURES) {
+        for (index, failure) in failures.iter().take(MOST_FAILURES).enumerate() {
+            if index > 0 {
+                self.gap();
+            }
             self.failure(failure);
         }
         if failures.len() > MOST_FAILURES {
+            self.gap();
             let more = counted((failures.len() - MOST_FAILURES) as u64, "failure");
-            self.lines.line(&format!("and {more} more; `--report json=FILE` has them all\n"));
+            self.lines.line(&format!("and {more} more; `--report json=FILE` has them all"));
         }
+    }
+
+    /// An empty line.
+    pub(super) fn gap(&mut self) {
+        self.lines.line("");
     }
 
     fn failure(&mut self, failure: &Failure) {
@@ -47,7 +56,6 @@ impl Messages {
         if let Some(advice) = &failure.advice {
             self.indented(&format!("what now: {advice}"));
         }
-        self.lines.line("");
     }
 
     fn indented(&mut self, text: &str) {

@@ -162,6 +162,7 @@ fn steps(report: &RunReport) -> String {
             format!("{}, {skipped} skipped", counted(steps.len() as u64 - skipped, "step"))
         }
         None | Some(Cause::Cleanup) => all,
+        Some(_) if steps.is_empty() => "before the first step".to_owned(),
         Some(Cause::Deadline | Cause::Signal(_)) => format!("{done} of {all} done"),
         Some(_) if failed == 0 && done == 0 => "before the first step".to_owned(),
         Some(_) if failed == 0 => format!("after {done} of {all}"),

@@ -9,7 +9,6 @@ use crate::template::{Data, Moment, Scope, Template, json_to_text};
 use serde_json::Value;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 use url::Url;
 
 /// The profile when nobody names one.
@@ -93,7 +92,7 @@ impl Account {
         let Preparation { plan, inputs, exchange, is_preview } = preparation;
         let (world, events) = (exchange.world(), exchange.events());
         let provider = plan.provider(index);
-        let moment = moment(world);
+        let moment = Moment::of(world);
         let playbook = Scope::new(&moment).with("inputs", (*inputs).clone());
         let profile = profile(provider, &plan.folder, world, &playbook).await;
         let (profile, is_profile_named) = profile.map_err(|reason| vec![reason])?;
@@ -113,29 +112,21 @@ impl Account {
         let definition = definition_scope(&moment, settings.clone(), &profile);
         let addresses = Addresses::of(provider, &playbook, &definition).map_err(|reason| vec![reason])?;
         let realm = realm(provider, &addresses, &definition, events).map_err(|reason| vec![reason])?;
-        let wallet = Wallet::new(
-            provider,
-            WalletSetup {
-                world: world.clone(),
-                events: events.clone(),
-                scope: sources,
-                folder: plan.folder.clone(),
-                profile: profile.clone(),
-                is_profile_named,
-                origins: realm.origins().iter().map(Origin::to_string).collect(),
-                is_preview: *is_preview,
-            },
-        );
+        let wallet = Wallet::new(WalletSetup {
+            plan: (*plan).clone(),
+            provider: index,
+            world: world.clone(),
+            events: events.clone(),
+            scope: sources,
+            profile: profile.clone(),
+            is_profile_named,
+            origins: realm.origins().iter().map(Origin::to_string).collect(),
+            is_preview: *is_preview,
+        });
         let Addresses { base_url, auth_base_url } = addresses;
         let plan = (*plan).clone();
         Ok(Self { plan, index, settings, profile, base_url, auth_base_url, realm: Rc::new(realm), wallet })
     }
-}
-
-/// The moment of a sign-in request.
-pub(super) fn moment(world: &World) -> Moment {
-    let random = world.random.clone();
-    Moment { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
 }
 
 fn definition_scope(moment: &Moment, settings: Data, profile: &str) -> Scope {
@@ -152,7 +143,7 @@ pub async fn profile_of(
     inputs: &Data,
     world: &World,
 ) -> Result<String, String> {
-    let scope = Scope::new(&moment(world)).with("inputs", inputs.clone());
+    let scope = Scope::new(&Moment::of(world)).with("inputs", inputs.clone());
     profile(plan.provider(index), &plan.folder, world, &scope).await.map(|(profile, _)| profile)
 }
 
@@ -186,17 +177,10 @@ fn named_profile(provider: &PlannedProvider, playbook: &Scope) -> Result<Option<
 
 /// The profile when nobody names one: what the definition's sources say, else `default`.
 async fn default_profile(provider: &PlannedProvider, folder: &Path, world: &World, scope: &Scope) -> String {
+    let name = format!("profile of {}", provider.name);
     let chain = Chain {
-        name: format!("profile of {}", provider.name),
-        question: String::new(),
-        sources: &provider.profile_sources,
-        scope,
-        folder,
         is_built_in: provider.is_built_in,
-        env_passed_over: None,
-        stored_as: None,
-        origins: Vec::new(),
-        is_secret: false,
+        ..Chain::plain(name, &provider.profile_sources, scope, folder)
     };
     match look_up(world, &chain, &|_| None).await {
         Ok(found) => found.value.expose().clone(),

@@ -66,7 +66,7 @@ async fn lacking<'m>(method: &'m PlannedMethod, given: &[String], wallet: &Walle
 }
 
 /// Looks up all that a method needs and that is not fetched at each use, asking a person where that is a source. Returns
-/// what is missing.
+/// what is missing; whoever leaves a question unanswered is asked no other one.
 pub async fn look_up_all(method: &PlannedMethod, given: &[String], wallet: &Wallet) -> Vec<Missing> {
     let others = method.used.iter().filter(|name| !method.required.contains(name));
     let names = method.required.iter().chain(others);
@@ -75,7 +75,11 @@ pub async fn look_up_all(method: &PlannedMethod, given: &[String], wallet: &Wall
         if let Looked::Missing(reason) = wallet.get(name).await
             && method.required.contains(name)
         {
+            let is_unanswered = reason.is_unanswered;
             missing.push(reason);
+            if is_unanswered {
+                break;
+            }
         }
     }
     missing

@@ -1,11 +1,13 @@
 //! Sign-in failures in words: what happened, which request, where the credentials came from, what now.
 
 use super::account::Account;
+use super::names;
 use super::visit::{Shot, Trouble, Visit};
 use crate::credential::{FoundIn, Missing};
-use crate::event::{Events, Failure};
+use crate::event::{Events, Failure, FailureDraft};
 use crate::exchange::{Answer, Said, hint, status_text};
 use crate::model::exit::Cause;
+use crate::model::redacted::Redacted;
 use crate::model::words;
 use crate::port::StoreError;
 use std::time::Duration;
@@ -24,6 +26,13 @@ impl SignInFailure {
     pub fn failure(&self) -> &Failure {
         &self.0
     }
+
+    /// The same failure with the request that showed it, unless it has one of its own.
+    #[must_use]
+    pub fn of_request(mut self, request: Redacted) -> Self {
+        self.0.request.get_or_insert(request);
+        self
+    }
 }
 
 impl From<Failure> for SignInFailure {
@@ -35,50 +44,9 @@ impl From<Failure> for SignInFailure {
 /// What is half done, the run itself adds.
 const LATER: &str = "run it again later";
 
-/// A failure in the making: texts that are not redacted yet.
-struct Draft {
-    cause: Cause,
-    headline: String,
-    request: Option<String>,
-    notes: Vec<String>,
-    advice: Option<String>,
-}
-
-impl Draft {
-    fn new(cause: Cause, headline: String) -> Self {
-        Self { cause, headline, request: None, notes: Vec::new(), advice: None }
-    }
-
-    fn request(mut self, request: String) -> Self {
-        self.request = Some(request);
-        self
-    }
-
-    fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
-        self.notes.extend(notes);
-        self
-    }
-
-    fn advice(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
-        self
-    }
-
-    fn finish(self, events: &Events) -> Failure {
-        Failure {
-            cause: self.cause,
-            headline: events.clean(self.headline),
-            request: self.request.map(|text| events.clean(text)),
-            place: None,
-            notes: self.notes.iter().map(|note| events.clean(note)).collect(),
-            advice: self.advice.map(|text| events.clean(text)),
-        }
-    }
-}
-
 /// What could not be made ready before the first step.
 pub fn unprepared(reason: String, events: &Events) -> Failure {
-    Draft::new(Cause::Invalid, reason).finish(events)
+    FailureDraft::new(Cause::Invalid, reason).finish(events.redactor())
 }
 
 /// A credential that no source has.
@@ -95,7 +63,7 @@ pub fn missing(missing: &Missing, account: &Account, events: &Events) -> Failure
         false if is_code => "run it at a terminal, where it can be asked for".to_owned(),
         false => "set it in one of these".to_owned(),
     };
-    Draft::new(Cause::SignIn, headline).notes(tried(missing)).advice(advice).finish(events)
+    FailureDraft::new(Cause::SignIn, headline).notes(tried(missing)).advice(advice).finish(events.redactor())
 }
 
 /// No method has its credentials, though nothing specific is missing: the provider has no such method.
@@ -105,24 +73,24 @@ pub fn no_method(wanted: Option<&str>, account: &Account, events: &Events) -> Fa
         Some(wanted) => format!("{provider} has no method `{wanted}` to sign in"),
         None => format!("{provider} has no way to sign in"),
     };
-    Draft::new(Cause::Invalid, headline).finish(events)
+    FailureDraft::new(Cause::Invalid, headline).finish(events.redactor())
 }
 
 /// A new value of a credential that the store did not take.
 pub fn unkept(credential: &str, error: &StoreError, account: &Account, events: &Events) -> Failure {
     let name = account.wallet.public_name(credential);
-    Draft::new(Cause::Machine, format!("the new value of {name} could not be kept: {error}"))
+    FailureDraft::new(Cause::Machine, format!("the new value of {name} could not be kept: {error}"))
         .notes(["the old one may not work any more".to_owned()])
         .advice(format!("see to the store, then sign in anew with `{}`", account.login_command()))
-        .finish(events)
+        .finish(events.redactor())
 }
 
 /// A session that is refused though it is new.
 pub fn refused_when_new(account: &Account, events: &Events) -> Failure {
     let provider = &account.provider().name;
-    Draft::new(Cause::SignIn, format!("{provider} refuses a session that it has just given"))
+    FailureDraft::new(Cause::SignIn, format!("{provider} refuses a session that it has just given"))
         .advice("look at the provider's definition: what `send` puts on requests, and what `expired` says")
-        .finish(events)
+        .finish(events.redactor())
 }
 
 impl Visit<'_> {
@@ -134,24 +102,25 @@ impl Visit<'_> {
             Trouble::Missing(reason) => missing(reason, self.account, events),
             Trouble::Unsendable(error) => {
                 let headline = format!("the sign-in request for {provider} cannot be made: {error}");
-                Draft::new(Cause::SignIn, headline).finish(events)
+                FailureDraft::new(Cause::SignIn, headline).finish(events.redactor())
             }
-            Trouble::Question(text) => {
-                Draft::new(Cause::SignIn, format!("{provider} did not sign in {}: {text}", self.who().await))
-                    .finish(events)
-            }
+            Trouble::Question(text) => FailureDraft::new(
+                Cause::SignIn,
+                format!("{provider} did not sign in {}: {text}", self.who().await),
+            )
+            .finish(events.redactor()),
             Trouble::NoAnswer { shot, reason, is_network } => {
                 let headline = match is_network {
                     true => format!("{provider} could not be reached to sign in: {reason}"),
                     false => format!("the login at {provider} was {reason}"),
                 };
                 let cause = if *is_network { Cause::Unavailable } else { Cause::SignIn };
-                let draft = Draft::new(cause, headline).request(request_line(shot));
-                if *is_network { draft.advice(LATER) } else { draft }.finish(events)
+                let draft = FailureDraft::new(cause, headline).request(request_line(shot));
+                if *is_network { draft.advice(LATER) } else { draft }.finish(events.redactor())
             }
             Trouble::RunEnds => {
                 let headline = format!("there was no time left to sign in at {provider}");
-                Draft::new(Cause::Unavailable, headline).advice(LATER).finish(events)
+                FailureDraft::new(Cause::Unavailable, headline).advice(LATER).finish(events.redactor())
             }
             Trouble::AskedToWait { shot, wish } => {
                 let headline = format!("{provider} asks to be left alone for {}", words::duration(*wish));
@@ -175,30 +144,81 @@ impl Visit<'_> {
     async fn describe_refusal(&self, shot: &Shot, answer: &Answer) -> Failure {
         let provider = self.account.provider();
         let name = &provider.name;
-        let said = Said::read(answer, provider.errors.as_ref());
-        let headline = format!(
-            "{name} refused to sign in {} ({}, {})",
-            self.who().await,
-            answer.status,
-            said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned())
-        );
+        let what = format!("{name} refused to sign in {}", self.who().await);
         let mut request = request_line(shot);
         if let Some(lockout) = &self.method.auth.lockout {
             request += &format!(": {name} locks the account after {} refusals", lockout.after);
         }
-        let mut draft = Draft::new(Cause::SignIn, headline).request(request);
-        let mut advice = None;
-        for credential in self.method.required.iter().filter(|name| self.account.wallet.is_secret(name)) {
-            if let Some(place) = self.place_of(credential) {
-                draft = draft.notes([format!("{credential} came from {place}")]);
-                let may_be_stored = self.account.wallet.may_be_stored(credential);
-                advice =
-                    advice.or_else(|| Some(correction(&place, &self.account.login_command(), may_be_stored)));
-            }
+        let mut draft = self.draft_refusal(&what, answer, &shot.credentials);
+        draft.request = Some(request);
+        draft.finish(self.exchange.events().redactor())
+    }
+
+    /// The failure of a request that carried nothing but credentials, which its answer refuses.
+    pub fn describe_refused_credentials(&self, answer: &Answer) -> Failure {
+        let send = self.method.auth.send.iter().flat_map(names::of_send);
+        let headers = self.account.provider().headers.iter().map(|(_, header)| header);
+        let credentials = names::below("credentials", send.chain(headers));
+        let what = format!("{} refused its credentials", self.account.provider().name);
+        self.draft_refusal(&what, answer, &credentials).finish(self.exchange.events().redactor())
+    }
+
+    fn draft_refusal(&self, what: &str, answer: &Answer, credentials: &[String]) -> FailureDraft {
+        let said = Said::read(answer, self.account.provider().errors.as_ref());
+        let words = said.words().unwrap_or_else(|| answer.describe_body().to_owned());
+        let origins = self.origins(credentials);
+        let mut draft = FailureDraft::new(Cause::SignIn, format!("{what} ({}, {words})", answer.status))
+            .notes(origins.iter().map(|(credential, place)| origin_words(credential, place)))
+            .notes(self.hint(&said, answer.status));
+        draft.advice = self.correction(&origins);
+        draft
+    }
+
+    /// Where each of these credentials came from, and behind a code the secret that it was computed from.
+    fn origins(&self, credentials: &[String]) -> Vec<(String, FoundIn)> {
+        let mut origins = Vec::new();
+        for name in credentials {
+            let Some(place) = self.place_of(name) else { continue };
+            let secret = match &place {
+                FoundIn::Totp(secret) if !credentials.contains(secret) => Some(secret.clone()),
+                _ => None,
+            };
+            origins.push((name.clone(), place));
+            origins.extend(secret.and_then(|name| self.place_of(&name).map(|place| (name, place))));
         }
-        draft = draft.notes(self.hint(&said, answer.status));
-        draft.advice = advice;
-        draft.finish(self.exchange.events())
+        origins
+    }
+
+    /// What to do about credentials that were refused, of which nobody knows which one is wrong.
+    fn correction(&self, origins: &[(String, FoundIn)]) -> Option<String> {
+        let wallet = &self.account.wallet;
+        let login = self.account.login_command();
+        let written: Vec<_> =
+            origins.iter().filter(|(_, place)| !matches!(place, FoundIn::Totp(_))).collect();
+        let all = |is_so: fn(&FoundIn) -> bool| written.iter().all(|(_, place)| is_so(place));
+        let (it, wrong, right) = match written.as_slice() {
+            [] => return None,
+            [_] => ("it", "it", "one"),
+            _ => ("them", "the wrong one", "ones"),
+        };
+        let is_typed = |place: &FoundIn| matches!(place, FoundIn::Prompt);
+        let is_kept = |place: &FoundIn| matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt);
+        let is_given = |place: &FoundIn| matches!(place, FoundIn::Step | FoundIn::Value);
+        let may_be_kept = written.iter().all(|(name, place)| !is_given(place) && wallet.may_be_stored(name));
+        let advice = if all(is_typed) {
+            format!("run it again and type {it} anew")
+        } else if all(is_kept) {
+            format!("keep the right {right} with `{login}`")
+        } else if may_be_kept {
+            format!("correct {wrong} there, or keep {it} once with `{login}`")
+        } else if written.iter().any(|(_, place)| matches!(place, FoundIn::Stored { .. })) {
+            format!("correct {wrong} there; `{login}` replaces what is kept")
+        } else {
+            format!("correct {wrong} there")
+        };
+        let clock =
+            if written.len() < origins.len() { "; see that this machine's clock is right" } else { "" };
+        Some(format!("{advice}{clock}"))
     }
 
     fn describe_wrong_answer(
@@ -219,14 +239,15 @@ impl Visit<'_> {
                 )
             }
             None => {
-                let said = said_in_words(&said).unwrap_or_else(|| answer.describe_body().to_owned());
+                let said = said.words().unwrap_or_else(|| answer.describe_body().to_owned());
                 format!("{} answered the login with {} ({said})", provider.name, status_text(answer.status))
             }
         };
         let cause = if is_passing { Cause::Unavailable } else { Cause::SignIn };
-        let draft =
-            Draft::new(cause, headline).request(request_line(shot)).notes(self.hint(&said, answer.status));
-        if is_passing { draft.advice(LATER) } else { draft }.finish(self.exchange.events())
+        let draft = FailureDraft::new(cause, headline)
+            .request(request_line(shot))
+            .notes(self.hint(&said, answer.status));
+        if is_passing { draft.advice(LATER) } else { draft }.finish(self.exchange.events().redactor())
     }
 
     fn describe_wait(&self, headline: String, shot: Option<&Shot>, wish: Duration) -> Failure {
@@ -234,9 +255,9 @@ impl Visit<'_> {
         let again = now
             .checked_add(wish)
             .map_or_else(|_| "later".to_owned(), |again| format!("after {}", words::moment(again, now)));
-        let mut draft = Draft::new(Cause::Unavailable, headline);
+        let mut draft = FailureDraft::new(Cause::Unavailable, headline);
         draft.request = shot.map(request_line);
-        draft.advice(format!("run it again {again}")).finish(self.exchange.events())
+        draft.advice(format!("run it again {again}")).finish(self.exchange.events().redactor())
     }
 
     async fn who(&self) -> String {
@@ -248,7 +269,7 @@ impl Visit<'_> {
 
     fn place_of(&self, credential: &str) -> Option<FoundIn> {
         match self.given.iter().any(|(given, _)| given == credential) {
-            true => Some(FoundIn::Step),
+            true => Some(self.given_place.clone()),
             false => self.account.wallet.found_in(credential),
         }
     }
@@ -271,22 +292,12 @@ fn request_line(shot: &Shot) -> String {
     format!("{} {} · {times}", shot.method, shot.shown_address)
 }
 
-fn said_in_words(said: &Said) -> Option<String> {
-    match (&said.code, &said.message) {
-        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-        (Some(text), None) | (None, Some(text)) => Some(text.clone()),
-        (None, None) => None,
-    }
-}
-
-fn correction(place: &FoundIn, login: &str, may_be_stored: bool) -> String {
+/// `password came from env EMNIFY_PASSWORD`
+fn origin_words(credential: &str, place: &FoundIn) -> String {
     match place {
-        FoundIn::Env { .. } | FoundIn::File { .. } if may_be_stored => {
-            format!("correct it there, or keep it once with `{login}`")
-        }
-        FoundIn::Stored { .. } => format!("keep the right one with `{login}`"),
-        FoundIn::Prompt => "run it again and type it anew".to_owned(),
-        _ => "correct it there".to_owned(),
+        FoundIn::Prompt => format!("you typed {credential}"),
+        FoundIn::Totp(secret) => format!("{credential} was computed from {secret} and the time"),
+        place => format!("{credential} came from {place}"),
     }
 }
 

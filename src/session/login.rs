@@ -3,7 +3,7 @@
 use super::freshness::{Life, Receipt};
 use super::names;
 use super::seat::Session;
-use super::values::SessionValues;
+use super::values::{self, SessionValues};
 use super::visit::{Asked, Trouble, Visit};
 use crate::document::{AuthRequest, Challenge, Named, Reader};
 use crate::event::SessionEnd;
@@ -47,7 +47,7 @@ impl Visit<'_> {
         }
         let missing = readers.map(|readers| grant.values.complete(readers)).unwrap_or_default();
         if let (Some(asked), false) = (last, missing.is_empty()) {
-            return Err(incomplete(asked, &missing));
+            return Err(incomplete(asked, &missing, readers));
         }
         self.collect_to_keep(grant).await
     }
@@ -81,7 +81,7 @@ impl Visit<'_> {
         let found = self.read(&asked.answer, auth.session.as_ref(), &mut values);
         let carried = names::below("session", auth.send.iter().flat_map(names::of_send));
         if !found.iter().any(|name| carried.contains(name)) {
-            return Err(incomplete(asked, &carried));
+            return Err(incomplete(asked, &carried, auth.session.as_ref()));
         }
         let life = self.life(&values, &asked.answer);
         let mut grant = Grant { values, life, to_keep: Vec::new() };
@@ -167,7 +167,7 @@ impl Visit<'_> {
         match trouble {
             Trouble::WrongAnswer { answer, .. } => {
                 let said = Said::read(answer, self.account.provider().errors.as_ref());
-                let said = said.message.or(said.code).map(|text| format!(": {text}"));
+                let said = said.words().map(|words| format!(": {words}"));
                 format!("answered {}{}", status_text(answer.status), said.unwrap_or_default())
             }
             Trouble::NoAnswer { reason, .. } => reason.clone(),
@@ -297,11 +297,19 @@ impl Visit<'_> {
 }
 
 /// An answer lacks what makes a session.
-fn incomplete(asked: Asked, missing: &[String]) -> Trouble {
-    let reason = match asked.answer.is_html() {
-        true => "it is an HTML page: something in front of the API has answered".to_owned(),
-        false => format!("it has no {}", missing.join(", ")),
-    };
+fn incomplete(asked: Asked, missing: &[String], readers: Option<&Named<Reader>>) -> Trouble {
     let Asked { answer, shot } = asked;
+    let is_empty = |name: &String| {
+        let value = readers.and_then(|readers| readers.get(name)).and_then(|reader| answer.read(reader));
+        value.is_some_and(|value| values::is_empty(&value))
+    };
+    let names = missing.join(", ");
+    let reason = if answer.is_html() {
+        "it is an HTML page: something in front of the API has answered".to_owned()
+    } else if missing.iter().all(is_empty) {
+        format!("nothing stands in its {names}")
+    } else {
+        format!("it has no {names}")
+    };
     Trouble::WrongAnswer { shot, answer: Box::new(answer), is_refusal: false, reason: Some(reason) }
 }

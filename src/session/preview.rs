@@ -1,6 +1,5 @@
 //! What a dry run says about signing in, without asking or telling anybody.
 
-use super::account::moment;
 use super::choice::choose;
 use super::names;
 use super::sessions::{Sessions, Setup};
@@ -12,7 +11,7 @@ use crate::document::{AuthKeys, AuthRequest};
 use crate::event::{Failure, Purpose};
 use crate::exchange::{Origin, RenderError, Rendered};
 use crate::plan::ProviderIndex;
-use crate::template::{Data, Scope, Template};
+use crate::template::{Data, Moment, Scope, Template};
 use serde_json::Value;
 
 /// Where a credential would come from, and where it would go: a line of a dry run.
@@ -48,7 +47,7 @@ impl Sessions {
                 }
                 let source = match wallet.get(&name).await {
                     Looked::Found(found) => Ok(Preview::Found(found)),
-                    Looked::WouldAsk => Ok(Preview::WouldAsk { notes: Vec::new() }),
+                    Looked::WouldAsk(tried) => Ok(Preview::WouldAsk { notes: Vec::new(), tried }),
                     Looked::Missing(_) if wallet.is_optional(&name) => continue,
                     Looked::Missing(missing) => Err(missing),
                 };
@@ -150,7 +149,7 @@ impl Sessions {
             credentials.push((name, data));
         }
         let session = values::unknown(visit.method.auth.session.as_ref(), &visit.account.provider().name);
-        let scope = visit.account.scope(&moment(self.exchange.world()));
+        let scope = visit.account.scope(&Moment::of(self.exchange.world()));
         scope.with("session", session).with("credentials", Data::Map(credentials))
     }
 }

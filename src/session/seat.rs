@@ -56,7 +56,7 @@ pub struct Session {
     pub generation: Generation,
     pub order: u64,
     pub account_name: Option<String>,
-    /// These tokens replace refused ones, and no answer has shown yet that they work.
+    /// These tokens replace refused ones, or nobody has signed in for them, and no answer has shown yet that they work.
     pub is_on_trial: bool,
     /// The provider does not take it any more. What it could be renewed by may live on all the same.
     pub has_ended: bool,
@@ -153,6 +153,18 @@ impl Seat {
         let refused = self.refused.borrow();
         let known = refused.iter().find(|known| known.method == *method && known.given == *given);
         known.map(|known| known.failure.clone())
+    }
+
+    /// The failure of credentials that are the open session by themselves and were refused.
+    pub fn refusal_of_open(&self) -> Option<SignInFailure> {
+        let session = self.session.borrow();
+        let session = session.as_ref().filter(|session| !self.has_login(session))?;
+        self.refusal(session.method, &session.given)
+    }
+
+    /// Whether a request has opened a session, or could open one anew: else it is the credentials themselves.
+    pub fn has_login(&self, session: &Session) -> bool {
+        !self.method(session.method).auth.login.0.is_empty()
     }
 
     /// Keeps in mind that a login is of no use: it is never sent again in this run.

@@ -9,6 +9,7 @@ use super::values;
 use super::visit::{CLOSING_TIME, Trouble, Visit};
 use super::wallet::Given;
 use super::{Account, PlannedLogin, SignInFailure};
+use crate::credential::FoundIn;
 use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote};
 use crate::exchange::{Answer, Exchange, Rendered};
 use crate::model::secret::SecretText;
@@ -37,6 +38,8 @@ pub struct Sessions {
     pub(super) exchange: Exchange,
     seats: Vec<Seat>,
     is_preview: bool,
+    /// Where credentials come from that are given to a login.
+    given_place: FoundIn,
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
     run_end: RunEnd,
@@ -59,6 +62,12 @@ impl Sessions {
             failures.extend(new.filter(|failure| !failures.contains(failure)).collect::<Vec<_>>());
         }
         if failures.is_empty() { Ok(sessions) } else { Err(failures) }
+    }
+
+    /// The same sessions for somebody who types the credentials of a login.
+    #[must_use]
+    pub fn given_by_a_person(self) -> Self {
+        Self { given_place: FoundIn::Prompt, ..self }
     }
 
     /// A provider made ready.
@@ -89,6 +98,9 @@ impl Sessions {
     /// When the provider does not let us in.
     pub async fn ready(&self, provider: ProviderIndex) -> Result<Generation, SignInFailure> {
         let seat = self.seat(provider);
+        if let Some(failure) = seat.refusal_of_open() {
+            return Err(failure);
+        }
         if let Some(generation) = self.fresh_generation(seat) {
             return Ok(generation);
         }
@@ -130,7 +142,8 @@ impl Sessions {
         Ok(session.generation)
     }
 
-    /// Whether an answer to an authorized request says that the session has ended. To be asked about every answer (unless
+    /// Whether an answer to an authorized request says that the session has ended, or refuses the credentials that are the
+    /// session themselves. To be asked about every answer (unless
     /// the step expects its status), since an answer that does not say so proves that the session works.
     pub fn is_expired(&self, provider: ProviderIndex, generation: Generation, answer: &Answer) -> bool {
         let seat = self.seat(provider);
@@ -138,24 +151,33 @@ impl Sessions {
         let Some(session) = &mut *session else { return false };
         let nothing_given = Given::new();
         let visit = self.visit(seat, session.method, &nothing_given, Purpose::Step);
-        let is_expired = !visit.method.auth.login.0.is_empty() && visit.is_expired(answer);
+        let is_expired = visit.is_expired(answer);
         if !is_expired && session.generation == generation {
             session.is_on_trial = false;
         }
         is_expired
     }
 
-    /// Renews a session that was refused: one refresh or one login for all who saw the same generation refused. Then the
-    /// request is authorized and sent once more.
+    /// Renews a session that an answer refuses: one refresh or one login for all who saw the same generation refused. Then
+    /// the request is authorized and sent once more.
     ///
     /// # Errors
-    /// When the provider does not let us in, or refuses a session that it has just given.
-    pub async fn renew(&self, provider: ProviderIndex, seen: Generation) -> Result<(), SignInFailure> {
+    /// When the provider does not let us in, refuses a session that it has just given, or there is nothing to renew: the
+    /// credentials themselves are refused.
+    pub async fn renew(
+        &self,
+        provider: ProviderIndex,
+        seen: Generation,
+        answer: &Answer,
+    ) -> Result<(), SignInFailure> {
         let seat = self.seat(provider);
         let _gate = seat.gate.lock().await;
         let open = seat.session.borrow().clone();
         match open {
             Some(session) if session.generation != seen => Ok(()),
+            Some(session) if !seat.has_login(&session) => {
+                Err(self.refuse_credentials(seat, &session, answer))
+            }
             Some(session) if session.is_on_trial => {
                 Err(failure::refused_when_new(&seat.account, self.events()).into())
             }
@@ -234,6 +256,17 @@ impl Sessions {
         self.seats.iter().filter(is_open).map(|seat| self.note_of_open(seat)).collect()
     }
 
+    /// The failure of credentials that nobody signs in with. If no answer has shown that they work, they are not sent again
+    /// in this run.
+    fn refuse_credentials(&self, seat: &Seat, session: &Session, answer: &Answer) -> SignInFailure {
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Step);
+        let failure = SignInFailure::from(visit.describe_refused_credentials(answer));
+        if session.is_on_trial {
+            seat.remember_refusal(session.method, &session.given, &failure);
+        }
+        failure
+    }
+
     pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
         let Setup { plan, inputs, exchange, .. } = setup;
         let run_end = RunEnd::of_run(exchange.world(), plan.deadline);
@@ -255,6 +288,7 @@ impl Sessions {
             exchange: exchange.clone(),
             seats,
             is_preview,
+            given_place: FoundIn::Step,
             opened: Cell::new(0),
             run_end,
             has_failed_to_close: Cell::new(false),
@@ -294,6 +328,7 @@ impl Sessions {
             exchange: &self.exchange,
             method: seat.method(method),
             given,
+            given_place: &self.given_place,
             purpose,
             run_end: &self.run_end,
             has_begun: Cell::new(false),
@@ -356,7 +391,7 @@ impl Sessions {
             generation: seat.next_generation(),
             order: self.opened.get(),
             account_name: visit.account_name().await,
-            is_on_trial: login.is_on_trial,
+            is_on_trial: login.is_on_trial || visit.method.auth.login.0.is_empty(),
             has_ended: false,
         }
     }

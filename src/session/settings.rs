@@ -48,16 +48,8 @@ pub async fn setting(setting: &PlannedSetting, places: &Places<'_>) -> Result<Va
         }
     }
     let chain = Chain {
-        name: name.clone(),
-        question: String::new(),
-        sources: &setting.sources,
-        scope: places.sources,
-        folder: places.folder,
         is_built_in: places.is_built_in,
-        env_passed_over: None,
-        stored_as: None,
-        origins: Vec::new(),
-        is_secret: false,
+        ..Chain::plain(name.clone(), &setting.sources, places.sources, places.folder)
     };
     match look_up(world, &chain, &|_| None).await {
         Ok(found) => read_value(found.value.expose(), &setting.declaration).map_err(|reason| {

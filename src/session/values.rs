@@ -37,7 +37,7 @@ impl SessionValues {
     }
 
     /// Takes over what the readers find in an answer. What is secret of it is made known. Returns the names that
-    /// were found.
+    /// were found. A text in which nothing stands is not: no request could carry it.
     pub fn read(
         &mut self,
         readers: &Named<Reader>,
@@ -47,7 +47,8 @@ impl SessionValues {
     ) -> Vec<String> {
         let mut found = Vec::new();
         for (name, reader) in readers.iter() {
-            let Some(value) = answer.read(reader).filter(|value| !value.is_null()) else { continue };
+            let found_value = answer.read(reader).filter(|value| !value.is_null() && !is_empty(value));
+            let Some(value) = found_value else { continue };
             let is_secret = reader.secret != Some(false);
             if is_secret {
                 events.learn_all(&public_name(provider, name), &value);
@@ -91,6 +92,11 @@ impl SessionValues {
         self.0.retain(|known| known.name != name);
         self.0.push(SessionValue { name: name.to_owned(), value, is_secret });
     }
+}
+
+/// Whether a value is a text in which nothing stands.
+pub fn is_empty(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 /// What expressions see as `session` when there is none yet: names without values.

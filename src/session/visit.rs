@@ -1,10 +1,10 @@
 //! One conversation with a provider's sign-in: its requests rendered, sent, repeated where that does no harm, and judged.
 
-use super::account::{Account, moment};
+use super::account::Account;
 use super::names;
 use super::run_end::RunEnd;
 use super::wallet::{Given, Looked};
-use crate::credential::Missing;
+use crate::credential::{FoundIn, Missing};
 use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
 use crate::event::Purpose;
 use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER};
@@ -12,7 +12,7 @@ use crate::exchange::{Answer, Exchange, Parts, RenderError, Rendered, SendError,
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
 use crate::port::{Reach, SendFailure, TransportError};
-use crate::template::{Data, EvaluationError, Scope, Template};
+use crate::template::{Data, EvaluationError, Moment, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
 use std::cell::Cell;
@@ -32,6 +32,8 @@ pub struct Visit<'a> {
     pub exchange: &'a Exchange,
     pub method: &'a PlannedMethod,
     pub given: &'a Given,
+    /// Where the given ones come from.
+    pub given_place: &'a FoundIn,
     pub purpose: Purpose,
     /// When no conversation may begin any more.
     pub run_end: &'a RunEnd,
@@ -53,6 +55,8 @@ pub struct Shot {
     pub shown_address: String,
     pub attempts: u32,
     pub took: Duration,
+    /// The credentials that it was made of.
+    pub credentials: Box<[String]>,
 }
 
 /// An answer and the request that it answers.
@@ -134,7 +138,7 @@ impl Visit<'_> {
             let data = self.credential(&name).await?;
             credentials.push((name, data));
         }
-        let moment = moment(self.exchange.world());
+        let moment = Moment::of(self.exchange.world());
         Ok(self.account.scope(&moment).with("session", session).with("credentials", Data::Map(credentials)))
     }
 
@@ -144,7 +148,7 @@ impl Visit<'_> {
             Some((_, value)) => Some(value.clone()),
             None => match self.account.wallet.get_beside(name, self.given).await {
                 Looked::Found(found) => Some(found.value),
-                Looked::WouldAsk | Looked::Missing(_) => None,
+                Looked::WouldAsk(_) | Looked::Missing(_) => None,
             },
         }
     }
@@ -203,7 +207,7 @@ impl Visit<'_> {
     /// Sends a request until there is an answer that can be judged, and judges it.
     pub async fn ask(&self, request: &AuthRequest, scope: &Scope) -> Result<Asked, Trouble> {
         let rendered = self.render(request, scope)?;
-        let (asked, is_throttled) = self.deliver(&rendered, &expected(request)).await?;
+        let (asked, is_throttled) = self.deliver(request, rendered).await?;
         match self.fault(request, &asked.answer, is_throttled)? {
             None => Ok(asked),
             Some(Fault { is_refusal, reason }) => Err(Trouble::WrongAnswer {
@@ -248,7 +252,7 @@ impl Visit<'_> {
 
     /// What conditions about an answer see. Conditions show nothing, so the answer is not marked as secret.
     pub fn plain_scope(&self, answer: &Answer) -> Scope {
-        let moment = moment(self.exchange.world());
+        let moment = Moment::of(self.exchange.world());
         self.account.scope(&moment).with("response", answer.data())
     }
 
@@ -260,11 +264,11 @@ impl Visit<'_> {
     }
 
     /// Tries a request until it is answered, or should not be tried again. Says of an answer whether it is throttled.
-    async fn deliver(&self, rendered: &Rendered, expected: &StatusSet) -> Result<(Asked, bool), Trouble> {
+    async fn deliver(&self, request: &AuthRequest, mut rendered: Rendered) -> Result<(Asked, bool), Trouble> {
+        let expected = expected(request);
         let clock = &self.exchange.world().clock;
         let began = clock.elapsed();
         let mut paced = Duration::ZERO;
-        let mut rendered = rendered.clone();
         let (mut number, mut lost) = (1, 0);
         loop {
             self.check_pause(began, paced)?;
@@ -294,6 +298,7 @@ impl Visit<'_> {
                 shown_address: rendered.shown_address(),
                 attempts: number,
                 took: clock.elapsed().saturating_sub(began),
+                credentials: names::below("credentials", self.templates(request)).into(),
             };
             return match (attempt.outcome, next) {
                 (_, Next::AskedToWait(wish)) => Err(Trouble::AskedToWait { shot: Some(shot), wish }),

@@ -4,13 +4,13 @@ use crate::credential::{self, Chain, Found, FoundIn, Missing, Preview, Tried};
 use crate::document::{Source, SourceKind};
 use crate::event::Events;
 use crate::model::secret::SecretText;
-use crate::plan::{PlannedCredential, PlannedProvider};
+use crate::plan::{Plan, PlannedCredential, PlannedProvider, ProviderIndex};
 use crate::port::{StoreError, StoreKey, World};
 use crate::template::{Data, Scope};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::rc::Rc;
 
 /// A credential that a step gives instead of the sources.
 pub type Given = Vec<(String, SecretText)>;
@@ -20,55 +20,34 @@ pub type Given = Vec<(String, SecretText)>;
 pub enum Looked {
     /// It was found.
     Found(Found),
-    /// In a preview: a person would be asked.
-    WouldAsk,
+    /// In a preview: a person would be asked, since these sources do not have it.
+    WouldAsk(Vec<Tried>),
     /// No source has it.
     Missing(Missing),
 }
 
 /// The credentials of an account.
 pub struct Wallet {
-    world: World,
-    events: Events,
-    /// The provider's name.
-    provider: String,
-    /// Its definition is built in.
-    is_built_in: bool,
-    credentials: Vec<CredentialKeys>,
-    /// What templates in sources see.
-    scope: Scope,
-    folder: PathBuf,
-    profile: String,
-    is_profile_named: bool,
-    origins: Vec<String>,
-    is_preview: bool,
+    setup: WalletSetup,
     known: RefCell<HashMap<String, Looked>>,
     /// What was found without asking a person, and what was not.
     peeked: RefCell<HashMap<String, Looked>>,
+    /// Where the last codes came from that hold once.
+    codes: RefCell<HashMap<String, FoundIn>>,
 }
 
-/// What is needed to know about a credential.
-#[derive(Clone)]
-struct CredentialKeys {
-    name: String,
-    sources: Vec<Source>,
-    question: String,
-    is_chain_of_playbook: bool,
-    is_secret: bool,
-    is_optional: bool,
-    is_one_time: bool,
-}
-
-/// What the wallet of a provider is made from, besides the provider.
+/// What a wallet is made from.
 pub struct WalletSetup {
+    /// The plan.
+    pub plan: Rc<Plan>,
+    /// Whose credentials they are.
+    pub provider: ProviderIndex,
     /// The ports.
     pub world: World,
     /// The events; their redactor learns what is found.
     pub events: Events,
     /// What templates in sources see.
     pub scope: Scope,
-    /// The folder that paths of files count from.
-    pub folder: PathBuf,
     /// The profile.
     pub profile: String,
     /// Somebody named the profile, so that the environment is passed over.
@@ -80,34 +59,17 @@ pub struct WalletSetup {
 }
 
 impl Wallet {
-    /// The wallet of a provider, empty.
-    pub fn new(provider: &PlannedProvider, setup: WalletSetup) -> Self {
-        let WalletSetup { world, events, scope, folder, profile, is_profile_named, origins, is_preview } =
-            setup;
-        let keys = |credential: &PlannedCredential| CredentialKeys {
-            name: credential.name.clone(),
-            sources: credential.sources.clone(),
-            question: question(credential, &provider.name),
-            is_chain_of_playbook: credential.is_chain_of_playbook,
-            is_secret: credential.is_secret,
-            is_optional: credential.is_optional,
-            is_one_time: credential.is_one_time,
-        };
-        Self {
-            world,
-            events,
-            provider: provider.name.clone(),
-            is_built_in: provider.is_built_in,
-            credentials: provider.credentials.iter().map(keys).collect(),
-            scope,
-            folder,
-            profile,
-            is_profile_named,
-            origins,
-            is_preview,
-            known: RefCell::default(),
-            peeked: RefCell::default(),
-        }
+    /// A wallet in which nothing was looked for yet.
+    pub fn new(setup: WalletSetup) -> Self {
+        Self { setup, known: RefCell::default(), peeked: RefCell::default(), codes: RefCell::default() }
+    }
+
+    fn provider(&self) -> &PlannedProvider {
+        self.setup.plan.provider(self.setup.provider)
+    }
+
+    fn store_key(&self, name: &str) -> StoreKey {
+        StoreKey::credential(&self.provider().name, &self.setup.profile, name)
     }
 
     /// Looks for a credential without asking a person.
@@ -150,14 +112,14 @@ impl Wallet {
         let passed_over = self.passed_over();
         match self.peek(name).await {
             Looked::Missing(missing) => missing.tried.into_iter().find(|tried| tried.reason != passed_over),
-            Looked::Found(_) | Looked::WouldAsk => None,
+            Looked::Found(_) | Looked::WouldAsk(_) => None,
         }
         .map_or_else(|| self.public_name(name), |tried| tried.source)
     }
 
     /// Why the environment does not count.
     fn passed_over(&self) -> String {
-        format!("passed over, for the profile {} was named", self.profile)
+        format!("passed over, for the profile {} was named", self.setup.profile)
     }
 
     /// Whether a person is among the sources of a credential.
@@ -188,15 +150,16 @@ impl Wallet {
 
     /// Where a credential was found, if it was looked for.
     pub fn found_in(&self, name: &str) -> Option<FoundIn> {
-        match self.known.borrow().get(name)? {
-            Looked::Found(found) => Some(found.found_in.clone()),
-            Looked::WouldAsk | Looked::Missing(_) => None,
+        match self.known.borrow().get(name) {
+            Some(Looked::Found(found)) => Some(found.found_in.clone()),
+            Some(Looked::WouldAsk(_) | Looked::Missing(_)) => None,
+            None => self.codes.borrow().get(name).cloned(),
         }
     }
 
     /// What people call a credential: `emnify.password`.
     pub fn public_name(&self, name: &str) -> String {
-        format!("{}.{name}", self.provider)
+        format!("{}.{name}", self.provider().name)
     }
 
     /// What expressions see of a credential.
@@ -206,7 +169,7 @@ impl Wallet {
     pub fn data(&self, name: &str, looked: Looked) -> Result<Data, Missing> {
         match looked {
             Looked::Found(found) => Ok(self.value(name, &found.value)),
-            Looked::WouldAsk => Ok(Data::Unknown(self.public_name(name))),
+            Looked::WouldAsk(_) => Ok(Data::Unknown(self.public_name(name))),
             Looked::Missing(_) if self.is_optional(name) => Ok(Data::Json(Value::Null)),
             Looked::Missing(missing) => Err(missing),
         }
@@ -223,7 +186,7 @@ impl Wallet {
         if !self.is_secret(name) {
             return Data::Json(value.expose().as_str().into());
         }
-        self.events.learn(&self.public_name(name), value.expose());
+        self.setup.events.learn(&self.public_name(name), value.expose());
         Data::Secret(self.public_name(name), value.expose().as_str().into())
     }
 
@@ -233,10 +196,10 @@ impl Wallet {
     /// # Errors
     /// As the store says, where no other source answered before; in memory it is kept all the same.
     pub async fn keep(&self, name: &str, value: &SecretText) -> Result<Option<String>, StoreError> {
-        self.events.learn(&self.public_name(name), value.expose());
+        self.setup.events.learn(&self.public_name(name), value.expose());
         let old = self.found_in(name);
-        let key = StoreKey::credential(&self.provider, &self.profile, name);
-        let found_in = FoundIn::Stored { store: self.world.store.name().to_owned(), key: key.clone() };
+        let key = self.store_key(name);
+        let found_in = FoundIn::Stored { store: self.setup.world.store.name().to_owned(), key: key.clone() };
         let found = Found { value: value.clone(), found_in, notes: Vec::new() };
         self.known.borrow_mut().insert(name.to_owned(), Looked::Found(found));
         let public_name = self.public_name(name);
@@ -247,7 +210,7 @@ impl Wallet {
             )));
         }
         let first = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
-        match (self.world.store.set(&key, value, &self.origins).await, first) {
+        match (self.setup.world.store.set(&key, value, &self.setup.origins).await, first) {
             (Ok(()), None) => Ok(None),
             (Ok(()), Some(place)) => Ok(Some(format!(
                 "{public_name} has a new value, kept in the store; {place} still has the old one: remove it there"
@@ -263,44 +226,48 @@ impl Wallet {
 
     async fn search(&self, name: &str, asks: bool, given: &[(String, SecretText)]) -> Looked {
         let Some(keys) = self.keys(name) else {
-            return Looked::Missing(Missing { name: self.public_name(name), tried: Vec::new() });
+            let name = self.public_name(name);
+            return Looked::Missing(Missing { name, tried: Vec::new(), is_unanswered: false });
         };
         let sources: Vec<Source> =
             keys.sources.iter().filter(|source| asks || !is_prompt(source)).cloned().collect();
         let totp = self.totp_secrets(&sources, given).await;
         let chain = Chain {
             name: self.public_name(name),
-            question: keys.question.clone(),
+            question: question(keys, &self.provider().name),
             sources: &sources,
-            scope: &self.scope,
-            folder: &self.folder,
-            is_built_in: self.is_built_in && !keys.is_chain_of_playbook,
-            env_passed_over: (self.is_profile_named && !keys.is_chain_of_playbook)
+            scope: &self.setup.scope,
+            folder: &self.setup.plan.folder,
+            is_built_in: self.provider().is_built_in && !keys.is_chain_of_playbook,
+            env_passed_over: (self.setup.is_profile_named && !keys.is_chain_of_playbook)
                 .then(|| self.passed_over()),
-            stored_as: Some(StoreKey::credential(&self.provider, &self.profile, name)),
-            origins: self.origins.clone(),
+            stored_as: Some(self.store_key(name)),
+            origins: self.setup.origins.clone(),
             is_secret: keys.is_secret,
         };
         let totp = |name: &str| totp.get(name).cloned();
-        let looked = match self.is_preview {
-            true => match credential::preview(&self.world, &chain, &totp).await {
+        let looked = match self.setup.is_preview {
+            true => match credential::preview(&self.setup.world, &chain, &totp).await {
                 Ok(Preview::Found(found)) => Looked::Found(found),
-                Ok(Preview::WouldAsk { notes }) => {
-                    notes.iter().for_each(|note| self.events.warn(note));
-                    Looked::WouldAsk
+                Ok(Preview::WouldAsk { notes, tried }) => {
+                    notes.iter().for_each(|note| self.setup.events.warn(note));
+                    Looked::WouldAsk(tried)
                 }
                 Err(missing) => Looked::Missing(self.explained(missing, &sources)),
             },
-            false => match credential::look_up(&self.world, &chain, &totp).await {
+            false => match credential::look_up(&self.setup.world, &chain, &totp).await {
                 Ok(found) => Looked::Found(found),
                 Err(missing) => Looked::Missing(self.explained(missing, &sources)),
             },
         };
         if let Looked::Found(found) = &looked {
             if keys.is_secret {
-                self.events.learn(&self.public_name(name), found.value.expose());
+                self.setup.events.learn(&self.public_name(name), found.value.expose());
             }
-            found.notes.iter().for_each(|note| self.events.warn(note));
+            found.notes.iter().for_each(|note| self.setup.events.warn(note));
+            if keys.is_one_time {
+                self.codes.borrow_mut().insert(name.to_owned(), found.found_in.clone());
+            }
         }
         looked
     }
@@ -318,7 +285,7 @@ impl Wallet {
                 Some((_, secret)) => Some(secret.clone()),
                 None => match Box::pin(self.get(&name.value)).await {
                     Looked::Found(found) => Some(found.value),
-                    Looked::WouldAsk | Looked::Missing(_) => None,
+                    Looked::WouldAsk(_) | Looked::Missing(_) => None,
                 },
             };
             secrets.extend(secret.map(|secret| (name.value.clone(), secret)));
@@ -328,14 +295,14 @@ impl Wallet {
 
     /// Adds, behind each code that could not be computed, where its secret was looked for. Each source was tried once.
     fn explained(&self, missing: Missing, sources: &[Source]) -> Missing {
-        let tried = missing.tried.into_iter().zip(sources).flat_map(|(tried, source)| {
+        let tried = missing.tried.iter().cloned().zip(sources).flat_map(|(tried, source)| {
             let behind = match &source.kind {
                 SourceKind::Totp(name) => self.tried_for(&name.value),
                 _ => Vec::new(),
             };
             std::iter::once(tried).chain(behind)
         });
-        Missing { name: missing.name, tried: tried.collect() }
+        Missing { tried: tried.collect(), ..missing }
     }
 
     /// Where a credential that is missing was looked for.
@@ -346,8 +313,8 @@ impl Wallet {
         }
     }
 
-    fn keys(&self, name: &str) -> Option<&CredentialKeys> {
-        self.credentials.iter().find(|keys| keys.name == name)
+    fn keys(&self, name: &str) -> Option<&PlannedCredential> {
+        self.provider().credentials.iter().find(|keys| keys.name == name)
     }
 }
 

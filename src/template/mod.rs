@@ -1,7 +1,7 @@
 //! Expressions in `${{ }}` and bare conditions: parsed once with the places of all names they read, evaluated against a
 //! [`Scope`] with the knowledge whether a secret went into the result.
 //!
-//! The only module that knows minijinja. Imports `source` and `model`.
+//! The only module that knows minijinja. Imports `source`, `port` and `model`.
 
 mod condition;
 mod decimal;

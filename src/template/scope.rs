@@ -1,6 +1,7 @@
 //! The names that expressions may read, and the knowledge which of the values are secret.
 
 use super::value::from_json;
+use crate::port::World;
 use jiff::Timestamp;
 use minijinja::value::{Enumerator, Object, Value};
 use serde_json::Value as Json;
@@ -55,6 +56,14 @@ pub struct Moment {
     pub now: Timestamp,
     /// Yields a new random (version 4) UUID at each call.
     pub uuid: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Moment {
+    /// Now.
+    pub fn of(world: &World) -> Self {
+        let random = world.random.clone();
+        Self { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
+    }
 }
 
 /// What expressions see. Cheap to clone; a clone can be given more names without changing the original.

@@ -210,8 +210,9 @@ fn a_wrong_password_is_sent_exactly_once_and_said_so() {
     let output = list_with_wrong_password(&emnify).exits(3).explains(&[
         "error: emnify refused to sign in demo@example.com (401, empty body)",
         "/api/v1/authenticate · sent once: emnify locks the account after 3 refusals",
+        "username came from env EMNIFY_USERNAME",
         "password came from env EMNIFY_PASSWORD",
-        "what now: correct it there, or keep it once with `runner login emnify`",
+        "what now: correct the wrong one there, or keep them once with `runner login emnify`",
     ]);
     let stats = emnify.stats();
     assert_eq!((stats.refused_logins, stats.total_requests()), (1, 1));

@@ -57,13 +57,18 @@ fn a_login_proves_the_credentials_and_keeps_them_for_their_host() {
     let password = emnify.demo("plain", "password");
     assert_eq!(kept, format!(r#"{{"secret":"{password}","origins":["{}"]}}"#, emnify.base_url()));
 
-    let status = room.args(["status", "emnify"]).keyring(&keyring).run().exits(0);
+    let status = room.clone().args(["status", "emnify"]).keyring(&keyring).run().exits(0);
     let expected = format!(
         "  password           not found (env EMNIFY_PASSWORD: not set; keychain, runner/emnify default/password: kept \
          for {}, not for https://cdn.emnify.net; sign in there with `runner login`; ",
         emnify.base_url()
     );
     assert!(status.stdout.contains(&expected), "{}", status.stdout);
+
+    let status = room.args(["status", "emnify"]).keyring(&keyring).open_terminal(SIZE).finish().exits(0);
+    let why = format!("kept for {}, not for https://cdn.emnify.net; sign in there", emnify.base_url());
+    assert!(status.stdout.contains("would be asked for at the terminal (env EMNIFY_PASSWORD: not set; "));
+    assert!(status.stdout.contains(&why), "{}", status.stdout);
 }
 
 #[test]
@@ -103,7 +108,10 @@ fn a_refused_login_is_sent_once_and_keeps_nothing() {
     let room = Runner::new().plant("wrong password");
     let username = emnify.demo("plain", "username");
     let output = type_login(&room, &emnify, &keyring, [&username, "wrong password", ""]).finish().exits(3);
+    let typed =
+        "you typed username\r\n  you typed password\r\n  what now: run it again and type them anew\r\n";
     assert!(output.stdout.contains("emnify refused to sign in"), "{}", output.stdout);
+    assert!(output.stdout.contains(typed), "{}", output.stdout);
     assert_eq!(emnify.stats().refused_logins, 1);
     assert_eq!(look_up(&keyring, "runner/emnify", "default/username"), "");
 }
@@ -148,7 +156,14 @@ fn a_logout_forgets_on_demand_only() {
     log_in(&room, &emnify, &keyring);
     let logout = room.args(["logout", "emnify"]).keyring(&keyring);
     let output = logout.run().exits(0);
-    assert!(output.stdout.starts_with("no session of emnify/default is open"), "{}", output.stdout);
+    let how = "`runner logout emnify --clear` forgets the credentials of emnify/default in the keychain";
+    let expected = |place: &str, how: &str| {
+        format!("no session of {place} is open: a session ends with its run\n{how}\n")
+    };
+    assert_eq!(output.stdout, expected("emnify/default", how));
+    let work = logout.clone().args(["--profile", "work"]).run().exits(0);
+    let how = "`runner logout emnify --profile work --clear` forgets the credentials of emnify/work in the keychain";
+    assert_eq!(work.stdout, expected("emnify/work", how));
     assert_ne!(look_up(&keyring, "runner/emnify", "default/password"), "");
 
     let clear = logout.args(["--clear"]);
@@ -163,8 +178,12 @@ fn a_logout_forgets_on_demand_only() {
 /// On such a machine nothing is asked, nothing is sent, and it is said why.
 #[track_caller]
 fn assert_useless(room: &Runner, problem: &str) {
-    let output =
-        room.clone().args(["login", "emnify", "--base-url", NOWHERE]).open_terminal(SIZE).finish().exits(8);
+    let output = room
+        .clone()
+        .args(["login", "emnify", "--base-url", NOWHERE])
+        .env("NO_COLOR", "1")
+        .open_terminal(SIZE);
+    let output = output.finish().exits(8);
     assert!(
         output.stdout.contains(&format!("error: nothing can be kept: {problem}\r\n")),
         "{}",

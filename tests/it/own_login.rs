@@ -3,6 +3,7 @@
 use std::fs;
 
 use runner::simulate::Provider;
+use serde_json::json;
 
 use crate::support::acme::{Acme, PASSWORD, USERNAME};
 use crate::support::keyring::Keyring;
@@ -173,4 +174,24 @@ fn an_unknown_name_says_how_to_sign_in_to_ones_own() {
     }
     let stray = Runner::new().args(["login", "emnify", "--input", "a=b"]).run().exits(2).stderr;
     assert!(stray.contains("--playbook"), "{stray}");
+}
+
+#[test]
+fn what_a_server_says_is_shown_and_not_obeyed() {
+    let keyring = Keyring::open();
+    let says = "\u{1b}]0;owned\u{7} \u{1b}[2J \u{202e}";
+    let server = ScriptedServer::replying([Reply::json(401, &json!({ "message": says }))]);
+    let playbook = format!(
+        "version: 1\nproviders:\n  api:\n    base_url: {}\n    credentials: {{ key: {{ from: [stored, prompt] }} }}\n    \
+         auth:\n      login: {{ post: /login, json: {{ key: '${{{{ credentials.key }}}}' }} }}\n      session: {{ token: $.token }}\n      \
+         send: {{ headers: {{ X-Token: '${{{{ session.token }}}}' }} }}\n    \
+         errors: {{ message: $.message }}\nsteps: [{{ authenticate: api }}]\n",
+        server.base_url()
+    );
+    let login = Runner::new().file("p.yaml", playbook).args(["login", "api", "--playbook", "p.yaml"]);
+    let mut terminal = login.keyring(&keyring).plant("key-geheim-1").open_terminal(SIZE);
+    terminal.wait_for("Key: ").send("key-geheim-1\r");
+    let screen = terminal.finish().exits(3).stdout;
+    assert!(screen.contains(r"(401, \u{1b}]0;owned\u{7} \u{1b}[2J \u{202e})"), "{screen:?}");
+    assert!(!screen.contains("\u{1b}]0;") && !screen.contains('\u{202e}'), "{screen:?}");
 }

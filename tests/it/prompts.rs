@@ -22,7 +22,7 @@ fn login_in_shell(keyring: &Keyring, before: &str) -> (Terminal, Simulated, std:
         env!("CARGO_BIN_EXE_runner"),
         emnify.base_url()
     );
-    let shell = Runner::of("sh").args(["-c", &script]).keyring(keyring).plant(PASSWORD);
+    let shell = Runner::of("sh").args(["-c", &script]).env("NO_COLOR", "1").keyring(keyring).plant(PASSWORD);
     let dir = shell.dir();
     (shell.open_terminal(SIZE), emnify, dir)
 }

@@ -202,6 +202,18 @@ fn presets_that_have_no_login_send_what_they_hold() {
 }
 
 #[test]
+fn a_refused_preset_that_has_no_login_is_a_failure_to_sign_in() {
+    for (name, credential) in [
+        ("preset-bearer", "came from env API_TOKEN"),
+        ("preset-basic", "password came from env API_PASSWORD"),
+        ("preset-api-key-in-header", "came from env API_KEY"),
+    ] {
+        let ran = Case::new(name, [Reply::empty(401)]).sends(3, &[DEVICES]);
+        ran.says("api refused its credentials (401, empty body)").says(credential);
+    }
+}
+
+#[test]
 fn client_credentials_are_form_encoded_and_signed_in_again_after_a_401() {
     let replies = [pair(1), Reply::empty(401), pair(2), ok()];
     let lines = ["POST /oauth2/token", DEVICES, "POST /oauth2/token", DEVICES];

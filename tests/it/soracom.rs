@@ -473,8 +473,8 @@ fn an_address_that_soracom_does_not_know_is_told_with_its_code_and_its_hint() {
         soracom.apply(shipped_playbook(RESET)).args(["--input", "email=who@example.com", "--only", "mail"]);
     reset.run().exits(1).explains(&[
         "soracom answered 400",
+        "soracom says: AUM0015: ",
         "not registered",
-        "AUM0015",
         "not an e-mail address that Soracom knows",
     ]);
     assert_eq!(soracom.stats().total_requests(), 1);

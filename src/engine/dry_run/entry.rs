@@ -9,7 +9,6 @@ use crate::engine::core::Engine;
 use crate::engine::course::Course;
 use crate::engine::limits::Limits;
 use crate::engine::run::{RunOptions, names, secrets_needed, setup};
-use crate::engine::scope::moment;
 use crate::engine::secrets;
 use crate::event::{Events, Failure};
 use crate::exchange::{Exchange, Realms};
@@ -17,7 +16,7 @@ use crate::plan::Plan;
 use crate::port::World;
 use crate::session::Sessions;
 use crate::source::SourceMap;
-use crate::template::Data;
+use crate::template::{Data, Moment};
 use std::rc::Rc;
 
 /// Says what a run would do.
@@ -40,7 +39,7 @@ pub async fn dry_run(
         secrets.push(secret_line(events, &found.name, found.source, &found.origins));
     }
     for secret in secrets_needed(plan, &options.selection) {
-        let scope = names.source_scope(&moment(world));
+        let scope = names.source_scope(&Moment::of(world));
         let chain = secrets::chain(secret, &plan.folder, &scope);
         let found = preview(world, &chain, &|_| None).await;
         names.secrets.push((secret.name.clone(), known_data(&chain.name, &found, events)));

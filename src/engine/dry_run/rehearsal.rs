@@ -5,11 +5,11 @@ use crate::document::{Effect, Tree};
 use crate::engine::core::Engine;
 use crate::engine::pages::{first_position, put_position};
 use crate::engine::rows;
-use crate::engine::scope::{Frame, StepRecord, moment};
+use crate::engine::scope::{Frame, StepRecord};
 use crate::exchange::{RenderError, Rendered, Value};
 use crate::model::redacted::Redacted;
 use crate::plan::{Group, PlannedRequest, PlannedStep, ProviderIndex, StepKind, StoreTarget};
-use crate::template::{Condition, Data, Scope};
+use crate::template::{Condition, Data, Moment, Scope};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde_json::Value as Json;
 use std::cell::RefCell;
@@ -190,7 +190,7 @@ impl<'a> Rehearsal<'a> {
 
     fn scope(&self, place: &Place) -> Scope {
         let has_failed = place.is_cleanup.then(|| Data::Unknown("run.failed".to_owned()));
-        self.engine.names.scope(&moment(self.engine.world), &place.frame, has_failed)
+        self.engine.names.scope(&Moment::of(self.engine.world), &place.frame, has_failed)
     }
 
     fn clean(&self, text: impl AsRef<str>) -> Redacted {
@@ -282,7 +282,7 @@ impl<'a> Rehearsal<'a> {
         if let Some(provider) = request.provider.filter(|_| request.needs_session) {
             self.sign_in_unless_open(provider, place).await?;
         }
-        let moment = moment(self.engine.world);
+        let moment = Moment::of(self.engine.world);
         let scopes = self.engine.with_operation(request, self.scope(place), &moment);
         let scopes = scopes.map_err(|error| {
             let headline = error.failure.map(|failure| failure.headline.to_string());

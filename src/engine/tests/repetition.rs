@@ -245,7 +245,7 @@ steps:
     let failure = ran.failure("get");
     assert_eq!(failure.headline.as_str(), "api answered 404 Not Found to `GET /x`");
     let notes: Vec<_> = failure.notes.iter().map(|note| note.as_str()).collect();
-    assert_eq!(notes, ["api says: no such thing (E1)", "hint: look at the manual"]);
+    assert_eq!(notes, ["api says: E1: no such thing", "hint: look at the manual"]);
 }
 
 #[test]

@@ -81,6 +81,44 @@ fn a_401_that_the_step_expects_is_no_expiry() {
     assert_eq!(ran.exit_code(), 0);
 }
 
+/// Two steps with credentials that are sent as they are.
+fn bearer_case() -> Case {
+    let provider = "version: 1
+providers:
+  acme:
+    base_url: https://acme.test
+    credentials: { token: { from: [{ env: ACME_TOKEN }] } }
+    auth: { use: bearer }
+    errors: { message: $.message }
+steps:
+  - { get: /a, on_error: continue }
+  - { get: /b, on_error: continue }
+";
+    Case::of(provider).env(&[("ACME_TOKEN", "geheimer-schluessel")])
+}
+
+#[test]
+fn refused_credentials_without_a_login_are_sent_once() {
+    let revoked = Reply::json(401, json!({ "message": "revoked" }));
+    let ran = bearer_case().script([("GET https://acme.test/a", revoked)]);
+    assert_eq!(ran.exit_code(), 3);
+    let failure = ran.failure("GET /a");
+    assert_eq!(failure.headline.as_str(), "acme refused its credentials (401, revoked)");
+    assert!(failure.request.as_ref().expect("a request").as_str().starts_with("GET https://acme.test/a · "));
+    assert_eq!(failure.notes[0].as_str(), "token came from env ACME_TOKEN");
+    assert_eq!(failure.advice.as_ref().expect("advice").as_str(), "correct it there");
+}
+
+#[test]
+fn one_refusal_of_credentials_that_work_elsewhere_bars_no_other_step() {
+    let ran = bearer_case().answer(|sent: &Sent| match sent.line.as_str() {
+        "GET https://acme.test/a" => Reply::status(200),
+        _ => Reply::status(401),
+    });
+    assert_eq!(ran.steps(), ["GET /a done", "GET /b failed"]);
+    assert_eq!(ran.exit_code(), 3);
+}
+
 #[test]
 fn a_refused_login_is_sent_once_and_nothing_else_is() {
     let ran = case("steps:\n  - { get: /a, on_error: continue }\n  - get: /b\ncleanup:\n  - delete: /c\n")

@@ -378,6 +378,13 @@ fn a_run_that_ends_before_its_first_step() {
 }
 
 #[test]
+fn a_run_that_is_interrupted_at_a_question_has_done_no_step() {
+    let mut script = Script::new(Look::pipe(true), &["one"]).begin("no password", false);
+    let shown = script.end(ended_by(&[Cause::Signal(2)]));
+    assert!(shown.contains("  interrupted: before the first step, no requests, "), "{shown}");
+}
+
+#[test]
 fn odd_names_are_shown_and_not_obeyed() {
     let mut script = Script::new(Look::pipe(true), &["水表"]).begin("title\u{1b}]0;owned\u{7}", false);
     script.step(named("水表", "\u{202e}gnitar"), done("200\r", 10));

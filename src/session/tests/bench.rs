@@ -9,9 +9,8 @@ use crate::port::fake::{
     FakeClock, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, ScriptedTransport, Sent,
 };
 use crate::port::{Reach, World};
-use crate::session::account::moment;
 use crate::session::{PlannedLogin, Sessions, Setup, SignInFailure, planned_logins};
-use crate::template::Data;
+use crate::template::{Data, Moment};
 use serde_json::json;
 use std::cell::RefCell;
 use std::path::Path;
@@ -144,7 +143,7 @@ impl Case {
         (parts.bench(sessions), secrets)
     }
 
-    fn setup(self, transport: ScriptedTransport) -> (Setup, BenchParts) {
+    pub fn setup(self, transport: ScriptedTransport) -> (Setup, BenchParts) {
         let checked = check_text(Path::new("/plays/p.yaml"), &self.yaml, &self.options, &self.surroundings);
         let Some(plan) = checked.plan else { panic!("{:#?}", checked.diagnostics) };
         let fake = FakeWorld {
@@ -167,11 +166,11 @@ impl Case {
     }
 }
 
-struct BenchParts {
+pub struct BenchParts {
     transport: Rc<ScriptedTransport>,
     clock: Rc<FakeClock>,
     store: Rc<FakeStore>,
-    prompt: Rc<FakePrompt>,
+    pub prompt: Rc<FakePrompt>,
     exchange: Exchange,
     log: Rc<RefCell<Log>>,
     plan: Rc<Plan>,
@@ -194,7 +193,7 @@ impl Bench {
 
     /// The request of the first step, without a session.
     pub fn rendered(&self) -> Rendered {
-        let scope = self.sessions.scope(API, &moment(self.exchange.world()));
+        let scope = self.sessions.scope(API, &Moment::of(self.exchange.world()));
         let request = self.request();
         let parts = Parts {
             method: &request.method,
@@ -223,7 +222,7 @@ impl Bench {
             let answer = attempt.outcome.expect("an answer");
             let is_expired = self.sessions.is_expired(API, generation, &answer);
             if may_renew && is_expired {
-                self.sessions.renew(API, generation).await?;
+                self.sessions.renew(API, generation, &answer).await?;
                 may_renew = false;
                 continue;
             }

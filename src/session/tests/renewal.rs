@@ -5,7 +5,7 @@ use crate::event::SessionEnd;
 use crate::model::exit::Cause;
 use crate::port::fake::{FakePrompt, FakeStore, Reply, ScriptedTransport, Sent};
 use crate::port::{Clock, StoreKey};
-use crate::session::{Given, PlannedLogin};
+use crate::session::{Given, PlannedLogin, Sessions};
 use futures_util::future::join_all;
 use serde_json::json;
 use std::cell::Cell;
@@ -92,10 +92,11 @@ async fn an_old_refusal_only_sends_again() {
     let server = Server::default();
     let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
     let old = bench.sessions.ready(API).await.unwrap();
-    bench.sessions.renew(API, old).await.unwrap();
+    let answer = bench.step().await.unwrap();
+    bench.sessions.renew(API, old, &answer).await.unwrap();
     let new = bench.sessions.ready(API).await.unwrap();
     assert!(new > old);
-    bench.sessions.renew(API, old).await.unwrap();
+    bench.sessions.renew(API, old, &answer).await.unwrap();
     assert_eq!(bench.sessions.ready(API).await.unwrap(), new);
     assert_eq!(count(&bench, REFRESH), 1);
 }
@@ -162,8 +163,9 @@ async fn a_wrong_password_is_sent_once_whoever_asks() {
             [
                 "api refused to sign in ops@example.com (401, a JSON body)",
                 "POST https://api.example.com/login · sent once",
+                "username came from env API_USERNAME",
                 "password came from env API_PASSWORD",
-                "what now: correct it there"
+                "what now: correct the wrong one there"
             ]
         );
     }
@@ -188,8 +190,9 @@ async fn a_lockout_and_where_the_password_is_to_be_corrected() {
         texts[1],
         "POST https://api.example.com/login · sent once: api locks the account after 3 refusals"
     );
-    assert_eq!(texts[2], "password came from keychain, runner/api default/password");
-    assert_eq!(texts[3], "what now: keep the right one with `runner login api --playbook /plays/p.yaml`");
+    assert_eq!(texts[3], "password came from keychain, runner/api default/password");
+    let replaces = "`runner login api --playbook /plays/p.yaml` replaces what is kept";
+    assert_eq!(texts[4], format!("what now: correct the wrong one there; {replaces}"));
 }
 
 #[tokio::test]
@@ -686,4 +689,64 @@ async fn a_dry_run_knows_where_secrets_are_and_what_a_login_looks_like() {
         r#"{"username":"ops@example.com","password":‹api.password›}"#
     );
     assert_eq!(bench.transport.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_empty_token_is_none() {
+    let empty = || Reply::json(200, json!({"access_token": " ", "refresh_token": "refresh-1-geheim"}));
+    let bench = Case::sayable("login-json").start(ScriptedTransport::script([(LOGIN, empty())])).await;
+    let texts = texts(bench.step().await.unwrap_err().failure());
+    assert_eq!(texts[0], "api answered the login with 200 OK, but nothing stands in its access_token");
+    // A refresh that brings one brings nothing: then a login helps.
+    let token = |number: u32| {
+        let token =
+            json!({"access_token": format!("token-{number}-geheim"), "refresh_token": "refresh-1-geheim"});
+        Reply::json(200, token)
+    };
+    let script = [
+        (LOGIN, token(1)),
+        (DEVICES, Reply::status(401)),
+        (REFRESH, empty()),
+        (LOGIN, token(2)),
+        (DEVICES, Reply::status(200)),
+    ];
+    let bench = Case::sayable("refresh-keeps").start(ScriptedTransport::script(script)).await;
+    bench.step().await.unwrap();
+    assert_eq!(bench.last().header("authorization"), "Bearer token-2-geheim");
+}
+
+#[tokio::test]
+async fn a_refused_code_does_not_blame_the_password() {
+    let asked = Reply::json(200, json!({"mfa_token": "state-geheim"}));
+    let code = "POST https://api.example.com/login/code";
+    let script = || ScriptedTransport::script([(LOGIN, asked.clone()), (code, Reply::status(401))]);
+    let case = || Case::sayable("challenge-answered");
+    let bench = case().env("API_MFA_SECRET", "GEZDGNBVGY3TQOJQ").start(script()).await;
+    let computed = texts(bench.step().await.unwrap_err().failure());
+    assert_eq!(
+        computed[2..],
+        [
+            "mfa_code was computed from mfa_secret and the time",
+            "mfa_secret came from env API_MFA_SECRET",
+            "what now: correct it there; see that this machine's clock is right"
+        ]
+    );
+    let bench = case().prompt(FakePrompt::answering(["code-geheim"])).start(script()).await;
+    let typed = texts(bench.step().await.unwrap_err().failure());
+    assert_eq!(typed[2..], ["you typed mfa_code", "what now: run it again and type it anew"]);
+}
+
+#[tokio::test]
+async fn who_leaves_a_question_unanswered_is_asked_no_other_one() {
+    for answers in [FakePrompt::answering([]), FakePrompt::answering(["\n"])] {
+        let case = Case::sayable("login-json")
+            .replace("from: [{ env: API_USERNAME }]", "from: [prompt]")
+            .replace("from: [{ env: API_PASSWORD }]", "from: [prompt]")
+            .prompt(answers);
+        let (setup, parts) = case.setup(ScriptedTransport::script([]));
+        let failures = Sessions::prepare(setup).await.err().expect("nothing was answered");
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert_eq!(texts(&failures[0])[..2], ["no source has api.username", "prompt: no answer was given"]);
+        assert_eq!(parts.prompt.asked().len(), 1);
+    }
 }

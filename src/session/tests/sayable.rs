@@ -479,8 +479,8 @@ async fn errors_flat_nested_empty_and_html() {
         refusal("errors-flat", Reply::json(401, json!({"code": "A1", "message": "no such user"}))).await;
     assert_eq!(flat[0], "api refused to sign in ops@example.com (401, A1: no such user)");
     assert_eq!(flat[1], "POST https://api.example.com/login · sent once");
-    assert_eq!(flat[2], "password came from env API_PASSWORD");
-    assert_eq!(flat[3], "hint: list the devices first");
+    assert_eq!(flat[3], "password came from env API_PASSWORD");
+    assert_eq!(flat[4], "hint: list the devices first");
     let nested = json!({"error": {"code": "A2", "details": [{"text": "password-geheim is wrong"}]}});
     let nested = refusal("errors-nested", Reply::json(401, nested)).await;
     assert_eq!(nested[0], "api refused to sign in ops@example.com (401, A2: ‹api.password› is wrong)");
