@@ -96,10 +96,6 @@ impl DryLine {
         matches!(self.action, DryAction::Request { .. })
     }
 
-    fn has_store_problem(&self) -> bool {
-        matches!(self.action, DryAction::Store { problem: Some(_), .. })
-    }
-
     fn is_write(&self) -> bool {
         matches!(self.action, DryAction::Request { is_write: true, .. })
     }
@@ -145,18 +141,12 @@ impl DryRun {
         })
     }
 
-    /// The exit code of the process: that of a missing secret, of a store that is not there, or of something that cannot be
-    /// done.
+    /// The exit code of the process: that of a missing secret, or of something that cannot be done. A store that is not there
+    /// is shown, and no more: a playbook is often looked at on another machine than the one that will run it.
     pub fn exit_code(&self) -> i32 {
         let is_missing = self.secrets.iter().any(|secret| secret.source.is_err());
-        let lines = self.lines.iter().chain(&self.cleanup);
-        let is_impossible = lines.clone().any(DryLine::is_impossible);
-        let is_unkept = lines.clone().any(|line| line.is_certain && line.has_store_problem());
-        let causes = [
-            is_missing.then_some(Cause::SignIn),
-            is_impossible.then_some(Cause::Step),
-            is_unkept.then_some(Cause::Machine),
-        ];
+        let is_impossible = self.lines.iter().chain(&self.cleanup).any(DryLine::is_impossible);
+        let causes = [is_missing.then_some(Cause::SignIn), is_impossible.then_some(Cause::Step)];
         Cause::heaviest(causes.into_iter().flatten()).map_or(0, Cause::exit_code)
     }
 }
