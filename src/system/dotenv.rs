@@ -1,5 +1,6 @@
 //! `.env` files: who may have written them, and where in them each variable stands.
 
+use super::file::{open_regular, read_capped};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
@@ -56,13 +57,13 @@ impl Dotenv {
     /// Reads a file; `None` if it is not there.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, DotenvError> {
         let fail = |source| DotenvError::Unreadable { path: path.to_owned(), source };
-        let file = match super::surroundings::open_regular(path) {
+        let file = match open_regular(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fail(error)),
         };
         let mut warnings = check_access(path, &file)?;
-        let text = super::surroundings::read_capped(file).map_err(fail)?;
+        let text = read_capped(file).map_err(fail)?;
         let variables = parse(path, &text, &mut warnings)?;
         Ok(Some(Self { path: path.to_owned(), variables, warnings }))
     }

@@ -5,6 +5,7 @@
 
 mod clock;
 mod dotenv;
+mod file;
 mod keychain;
 mod memory_store;
 mod output;

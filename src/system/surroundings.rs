@@ -1,12 +1,10 @@
 use super::dotenv::{Dotenv, DotenvError};
+use super::file::{open_regular, read_capped};
 use crate::port::{Surroundings, VariableOrigin};
 use std::env;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// Larger files are no credentials, settings or playbooks.
-const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The environment of the process, a `.env` file, and the files around a playbook.
 pub struct SystemSurroundings {
@@ -86,29 +84,11 @@ impl Surroundings for SystemSurroundings {
     }
 }
 
-/// Opens a file, unless it is a folder, a device or a pipe, which might never end.
-pub(super) fn open_regular(path: &Path) -> io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    File::open(path)
-}
-
-/// Reads a file that is small enough and text.
-pub(super) fn read_capped(file: File) -> io::Result<String> {
-    let mut text = String::new();
-    let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text);
-    match read {
-        Ok(length) if length as u64 > MAX_FILE_BYTES => Err(io::Error::other("larger than 64 MB")),
-        Ok(_) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(io::Error::other("not UTF-8 text")),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(all(test, unix))]
 mod tests {
+    use super::super::file::MAX_FILE_BYTES;
     use super::*;
+    use std::fs::File;
     use std::os::unix::fs::PermissionsExt;
 
     fn write(path: &Path, text: &[u8], mode: u32) {

@@ -9,10 +9,10 @@ use regex::Regex;
 use runner::simulate::{Fault, Provider};
 use serde_json::Value;
 
+use super::support::fleet::Fleet;
 use super::support::keyring::Keyring;
 use super::support::pty::Size;
 use super::support::runner::{Output, Runner};
-use super::support::simulated::Simulated;
 
 const QUICKSTART: &str = include_str!("../../playbooks/quickstart.yaml");
 const INVENTORY: &str = include_str!("../../playbooks/emnify/device-inventory.yaml");
@@ -24,7 +24,7 @@ fn apply(playbook: &str, flags: &[&str]) -> Runner {
 }
 
 /// `runner apply` against a simulated emnify, signed in as its plain demo user.
-fn apply_at(emnify: &Simulated, playbook: &str, flags: &[&str]) -> Runner {
+fn apply_at(emnify: &Fleet, playbook: &str, flags: &[&str]) -> Runner {
     let address = format!("emnify={}", emnify.base_url());
     let username = emnify.demo("plain", "username");
     let password = emnify.demo("plain", "password");
@@ -100,10 +100,9 @@ fn a_narrow_terminal_is_wide_enough() {
 
 #[test]
 fn what_is_typed_at_a_question_needs_no_note_about_its_newline() {
-    let emnify = Simulated::start(Provider::Emnify);
+    let emnify = Fleet::of(Provider::Emnify);
     let password = emnify.demo("plain", "password");
-    let room =
-        apply(INVENTORY, &["--base-url", &format!("emnify={}", emnify.base_url())]).plant(password.clone());
+    let room = apply(INVENTORY, &["--base-url", &format!("emnify={}", emnify.base_url())]).plant(password);
     let mut terminal = room.open_terminal(Size { columns: 90, rows: 40 });
     terminal.wait_for("Username of emnify: ").send(&format!("{}\r", emnify.demo("plain", "username")));
     terminal.wait_for("Password of emnify: ").send(&format!("{password}\r"));
@@ -148,7 +147,7 @@ fn the_json_report_fulfils_its_schema() {
     let output = apply(QUICKSTART, &["--simulate", "--report", "json=report.json"]).run().exits(0);
     let done = report(&output, "report.json");
 
-    let emnify = Simulated::start(Provider::Emnify);
+    let emnify = Fleet::of(Provider::Emnify);
     emnify.inject(Fault { path: Some("/api/v1/endpoint".to_owned()), status: 404, ..Fault::default() });
     let output = apply_at(&emnify, INVENTORY, &["--report", "json=report.json"]).run().exits(1);
     let failed = report(&output, "report.json");
@@ -247,7 +246,7 @@ fn each_cause_has_its_exit_code() {
     ];
     let keyring = Keyring::open();
     for (playbook, fault, code) in cases {
-        let emnify = Simulated::start(Provider::Emnify);
+        let emnify = Fleet::of(Provider::Emnify);
         let failure = format!("{fault:?}");
         emnify.inject(fault);
         let output = apply_at(&emnify, playbook, &["--no-prompt"]).keyring(&keyring).run();
@@ -258,7 +257,7 @@ fn each_cause_has_its_exit_code() {
 
 #[test]
 fn a_failure_is_told_with_place_and_advice() {
-    let emnify = Simulated::start(Provider::Emnify);
+    let emnify = Fleet::of(Provider::Emnify);
     let fault = Fault { path: Some("/api/v1/endpoint".to_owned()), status: 404, ..Fault::default() };
     emnify.inject(fault);
     let output = apply_at(&emnify, INVENTORY, &[]).run().exits(1);
@@ -281,7 +280,7 @@ fn a_failure_is_told_with_place_and_advice() {
 
 #[test]
 fn an_invalid_playbook_sends_nothing() {
-    let emnify = Simulated::start(Provider::Emnify);
+    let emnify = Fleet::of(Provider::Emnify);
     let output = apply_at(&emnify, &INVENTORY.replace("call: emnify", "cal: emnify"), &[]).run().exits(2);
     assert!(output.stderr.contains("did you mean `call`?"), "{}", output.stderr);
     assert!(output.stderr.ends_with("; nothing was sent\n"), "{}", output.stderr);
@@ -291,7 +290,7 @@ fn an_invalid_playbook_sends_nothing() {
 
 #[test]
 fn what_the_command_line_says_wrong_is_said_before_anything_is_sent() {
-    let emnify = Simulated::start(Provider::Emnify);
+    let emnify = Fleet::of(Provider::Emnify);
     let cases: [(&[&str], &str); 5] = [
         (&["--input", "dayz=3"], "did you mean `days`?"),
         (&["--input", "days=soon"], "days"),
@@ -342,7 +341,7 @@ fn with_json_logs_every_line_of_standard_error_is_json_and_errors_are_among_them
 
 #[test]
 fn logs_show_requests_and_no_secrets() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let output = apply_at(&emnify, QUICKSTART, &["-vvv", "--no-prompt"]).keyring(&keyring).run();
     assert!(output.stderr.contains("hyper_util"), "libraries are heard: {}", output.stderr);
     assert!(output.stderr.contains("/api/v1/application_token"), "{}", output.stderr);

@@ -1,8 +1,8 @@
 //! What a dry run shows of each request, what it counts, and what it finds.
 
+use super::support::fleet::Fleet;
 use super::support::keyring::Keyring;
 use super::support::runner::{Output, Runner};
-use super::support::simulated::Simulated;
 use insta::assert_snapshot;
 use runner::simulate::Provider;
 
@@ -210,7 +210,7 @@ steps: [{ call: emnify.list_application_tokens }, { store: kept, value: a-value-
 
 #[test]
 fn what_surely_cannot_be_kept_is_found_before_anything_is_sent() {
-    let emnify = Simulated::start(Provider::Emnify);
+    let emnify = Fleet::of(Provider::Emnify);
     let password = emnify.demo("plain", "password");
     let room = Runner::new().env("KEY", &password).env("EMNIFY_USERNAME", emnify.demo("plain", "username"));
     let room = room.plant(password);

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::support::fleet::Fleet;
 use crate::support::raw_server::RawServer;
 use crate::support::runner::{Output, Runner};
-use crate::support::simulated::Simulated;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const LOGIN: &str = "POST /api/v1/identity/token";
@@ -30,13 +29,13 @@ steps:
 
 /// A server and the program in front of it, with the key of the plain account planted.
 struct Echome {
-    server: Simulated,
+    server: Fleet,
     runner: Runner,
 }
 
 impl Echome {
     fn start() -> Self {
-        let server = Simulated::start(Provider::Echome);
+        let server = Fleet::of(Provider::Echome);
         let secret = server.demo("plain", "password");
         let runner = Runner::new()
             .env("ECHOME_ACCESS_ID", server.demo("plain", "username"))
@@ -327,7 +326,7 @@ fn a_session_that_ends_soon_is_refreshed_before_the_server_says_so() {
     let stats = echome.stats();
     assert_eq!((stats.logins, stats.refreshes), (1, 1));
     assert_eq!(stats.requests["GET /api/v1/vm/vm/describe/{name}"], [("200".to_owned(), 2)].into());
-    let lists = echome.requests("GET", "/api/v1/vm/vm/describe/all");
+    let lists = echome.requests_of("GET", "/api/v1/vm/vm/describe/all");
     assert_ne!(bearer(&lists[0]), bearer(&lists[1]));
     echome.stayed_silent(&output);
 }

@@ -83,7 +83,7 @@ fn a_refused_session_of_a_user_is_refreshed_and_the_request_sent_once_more() {
     let bodies = emnify.bodies("POST", AUTHENTICATE);
     assert_eq!((keys(&bodies[0]), keys(&bodies[1])), (vec!["username", "password"], vec!["refresh_token"]));
     let tokens: Vec<_> = emnify
-        .requests("GET", DEVICES)
+        .requests_of("GET", DEVICES)
         .iter()
         .map(|r| r.header("authorization").unwrap().to_owned())
         .collect();
@@ -260,7 +260,7 @@ fn pages_end_where_the_headers_say_though_the_last_one_repeats() {
     ids.dedup();
     assert_eq!(ids.len(), 2500);
     assert!(ids.is_sorted());
-    let paths: Vec<_> = emnify.requests("GET", DEVICES).into_iter().map(|request| request.path).collect();
+    let paths: Vec<_> = emnify.requests_of("GET", DEVICES).into_iter().map(|request| request.path).collect();
     assert_eq!(paths.len(), 3);
     for (path, page) in paths.iter().zip(1..) {
         assert!(path.contains("per_page=1000") && path.contains(&format!("page={page}")), "{path}");
@@ -312,7 +312,7 @@ steps:
     expect: { status: 422 }
 "#;
     emnify.apply(playbook).account(&emnify, "plain", &APPLICATION).run();
-    let asked = emnify.requests("GET", "/api/v1/sim");
+    let asked = emnify.requests_of("GET", "/api/v1/sim");
     assert!(asked[0].path.contains(big) && asked[0].path.contains("1.10"), "{}", asked[0].path);
 }
 
@@ -422,7 +422,7 @@ fn a_rotation_whose_issue_has_an_unknown_outcome_looks_for_the_token_and_revokes
         ..fault(TOKENS, 500)
     });
     let output = rotation(&emnify, &keyring).run().exits(5);
-    assert_eq!(emnify.requests("POST", TOKENS).len(), 1);
+    assert_eq!(emnify.requests_of("POST", TOKENS).len(), 1);
     assert_eq!(tokens(&emnify), [("demo".to_owned(), 0), (description(&output), 1)]);
 }
 
@@ -436,7 +436,7 @@ fn the_quickstart_goes_on_with_the_token_it_has_just_issued() {
     assert_eq!(kinds, ["username", "application_token"]);
     assert_eq!(output.rows("devices.ndjson").len(), 25);
     assert!(
-        emnify.requests("PATCH", "/api/v1/application_token/*").is_empty(),
+        emnify.requests_of("PATCH", "/api/v1/application_token/*").is_empty(),
         "a token that is kept is not revoked"
     );
     assert!(!output.stdout.contains(logins[1]["application_token"].as_str().unwrap()));

@@ -36,7 +36,7 @@ fn with_headers(fault: Fault, headers: &[(&str, &str)]) -> Fault {
 
 /// The paths of all GET requests, in their order.
 fn asked(emnify: &Fleet) -> Vec<String> {
-    emnify.requests("GET", "/*").into_iter().map(|request| request.path).collect()
+    emnify.requests_of("GET", "/*").into_iter().map(|request| request.path).collect()
 }
 
 // Retries
@@ -252,10 +252,10 @@ fn a_failed_item_ends_the_loop_unless_the_rest_is_wanted() {
 "
         );
         let output = run(&emnify, &steps).exits(1);
-        assert_eq!(emnify.requests("GET", DEVICES).len(), asked_for);
+        assert_eq!(emnify.requests_of("GET", DEVICES).len(), asked_for);
         assert_eq!(output.rows("each.ndjson.partial").len(), asked_for - 1);
         assert!(!output.dir.join("each.ndjson").exists(), "what is not all does not bear the name");
-        let sims = emnify.requests("GET", "/api/v1/sim");
+        let sims = emnify.requests_of("GET", "/api/v1/sim");
         match on_error {
             "stop" => assert!(sims.is_empty()),
             _ => assert!(sims[0].path.contains("id%3A1"), "one output is null: {}", sims[0].path),
@@ -350,7 +350,7 @@ fn an_output_that_is_not_there_fails_the_step_unless_it_has_a_default() {
         );
         let output = run(&emnify, &steps);
         emnify.agrees_with(&output.report());
-        (output, emnify.requests("GET", "/api/v1/sim").pop().map(|request| request.path))
+        (output, emnify.requests_of("GET", "/api/v1/sim").pop().map(|request| request.path))
     };
     let (output, asked) = read("$.no_such_key");
     assert_eq!(asked, None);

@@ -133,7 +133,7 @@ fn five_when_a_bare_write_is_answered_with_an_error_and_it_is_sent_once() {
         let output = run(&emnify, ISSUE).exits(5);
         assert_eq!(emnify.stats().requests_to("POST /api/v1/application_token"), 1);
         assert_eq!(
-            emnify.requests("POST", "/api/v1/authenticate").len(),
+            emnify.requests_of("POST", "/api/v1/authenticate").len(),
             1,
             "what depends on it does not start"
         );

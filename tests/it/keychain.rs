@@ -6,11 +6,11 @@ use runner::simulate::Provider;
 use serde_json::json;
 
 use super::support::PATIENCE;
+use super::support::fleet::Fleet;
 use super::support::keyring::Keyring;
 use super::support::pty::{Size, Terminal};
 use super::support::runner::{Output, Runner};
 use super::support::scripted::{Reply, ScriptedServer};
-use super::support::simulated::Simulated;
 
 const SIZE: Size = Size { columns: 200, rows: 40 };
 
@@ -18,7 +18,7 @@ const SIZE: Size = Size { columns: 200, rows: 40 };
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// Signs in to a simulated emnify with what is typed, in a room with this keyring.
-fn type_login(room: &Runner, emnify: &Simulated, keyring: &Keyring, answers: [&str; 3]) -> Terminal {
+fn type_login(room: &Runner, emnify: &Fleet, keyring: &Keyring, answers: [&str; 3]) -> Terminal {
     let login = room.clone().args(["login", "emnify"]).at(emnify).keyring(keyring);
     let mut terminal = login.open_terminal(SIZE);
     for (question, answer) in
@@ -29,7 +29,7 @@ fn type_login(room: &Runner, emnify: &Simulated, keyring: &Keyring, answers: [&s
     terminal
 }
 
-fn log_in(room: &Runner, emnify: &Simulated, keyring: &Keyring) -> Output {
+fn log_in(room: &Runner, emnify: &Fleet, keyring: &Keyring) -> Output {
     let (username, password) = (emnify.demo("plain", "username"), emnify.demo("plain", "password"));
     type_login(room, emnify, keyring, [&username, &password, ""]).finish().exits(0)
 }
@@ -40,13 +40,13 @@ fn look_up(keyring: &Keyring, service: &str, user: &str) -> String {
 }
 
 /// A room in which the demo password is planted.
-fn room(emnify: &Simulated) -> Runner {
+fn room(emnify: &Fleet) -> Runner {
     Runner::new().plant(emnify.demo("plain", "password"))
 }
 
 #[test]
 fn a_login_proves_the_credentials_and_keeps_them_for_their_host() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let room = room(&emnify);
     let output = log_in(&room, &emnify, &keyring);
     let expected = "signed in as demo@example.com, valid 4 h; username and password kept in the keychain as emnify/default";
@@ -73,7 +73,7 @@ fn a_login_proves_the_credentials_and_keeps_them_for_their_host() {
 
 #[test]
 fn what_was_kept_signs_in_later() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let playbook = "version: 1\nproviders: { emnify: {} }\nsteps: [{ authenticate: emnify }]\n";
     let room = room(&emnify).file("p.yaml", playbook);
     log_in(&room, &emnify, &keyring);
@@ -86,7 +86,7 @@ fn what_was_kept_signs_in_later() {
 
 #[test]
 fn profiles_are_kept_apart() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let room = room(&emnify);
     let acme = room.clone().args(["login", "emnify", "--profile", "acme"]).at(&emnify).keyring(&keyring);
     let mut terminal = acme.open_terminal(SIZE);
@@ -104,7 +104,7 @@ fn profiles_are_kept_apart() {
 
 #[test]
 fn a_refused_login_is_sent_once_and_keeps_nothing() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let room = Runner::new().plant("wrong password");
     let username = emnify.demo("plain", "username");
     let output = type_login(&room, &emnify, &keyring, [&username, "wrong password", ""]).finish().exits(3);
@@ -118,9 +118,9 @@ fn a_refused_login_is_sent_once_and_keeps_nothing() {
 
 #[test]
 fn a_code_is_computed_from_the_secret_that_was_typed() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let values = ["username", "password", "mfa_secret"].map(|name| emnify.demo("mfa", name));
-    let [username, password, mfa_secret] = values.each_ref().map(String::as_str);
+    let [username, password, mfa_secret] = values;
     let room = Runner::new().plant(password).plant(mfa_secret);
     let output = type_login(&room, &emnify, &keyring, [username, password, mfa_secret]).finish().exits(0);
     assert!(output.stdout.contains("username, password and mfa secret kept"), "{}", output.stdout);
@@ -129,14 +129,14 @@ fn a_code_is_computed_from_the_secret_that_was_typed() {
 #[test]
 fn a_new_password_that_is_demanded_is_the_one_that_is_kept() {
     const CONFIG: &str = r#"{ "region": "us-east-1", "cognitoClientId": "CLIENT", "apiEndpoint": "API" }"#;
-    let (simpleiot, keyring) = (Simulated::start(Provider::Simpleiot), Keyring::open());
+    let (simpleiot, keyring) = (Fleet::of(Provider::Simpleiot), Keyring::open());
     let (username, password) =
         (simpleiot.demo("new-password", "username"), simpleiot.demo("new-password", "password"));
     let client = simpleiot.demo("new-password", "client_id");
     let config = CONFIG.replace("CLIENT", &client).replace("API", simpleiot.base_url());
     let room = Runner::new()
         .home_file(".simpleiot/myteam/config.json", config)
-        .plant(&password)
+        .plant(password)
         .plant("N3w-Passw0rd!x");
     let login = room.args(["login", "simpleiot", "--profile", "myteam"]).at(&simpleiot).keyring(&keyring);
     let mut terminal = login.open_terminal(SIZE);
@@ -151,7 +151,7 @@ fn a_new_password_that_is_demanded_is_the_one_that_is_kept() {
 
 #[test]
 fn a_logout_forgets_on_demand_only() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let room = room(&emnify);
     log_in(&room, &emnify, &keyring);
     let logout = room.args(["logout", "emnify"]).keyring(&keyring);
@@ -214,7 +214,7 @@ fn a_desktop_without_a_keychain() {
 
 #[test]
 fn a_locked_keychain() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     log_in(&room(&emnify), &emnify, &keyring);
     let keyring = keyring.lock();
     assert_useless(&Runner::new().keyring(&keyring), "the keychain is locked");
@@ -222,7 +222,7 @@ fn a_locked_keychain() {
 
 #[test]
 fn a_locked_keychain_does_not_stop_other_sources() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::locked());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::locked());
     let playbook = "version: 1\nproviders: { emnify: { method: user } }\nsteps: [{ authenticate: emnify }]\n";
     let env = format!(
         "# the demo account\nEMNIFY_USERNAME={}\nEMNIFY_PASSWORD={}\n",

@@ -6,11 +6,11 @@ use runner::simulate::Provider;
 use serde_json::json;
 
 use crate::support::acme::{Acme, PASSWORD, USERNAME};
+use crate::support::fleet::Fleet;
 use crate::support::keyring::Keyring;
 use crate::support::pty::Size;
 use crate::support::runner::Runner;
 use crate::support::scripted::{Reply, ScriptedServer};
-use crate::support::simulated::Simulated;
 
 const SIZE: Size = Size { columns: 200, rows: 40 };
 
@@ -99,14 +99,14 @@ steps: [{ get: \"/a/${{ inputs.days }}\", provider: mine }]
 
 #[test]
 fn a_built_in_provider_is_taken_with_what_the_playbook_says() {
-    let (emnify, keyring) = (Simulated::start(Provider::Emnify), Keyring::open());
+    let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let playbook = format!(
         "version: 1\nproviders: {{ emnify: {{ base_url: \"{}\", method: user, profile: acme }} }}\n\
          steps: [{{ authenticate: emnify }}]\n",
         emnify.base_url()
     );
     let (username, password) = (emnify.demo("plain", "username"), emnify.demo("plain", "password"));
-    let room = Runner::new().file("p.yaml", playbook).keyring(&keyring).plant(&password);
+    let room = Runner::new().file("p.yaml", playbook).keyring(&keyring).plant(password);
     let missing = room.clone().args(["apply", "p.yaml"]).run().exits(3).stderr;
     assert!(missing.contains("keep it once with `runner login emnify --playbook p.yaml`"), "{missing}");
 

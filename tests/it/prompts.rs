@@ -4,18 +4,18 @@ use std::fs;
 
 use runner::simulate::Provider;
 
+use super::support::fleet::Fleet;
 use super::support::keyring::Keyring;
 use super::support::pty::{Size, Terminal};
 use super::support::runner::Runner;
-use super::support::simulated::Simulated;
 
 const SIZE: Size = Size { columns: 200, rows: 40 };
 
 const PASSWORD: &str = "c0rrect-horse";
 
 /// `runner login` in a shell that then says how it ended, and whether the terminal shows again what is typed.
-fn login_in_shell(keyring: &Keyring, before: &str) -> (Terminal, Simulated, std::path::PathBuf) {
-    let emnify = Simulated::start(Provider::Emnify);
+fn login_in_shell(keyring: &Keyring, before: &str) -> (Terminal, Fleet, std::path::PathBuf) {
+    let emnify = Fleet::of(Provider::Emnify);
     let script = format!(
         "trap : INT; {before} sh -c 'echo $$ > pid; exec {} login emnify --base-url {}'; \
          echo exit code $?; stty -a | grep -o '.echo ' ",
@@ -73,7 +73,7 @@ fn no_answer_is_no_credential() {
 fn a_long_token_can_be_pasted() {
     // A terminal that reads lines holds 4095 characters at most.
     let keyring = Keyring::open();
-    let emnify = Simulated::start(Provider::Emnify);
+    let emnify = Fleet::of(Provider::Emnify);
     let token = "x".repeat(6000);
     let login = Runner::new().args(["login", "emnify", "--method", "application_token"]).at(&emnify);
     let mut terminal = login.keyring(&keyring).plant(&token).open_terminal(SIZE);

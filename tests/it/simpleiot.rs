@@ -9,7 +9,6 @@ use crate::support::fleet::Fleet;
 use crate::support::pty::Size;
 use crate::support::raw_server::RawServer;
 use crate::support::runner::{Output, Runner};
-use crate::support::simulated::Simulated;
 
 const INITIATE: &str = "InitiateAuth";
 const RESPOND: &str = "RespondToAuthChallenge";
@@ -38,13 +37,13 @@ const INVENTORY: &str = include_str!("../../playbooks/simpleiot/device-inventory
 
 /// An installation and the program in front of it, as one of the demo users.
 struct Team {
-    server: Simulated,
+    server: Fleet,
     runner: Runner,
 }
 
 impl Team {
     fn start(account: &str) -> Self {
-        let server = Simulated::start(Provider::Simpleiot);
+        let server = Fleet::of(Provider::Simpleiot);
         let password = server.demo(account, "password");
         let auth_base_url = server.auth_base_url().expect("it signs in elsewhere").to_owned();
         let runner = Runner::new()
@@ -218,7 +217,7 @@ fn a_session_that_ends_soon_is_refreshed_before_the_gateway_says_so() {
     let stats = team.stats();
     assert_eq!((stats.logins, stats.refreshes, stats.logouts), (1, 1, 1));
     assert_eq!(stats.requests["GET /iotcli/v1/project"], [("200".to_owned(), 2)].into());
-    let lists = team.requests("GET", "/iotcli/v1/project");
+    let lists = team.requests_of("GET", "/iotcli/v1/project");
     assert_ne!(lists[0].header("authorization"), lists[1].header("authorization"));
     team.stayed_silent(&output);
 }

@@ -120,10 +120,10 @@ fn each_coverage_has_its_own_host() {
 fn every_request_of_a_session_bears_its_key_and_its_token() {
     let soracom = Fleet::soracom(250);
     run(&soracom, LIST_SIMS).exits(0);
-    let lists = soracom.requests("GET", "/v1/sims");
+    let lists = soracom.requests_of("GET", "/v1/sims");
     let pairs: Vec<_> = lists
         .iter()
-        .chain(&soracom.requests("POST", "/v1/auth/logout"))
+        .chain(&soracom.requests_of("POST", "/v1/auth/logout"))
         .map(|request| {
             assert_eq!(request.header("authorization"), None);
             assert_eq!(request.header("x-soracom-lang"), Some("en"));
@@ -132,7 +132,7 @@ fn every_request_of_a_session_bears_its_key_and_its_token() {
         })
         .collect();
     assert!(pairs.len() > 3 && pairs.iter().all(|pair| *pair == pairs[0]));
-    let login = &soracom.requests("POST", "/v1/auth")[0];
+    let login = &soracom.requests_of("POST", "/v1/auth")[0];
     assert_eq!((login.header("x-soracom-token"), login.header("x-soracom-api-key")), (None, None));
     assert_eq!(login.header("content-type"), Some("application/json"));
 }
@@ -167,7 +167,7 @@ fn a_token_is_prolonged_before_it_ends_and_the_key_stays() {
     run(&soracom, &around_a_slow_provider(&slow, "3050ms")).exits(0);
     let stats = soracom.stats();
     assert_eq!((stats.logins, stats.refreshes, stats.logouts, stats.open_sessions), (1, 1, 1, 0));
-    let lists = soracom.requests("GET", "/v1/sims");
+    let lists = soracom.requests_of("GET", "/v1/sims");
     let header = |name, at: usize| lists[at].header(name).unwrap().to_owned();
     assert_eq!(header("x-soracom-api-key", 0), header("x-soracom-api-key", 1));
     assert_ne!(header("x-soracom-token", 0), header("x-soracom-token", 1));
@@ -200,7 +200,7 @@ fn a_refused_token_leads_to_a_new_login_and_not_to_a_refresh() {
     let stats = soracom.stats();
     assert_eq!((stats.logins, stats.refreshes), (2, 0));
     assert_eq!(output.rows("sims.ndjson").len(), 250);
-    let lists = soracom.requests("GET", "/v1/sims");
+    let lists = soracom.requests_of("GET", "/v1/sims");
     assert_eq!(lists[1].path, lists[2].path, "the refused page is asked for again");
     assert_ne!(lists[1].header("x-soracom-token"), lists[2].header("x-soracom-token"));
     soracom.agrees_with(&output.report());
@@ -298,7 +298,7 @@ steps:
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 250, "{list}");
-        let requests = soracom.requests("GET", &format!("/v1/{list}"));
+        let requests = soracom.requests_of("GET", &format!("/v1/{list}"));
         let entry = entry(&report, list);
         assert_eq!(
             (entry["rows"].as_u64(), entry["pages"].as_u64()),
@@ -395,7 +395,7 @@ steps:
     let output = run(&soracom, playbook).exits(0);
     let puts = soracom.bodies("PUT", "/v1/sims/*");
     assert_eq!(puts, [json!([{ "tagName": "site", "tagValue": "north / 1" }])]);
-    let deletes = soracom.requests("DELETE", "/v1/subscribers/*");
+    let deletes = soracom.requests_of("DELETE", "/v1/subscribers/*");
     assert!(deletes[0].path.ends_with("/tags/a%2Fb%20c"), "{}", deletes[0].path);
     assert_eq!(soracom.stats().requests["DELETE /v1/subscribers/{imsi}/tags/{tag_name}"]["204"], 1);
     soracom.agrees_with(&output.report());
@@ -425,7 +425,7 @@ steps:
     with: { user_name: demo-ci-user }
 ";
     run(&soracom, playbook).exits(0);
-    let revocations = soracom.requests("DELETE", "/v1/operators/OP0012345678/users/demo-ci-user/tokens");
+    let revocations = soracom.requests_of("DELETE", "/v1/operators/OP0012345678/users/demo-ci-user/tokens");
     assert_eq!(revocations.len(), 1);
     assert_one_closed_session(&soracom);
 }
@@ -449,7 +449,7 @@ fn a_forgotten_password_is_reset_without_a_session() {
     assert_eq!(stats.requests["POST /v1/auth/password_reset_token/verify"]["200"], 1);
     assert_eq!((stats.total_requests(), stats.logins), (2, 0));
     assert_eq!(output.report()["requests"], 1);
-    let sent = soracom.requests("POST", "/v1/auth/password_reset_token/verify");
+    let sent = soracom.requests_of("POST", "/v1/auth/password_reset_token/verify");
     assert_eq!(sent[0].header("x-soracom-token"), None);
 
     let sign_in = soracom.apply(LIST_SIMS).account(&soracom, "plain", &["email"]);

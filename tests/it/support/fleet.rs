@@ -7,6 +7,7 @@
 //! ```
 
 use std::fs;
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
@@ -48,6 +49,11 @@ impl Fleet {
     /// emnify with that many endpoints and SIMs.
     pub fn emnify(devices: usize) -> Self {
         Self::start(Provider::Emnify, &Options { devices, ..Options::default() })
+    }
+
+    /// A provider with as many devices as it has by itself.
+    pub fn of(provider: Provider) -> Self {
+        Self::start(provider, &Options::default())
     }
 
     /// Any provider.
@@ -102,7 +108,7 @@ impl Fleet {
 
     /// The requests with that method and path, query aside, oldest first. A `*` at the end of the path stands for
     /// anything.
-    pub fn requests(&self, method: &str, path: &str) -> Vec<RecordedRequest> {
+    pub fn requests_of(&self, method: &str, path: &str) -> Vec<RecordedRequest> {
         let fits = |asked: &str| match path.strip_suffix('*') {
             Some(begin) => asked.starts_with(begin),
             None => asked.split('?').next() == Some(path),
@@ -114,7 +120,7 @@ impl Fleet {
 
     /// The bodies of these requests, read as JSON.
     pub fn bodies(&self, method: &str, path: &str) -> Vec<Value> {
-        let requests = self.requests(method, path).into_iter();
+        let requests = self.requests_of(method, path).into_iter();
         requests.map(|request| serde_json::from_str(&request.body).expect("a JSON body")).collect()
     }
 
@@ -155,7 +161,24 @@ impl Fleet {
     }
 }
 
+impl Deref for Fleet {
+    type Target = Simulator;
+
+    fn deref(&self) -> &Simulator {
+        &self.simulator
+    }
+}
+
 impl Runner {
+    /// Sends the requests of `runner login` to a simulator.
+    pub fn at(self, fleet: &Fleet) -> Self {
+        let runner = self.args(["--base-url", fleet.base_url()]);
+        match fleet.auth_base_url() {
+            Some(url) => runner.args(["--auth-base-url", url]),
+            None => runner,
+        }
+    }
+
     /// `runner apply` of a playbook with a report for machines, where more than ASCII is known.
     pub fn applying(playbook: impl AsRef<[u8]>) -> Self {
         let runner = Self::new().env("LANG", "C.UTF-8").file(PLAYBOOK, playbook);

@@ -15,7 +15,6 @@ pub mod raw_server;
 pub mod runner;
 pub mod scripted;
 pub mod session_api;
-pub mod simulated;
 pub mod stream;
 pub mod tls;
 
