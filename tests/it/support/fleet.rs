@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
-use runner::simulate::{DemoAccount, Options, Provider, RecordedRequest, Simulator, Stats};
+use runner::simulate::{DemoAccount, Options, Provider, RecordedRequest, Simulator};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -99,11 +99,6 @@ impl Fleet {
     fn account(&self, label: &str) -> &DemoAccount {
         let mut accounts = self.simulator.accounts().iter();
         accounts.find(|account| account.label == label).unwrap_or_else(|| panic!("no account {label}"))
-    }
-
-    /// What the provider has counted.
-    pub fn stats(&self) -> Stats {
-        self.simulator.stats()
     }
 
     /// The requests with that method and path, query aside, oldest first. A `*` at the end of the path stands for
