@@ -31,7 +31,7 @@ fn apply_at(emnify: &Fleet, playbook: &str, flags: &[&str]) -> Runner {
     apply(playbook, flags)
         .args(["--base-url", &address])
         .env("EMNIFY_USERNAME", username)
-        .env("EMNIFY_PASSWORD", &password)
+        .env("EMNIFY_PASSWORD", password)
         .plant(password)
 }
 

@@ -212,7 +212,7 @@ steps: [{ call: emnify.list_application_tokens }, { store: kept, value: a-value-
 fn what_surely_cannot_be_kept_is_found_before_anything_is_sent() {
     let emnify = Fleet::of(Provider::Emnify);
     let password = emnify.demo("plain", "password");
-    let room = Runner::new().env("KEY", &password).env("EMNIFY_USERNAME", emnify.demo("plain", "username"));
+    let room = Runner::new().env("KEY", password).env("EMNIFY_USERNAME", emnify.demo("plain", "username"));
     let room = room.plant(password);
     let reason = "cannot be kept: no keychain on this machine: there is no D-Bus session";
 

@@ -39,7 +39,7 @@ impl Echome {
         let secret = server.demo("plain", "password");
         let runner = Runner::new()
             .env("ECHOME_ACCESS_ID", server.demo("plain", "username"))
-            .env("ECHOME_SECRET_KEY", &secret)
+            .env("ECHOME_SECRET_KEY", secret)
             .plant(secret)
             .args(["apply", "-vv", "--base-url", &format!("echome={}", server.base_url())]);
         Self { server, runner }
@@ -315,12 +315,12 @@ fn a_clock_that_differs_from_the_servers_does_no_harm() {
 
 #[test]
 fn a_session_that_ends_soon_is_refreshed_before_the_server_says_so() {
-    let life = Some(Duration::from_secs(4));
+    let life = Some(Duration::from_secs(8));
     let echome = Fleet::start(Provider::Echome, &Options { devices: 1, token_life: life, port: None });
     let slow = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let provider = "echome: { settings: { server: echome.example.com, protocol: secure } }";
-    // The last quarter of four seconds begins after three.
-    let playbook = slow.between(provider, "echome.list_vms", "3050ms");
+    // The last quarter of eight seconds begins after six.
+    let playbook = slow.between(provider, "echome.list_vms", "6100ms");
     let runner = echome.apply(playbook).account(&echome, "plain", &["username", "password"]);
     let output = runner.run().exits(0);
     let stats = echome.stats();

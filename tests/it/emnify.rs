@@ -107,16 +107,16 @@ fn a_refused_refresh_leads_to_one_new_login() {
 
 #[test]
 fn a_token_is_prolonged_before_it_ends() {
-    let life = Some(Duration::from_secs(4));
+    let life = Some(Duration::from_secs(8));
     let emnify = Fleet::start(Provider::Emnify, &Options { devices: 1, token_life: life, port: None });
     let slow = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    // The last quarter of four seconds begins after three.
+    // The last quarter of eight seconds begins after six.
     let playbook = format!(
         "
 version: 1
 providers:
   emnify: {{}}
-  slow: {{ base_url: {:?}, rate_limit: {{ rate: 1/3050ms }} }}
+  slow: {{ base_url: {:?}, rate_limit: {{ rate: 1/6100ms }} }}
 steps:
   - call: emnify.list_devices
   - for_each: [1, 2]

@@ -31,7 +31,7 @@ fn type_login(room: &Runner, emnify: &Fleet, keyring: &Keyring, answers: [&str; 
 
 fn log_in(room: &Runner, emnify: &Fleet, keyring: &Keyring) -> Output {
     let (username, password) = (emnify.demo("plain", "username"), emnify.demo("plain", "password"));
-    type_login(room, emnify, keyring, [&username, &password, ""]).finish().exits(0)
+    type_login(room, emnify, keyring, [username, password, ""]).finish().exits(0)
 }
 
 fn look_up(keyring: &Keyring, service: &str, user: &str) -> String {
@@ -107,7 +107,7 @@ fn a_refused_login_is_sent_once_and_keeps_nothing() {
     let (emnify, keyring) = (Fleet::of(Provider::Emnify), Keyring::open());
     let room = Runner::new().plant("wrong password");
     let username = emnify.demo("plain", "username");
-    let output = type_login(&room, &emnify, &keyring, [&username, "wrong password", ""]).finish().exits(3);
+    let output = type_login(&room, &emnify, &keyring, [username, "wrong password", ""]).finish().exits(3);
     let typed =
         "you typed username\r\n  you typed password\r\n  what now: run it again and type them anew\r\n";
     assert!(output.stdout.contains("emnify refused to sign in"), "{}", output.stdout);
@@ -133,7 +133,7 @@ fn a_new_password_that_is_demanded_is_the_one_that_is_kept() {
     let (username, password) =
         (simpleiot.demo("new-password", "username"), simpleiot.demo("new-password", "password"));
     let client = simpleiot.demo("new-password", "client_id");
-    let config = CONFIG.replace("CLIENT", &client).replace("API", simpleiot.base_url());
+    let config = CONFIG.replace("CLIENT", client).replace("API", simpleiot.base_url());
     let room = Runner::new()
         .home_file(".simpleiot/myteam/config.json", config)
         .plant(password)

@@ -48,7 +48,7 @@ impl Team {
         let auth_base_url = server.auth_base_url().expect("it signs in elsewhere").to_owned();
         let runner = Runner::new()
             .env("IOT_USERNAME", server.demo(account, "username"))
-            .env("IOT_PASSWORD", &password)
+            .env("IOT_PASSWORD", password)
             .plant(password)
             .args(["apply", "-vv", "--base-url", &format!("simpleiot={}", server.base_url())])
             .args(["--auth-base-url", &format!("simpleiot={auth_base_url}")]);
@@ -58,7 +58,7 @@ impl Team {
     /// With the secret of the demo user's second factor.
     fn with_totp(mut self, account: &str) -> Self {
         let secret = self.server.demo(account, "mfa_secret");
-        self.runner = self.runner.env("IOT_MFA_SECRET", &secret).plant(secret);
+        self.runner = self.runner.env("IOT_MFA_SECRET", secret).plant(secret);
         self
     }
 
@@ -205,13 +205,13 @@ fn a_revoked_id_token_is_replaced() {
 
 #[test]
 fn a_session_that_ends_soon_is_refreshed_before_the_gateway_says_so() {
-    let life = Some(Duration::from_secs(4));
+    let life = Some(Duration::from_secs(8));
     let team = Fleet::start(Provider::Simpleiot, &Options { devices: 1, token_life: life, port: None });
     let slow = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let (_, provider) = TWO_LISTS.split_once("providers:\n  ").expect("it has providers");
     let (provider, _) = provider.split_once("\nsteps:").expect("it has steps");
-    // The last quarter of four seconds begins after three.
-    let playbook = slow.between(provider, "simpleiot.list_projects", "3050ms");
+    // The last quarter of eight seconds begins after six.
+    let playbook = slow.between(provider, "simpleiot.list_projects", "6100ms");
     let runner = team.apply(playbook).account(&team, "plain", &["username", "password"]);
     let output = runner.run().exits(0);
     let stats = team.stats();

@@ -160,11 +160,11 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\
 
 #[test]
 fn a_token_is_prolonged_before_it_ends_and_the_key_stays() {
-    let life = Some(Duration::from_secs(4));
+    let life = Some(Duration::from_secs(8));
     let soracom = Fleet::start(Provider::Soracom, &Options { devices: 1, token_life: life, port: None });
     let slow = RawServer::answering(OK);
-    // The last quarter of four seconds begins after three.
-    run(&soracom, &around_a_slow_provider(&slow, "3050ms")).exits(0);
+    // The last quarter of eight seconds begins after six.
+    run(&soracom, &around_a_slow_provider(&slow, "6100ms")).exits(0);
     let stats = soracom.stats();
     assert_eq!((stats.logins, stats.refreshes, stats.logouts, stats.open_sessions), (1, 1, 1, 0));
     let lists = soracom.requests_of("GET", "/v1/sims");
