@@ -2,14 +2,13 @@ use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::course::Course;
 use super::error::StepError;
-use super::failure::Trouble;
 use super::limits::{Interruption, Limits};
 use super::references::names_below;
 use super::scope::RunNames;
 use super::secrets;
 use super::selection::Selection;
 use super::stage::Stage;
-use crate::event::Events;
+use crate::event::{Events, FailureDraft};
 use crate::exchange::{Exchange, Realms, RenderError};
 use crate::model::exit::Cause;
 use crate::plan::{Plan, PlannedSecret};
@@ -50,24 +49,24 @@ pub struct Engine<'a> {
 
 impl Engine<'_> {
     /// The failure of a step.
-    pub fn error(&self, trouble: Trouble) -> StepError {
+    pub fn error(&self, trouble: FailureDraft) -> StepError {
         trouble.into_failure(self.events, self.sources, None).into()
     }
 
     /// The failure of an expression.
     pub fn evaluation_error(&self, error: &EvaluationError) -> StepError {
-        self.error(Trouble::evaluation(error))
+        self.error(FailureDraft::evaluation(error))
     }
 
     /// The failure of a request that could not be rendered.
     pub fn render_error(&self, error: &RenderError, subject: &str) -> StepError {
         let headline = format!("{subject} cannot be sent: {error}");
-        self.error(Trouble::new(Cause::Step, headline).at(error.span()))
+        self.error(FailureDraft::new(Cause::Step, headline).at(error.span()))
     }
 
     /// Work that ended before it was done, nothing of it in flight.
     pub fn interrupted(&self, interruption: Interruption, what: &str) -> StepError {
-        let error = self.error(Trouble::interruption(interruption, what).advice(self.rerun_advice()));
+        let error = self.error(FailureDraft::interruption(interruption, what).advice(self.rerun_advice()));
         StepError { is_interruption: interruption.ends_run(), ..error }
     }
 
@@ -100,7 +99,7 @@ impl Engine<'_> {
             true => "run it again later; a session that was being opened may be left open".to_owned(),
             false => self.rerun_advice(),
         };
-        let error = self.error(Trouble::interruption(interruption, what).advice(advice));
+        let error = self.error(FailureDraft::interruption(interruption, what).advice(advice));
         StepError { is_interruption: interruption.ends_run(), ..error }
     }
 

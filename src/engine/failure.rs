@@ -3,6 +3,7 @@
 use super::limits::{Interruption, TimeLimit};
 use super::pages::PageProblem;
 use super::rows::RowsProblem;
+use crate::event::FailureDraft;
 use crate::exchange::{Rendered, Said, hint, status_text};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
@@ -10,9 +11,7 @@ use crate::plan::PlannedRequest;
 use crate::template::EvaluationError;
 use std::time::Duration;
 
-pub use crate::event::FailureDraft as Trouble;
-
-impl Trouble {
+impl FailureDraft {
     /// The failure of an expression, at its place.
     pub fn evaluation(error: &EvaluationError) -> Self {
         Self::new(Cause::Step, error.to_string()).at(error.span)
@@ -96,8 +95,8 @@ impl Subject {
     }
 
     /// An answer with a status that the step does not expect.
-    pub fn refusal(&self, status: u16) -> Trouble {
-        let trouble = Trouble::new(Cause::Step, self.answered(status));
+    pub fn refusal(&self, status: u16) -> FailureDraft {
+        let trouble = FailureDraft::new(Cause::Step, self.answered(status));
         match refusal_advice(status) {
             Some(advice) => trouble.advice(advice),
             None => trouble,
@@ -105,15 +104,15 @@ impl Subject {
     }
 
     /// An answer without the rows that it should have.
-    pub fn no_rows(&self, problem: &RowsProblem) -> Trouble {
+    pub fn no_rows(&self, problem: &RowsProblem) -> FailureDraft {
         let headline = format!("the rows of {} cannot be read: {problem}", self.request());
-        Trouble::new(Cause::Step, headline).advice("compare `rows` with what the provider answers")
+        FailureDraft::new(Cause::Step, headline).advice("compare `rows` with what the provider answers")
     }
 
     /// A list that is not complete.
-    pub fn incomplete(&self, problem: &PageProblem) -> Trouble {
+    pub fn incomplete(&self, problem: &PageProblem) -> FailureDraft {
         let headline = format!("the list of `{}` is not complete: {problem}", self.what);
-        Trouble::new(Cause::Step, headline).advice(match problem {
+        FailureDraft::new(Cause::Step, headline).advice(match problem {
             PageProblem::Miscounted { .. } => {
                 "run it again: rows may have come or gone between two pages, or `total` counts something else"
             }
@@ -167,9 +166,9 @@ mod tests {
     fn what_the_provider_says_and_the_hint_for_it() {
         let said = Said { code: Some("A1".into()), message: Some("no".into()) };
         let hints = [("A1".to_owned(), "ask first".to_owned())];
-        let trouble = Trouble::new(Cause::Step, "x").said("emnify", &said, &hints, 403);
+        let trouble = FailureDraft::new(Cause::Step, "x").said("emnify", &said, &hints, 403);
         assert_eq!(trouble.notes, ["emnify says: A1: no", "hint: ask first"]);
-        let silent = Trouble::new(Cause::Step, "x").said("emnify", &Said::default(), &[], 403);
+        let silent = FailureDraft::new(Cause::Step, "x").said("emnify", &Said::default(), &[], 403);
         assert!(silent.notes.is_empty());
     }
 
@@ -189,7 +188,7 @@ mod tests {
                 "the step's 1 min (`within`) passed during x",
             ),
         ] {
-            let trouble = Trouble::interruption(interruption, "x");
+            let trouble = FailureDraft::interruption(interruption, "x");
             assert_eq!((trouble.cause, trouble.headline.as_str()), (cause, words));
         }
     }

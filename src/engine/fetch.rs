@@ -2,12 +2,12 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::failure::{Subject, Trouble, attempt_words};
+use super::failure::{Subject, attempt_words};
 use super::limits::{Interruption, Limits};
 use super::outputs;
 use super::tally::Tally;
 use crate::document::Effect;
-use crate::event::Purpose;
+use crate::event::{FailureDraft, Purpose};
 use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER, next};
 use crate::exchange::{
     Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, is_redirect, status_text,
@@ -188,7 +188,7 @@ impl Engine<'_> {
             false => format!("the rate limit of {provider} allows the next request in {wait} only"),
         };
         Err(self.error(
-            Trouble::new(Cause::Unavailable, headline)
+            FailureDraft::new(Cause::Unavailable, headline)
                 .advice(self.minding_writes(&format!("run it again in {wait}"))),
         ))
     }
@@ -257,7 +257,7 @@ impl Engine<'_> {
             let headline =
                 format!("{}, with a session that it has just given", call.subject.answered(answer.status));
             let advice = "check whether this account may do this; signing in itself works";
-            return Err(self.error(Trouble::new(Cause::SignIn, headline).request(line).advice(advice)));
+            return Err(self.error(FailureDraft::new(Cause::SignIn, headline).request(line).advice(advice)));
         }
         let what = format!("the renewed sign-in before {}", call.subject.request());
         let renewal = self.sessions.renew(provider, generation, &answer);
@@ -357,7 +357,7 @@ impl Engine<'_> {
             (Ending::Rejected | Ending::DoneUnreadable | Ending::Unreadable, _) => (Cause::Step, happened),
             _ => (Cause::Unavailable, happened),
         };
-        let mut trouble = Trouble::new(cause, headline).request(request_line);
+        let mut trouble = FailureDraft::new(cause, headline).request(request_line);
         if let Ok(answer) = outcome {
             trouble = self.with_words_of_provider(trouble, call, answer);
         }
@@ -368,7 +368,12 @@ impl Engine<'_> {
     }
 
     /// Adds what the provider says in its answer, and the hint for it.
-    pub fn with_words_of_provider(&self, trouble: Trouble, call: &Call<'_>, answer: &Answer) -> Trouble {
+    pub fn with_words_of_provider(
+        &self,
+        trouble: FailureDraft,
+        call: &Call<'_>,
+        answer: &Answer,
+    ) -> FailureDraft {
         let provider = call.request.provider.map(|provider| self.plan.provider(provider));
         let errors = provider.and_then(|provider| provider.errors.as_ref());
         let said = Said::read(answer, errors);
@@ -411,7 +416,7 @@ impl Engine<'_> {
         self.note_deed(call);
         let is_unknown = call.request.effect == Effect::Once;
         let what = call.subject.request();
-        let trouble = Trouble::interruption(interruption, &what);
+        let trouble = FailureDraft::interruption(interruption, &what);
         let is_interruption = interruption.ends_run();
         let trouble = match is_unknown {
             true => trouble

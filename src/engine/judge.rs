@@ -3,10 +3,10 @@
 use super::core::Engine;
 use super::error::StepError;
 use super::expect;
-use super::failure::Trouble;
 use super::fetch::{Call, Settled, look_first, needs_body};
 use super::scope::Scopes;
 use crate::document::Effect;
+use crate::event::FailureDraft;
 use crate::exchange::Answer;
 use crate::model::exit::Cause;
 use crate::model::words::counted;
@@ -39,7 +39,7 @@ impl Engine<'_> {
     }
 
     /// Judges the form.
-    fn judge_message(&self, call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
+    fn judge_message(&self, call: &Call<'_>, answer: &Answer) -> Result<(), FailureDraft> {
         let answered = call.subject.answered(answer.status);
         let is_write = call.request.effect == Effect::Once && answer.is_success();
         let happened = match &answer.problem {
@@ -51,9 +51,9 @@ impl Engine<'_> {
                         let headline =
                             format!("{answered}, but {problem}; it was done, but what it brought is lost");
                         let advice = "look at the provider for what it brought before you run this again";
-                        Err(Trouble::new(Cause::Step, headline).advice(advice))
+                        Err(FailureDraft::new(Cause::Step, headline).advice(advice))
                     }
-                    false => Err(Trouble::new(Cause::Step, format!("{answered}, but {problem}"))),
+                    false => Err(FailureDraft::new(Cause::Step, format!("{answered}, but {problem}"))),
                 };
             }
             Some(problem) => format!("{answered}, but {problem}"),
@@ -64,11 +64,13 @@ impl Engine<'_> {
         };
         if is_write {
             let headline = format!("{happened}; nobody knows whether it was done");
-            return Err(Trouble::new(Cause::Unknown, headline).advice(look_first(&call.subject.provider)));
+            return Err(
+                FailureDraft::new(Cause::Unknown, headline).advice(look_first(&call.subject.provider))
+            );
         }
         let advice = "something in front of the provider may have answered: a proxy, the sign-in of a network; \
                       `save` the page if it is what the step wants";
-        Err(Trouble::new(Cause::Step, happened).advice(advice))
+        Err(FailureDraft::new(Cause::Step, happened).advice(advice))
     }
 
     /// Whether anything reads the body, be it the provider's sign of success.
@@ -78,15 +80,15 @@ impl Engine<'_> {
     }
 
     /// Asks the provider's own sign of success.
-    fn judge_sign(&self, call: &Call<'_>, answer: &Answer, scopes: &Scopes) -> Result<(), Trouble> {
+    fn judge_sign(&self, call: &Call<'_>, answer: &Answer, scopes: &Scopes) -> Result<(), FailureDraft> {
         let provider = call.request.provider.map(|provider| self.plan.provider(provider));
         let Some(sign) = provider.and_then(|provider| provider.success.as_ref()) else { return Ok(()) };
         let scope = scopes.operation.clone().with("response", answer.data());
-        if sign.holds(&scope).map_err(|error| Trouble::evaluation(&error))? {
+        if sign.holds(&scope).map_err(|error| FailureDraft::evaluation(&error))? {
             return Ok(());
         }
         let headline = format!("{}, but says that it failed", call.subject.answered(answer.status));
-        Err(Trouble::new(Cause::Step, headline))
+        Err(FailureDraft::new(Cause::Step, headline))
     }
 
     /// Asks the conditions under `expect`, once everything has come.
@@ -106,7 +108,7 @@ impl Engine<'_> {
         let headline =
             format!("the answer to `{}` does not satisfy `{}`", call.subject.what, expression.code());
         let mut trouble =
-            Trouble::new(Cause::Step, headline).at(expression.span()).request(&last.request_line);
+            FailureDraft::new(Cause::Step, headline).at(expression.span()).request(&last.request_line);
         let reads = |name| expression.references().iter().any(|reference| reference.path() == name);
         if let Some(count) = row_count.filter(|_| reads("row_count")) {
             trouble = trouble.note(format!("the answer has {}", counted(count, "row")));
@@ -118,14 +120,14 @@ impl Engine<'_> {
     }
 }
 
-fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), Trouble> {
+fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), FailureDraft> {
     let Some(schema) = &call.request.schema else { return Ok(()) };
     let violations = expect::violations(schema, &answer.body);
     if violations.is_empty() {
         return Ok(());
     }
     let headline = format!("the answer to {} does not fulfil the schema", call.subject.request());
-    Err(violations.iter().fold(Trouble::new(Cause::Step, headline), |trouble, violation| {
+    Err(violations.iter().fold(FailureDraft::new(Cause::Step, headline), |trouble, violation| {
         let place = if violation.place.is_empty() { "the body itself" } else { &violation.place };
         trouble.note(format!("{place}: `{}`", violation.keyword))
     }))

@@ -2,7 +2,6 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::failure::Trouble;
 use super::fetch::{Call, Settled};
 use super::pages::{Pager, first_position, put_position};
 use super::rows;
@@ -10,7 +9,7 @@ use super::save::SavedFile;
 use super::scope::Scopes;
 use super::tally::Tally;
 use crate::document::{Paginate, Reader};
-use crate::event::EventKind;
+use crate::event::{EventKind, FailureDraft};
 use crate::exchange::Rendered;
 use crate::model::exit::Cause;
 use serde_json::Value as Json;
@@ -76,7 +75,7 @@ impl Engine<'_> {
         }
         let headline =
             format!("the body of `{}` has no place for the page: it is no JSON map", call.subject.what);
-        Err(self.error(Trouble::new(Cause::Step, headline).at(keys.param.span)))
+        Err(self.error(FailureDraft::new(Cause::Step, headline).at(keys.param.span)))
     }
 
     fn next_position(

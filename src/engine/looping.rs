@@ -2,7 +2,6 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::failure::Trouble;
 use super::outputs::{self, Outputs};
 use super::rows;
 use super::save::SavedFile;
@@ -11,7 +10,7 @@ use super::stage::Stage;
 use super::step::Flow;
 use super::tally::Tally;
 use crate::document::Tree;
-use crate::event::{EventKind, ItemCounts};
+use crate::event::{EventKind, FailureDraft, ItemCounts};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Loop, PlannedStep, StepKind};
@@ -104,7 +103,7 @@ impl<'a> Engine<'a> {
         let list = list.map_err(|error| self.evaluation_error(&error))?;
         let Json::Array(items) = list.json else {
             let headline = format!("`{}` loops over {}, not a list", step.label(), rows::kind(&list.json));
-            return Err(self.error(Trouble::new(Cause::Step, headline).at(over.span)));
+            return Err(self.error(FailureDraft::new(Cause::Step, headline).at(over.span)));
         };
         let items = items.into_iter().map(|json| {
             let (secrets, unknown) = (list.secrets.clone(), list.unknown.clone());

@@ -1,8 +1,7 @@
 //! The files that a run will write as far as that is known before it begins.
 
-use super::failure::Trouble;
 use super::selection::Selection;
-use crate::event::{Events, Failure};
+use crate::event::{Events, Failure, FailureDraft};
 use crate::model::exit::Cause;
 use crate::plan::{Plan, PlannedStep, StepKind};
 use crate::port::OutputFiles;
@@ -61,7 +60,7 @@ pub fn try_outlets(
 }
 
 /// What is said of a file that cannot be written.
-pub fn unwritable(path: &Path, error: &std::io::Error) -> Trouble {
+pub fn unwritable(path: &Path, error: &std::io::Error) -> FailureDraft {
     let headline = format!("failed to write {}: {error}", path.display());
-    Trouble::new(Cause::Machine, headline).advice("give it a place where it can be written")
+    FailureDraft::new(Cause::Machine, headline).advice("give it a place where it can be written")
 }

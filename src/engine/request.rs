@@ -2,7 +2,7 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::failure::{Subject, Trouble};
+use super::failure::Subject;
 use super::fetch::{Call, Settled};
 use super::listing::Pages;
 use super::outputs::{self, OutputProblem, Outputs};
@@ -12,6 +12,7 @@ use super::scope::{Scopes, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::{Literal, Tree};
+use crate::event::FailureDraft;
 use crate::exchange::{Answer, Parts, RenderError, Rendered, Value, render};
 use crate::model::exit::Cause;
 use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep};
@@ -126,7 +127,7 @@ impl<'a> Engine<'a> {
 
     fn missing_param(&self, call: &PlannedCall, name: &str, value: Option<&Tree>) -> StepError {
         let headline = format!("`{}` needs `{name}`, and what is given yields nothing", call.name);
-        let trouble = Trouble::new(Cause::Step, headline);
+        let trouble = FailureDraft::new(Cause::Step, headline);
         self.error(match value {
             Some(tree) => trouble.at(tree.span),
             None => trouble,
@@ -218,7 +219,8 @@ impl<'a> Engine<'a> {
                 OutputProblem::Evaluation(error) => self.evaluation_error(&error),
                 OutputProblem::Missing { span, .. } => {
                     let headline = format!("{}, but {problem}", call.subject.answered(answer.status));
-                    let trouble = Trouble::new(Cause::Step, headline).at(span).request(&last.request_line);
+                    let trouble =
+                        FailureDraft::new(Cause::Step, headline).at(span).request(&last.request_line);
                     self.error(trouble.advice("give it a `default` if it may be missing"))
                 }
             },

@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::core::Engine;
 use super::course::Course;
-use super::failure::{Trouble, interruption_words};
+use super::failure::interruption_words;
 use super::limits::{Interruption, Limits};
 use super::outlets::try_outlets;
 use super::references::{certain_store, secrets_read};
@@ -14,7 +14,7 @@ use super::selection::Selection;
 use super::stage::Stage;
 use super::step::Flow;
 use crate::document::Effect;
-use crate::event::{EventKind, Events, Failure, StepStatus, Verdict};
+use crate::event::{EventKind, Events, Failure, FailureDraft, StepStatus, Verdict};
 use crate::exchange::{Exchange, Realms};
 use crate::model::exit::Cause;
 use crate::model::words::{self, counted};
@@ -89,7 +89,8 @@ async fn prepare<'a>(
     let exchange = Exchange::new(world.clone(), events.clone());
     let mut names = names(options, run_id.into(), started_at(world));
     let interrupted = |interruption: Interruption| {
-        let trouble = Trouble::interruption(interruption, "the look-up of secrets").advice("run it again");
+        let trouble =
+            FailureDraft::interruption(interruption, "the look-up of secrets").advice("run it again");
         vec![trouble.into_failure(events, sources, None)]
     };
     let sessions = Sessions::prepare(setup(plan, options, &exchange));
@@ -182,7 +183,7 @@ async fn check_store(
     let selected = plan.steps.iter().filter(|step| options.selection.contains(step.key));
     let Some((step, target)) = certain_store(selected.chain(&plan.cleanup)) else { return Ok(()) };
     world.store.check().await.map_err(|error| {
-        let trouble = Trouble::new(Cause::Machine, format!("`{target}` cannot be kept: {error}"));
+        let trouble = FailureDraft::new(Cause::Machine, format!("`{target}` cannot be kept: {error}"));
         let trouble = trouble.advice("run it where there is one; nothing was sent");
         vec![trouble.into_failure(events, sources, Some(step.span))]
     })
@@ -215,7 +216,7 @@ impl Engine<'_> {
         let signal = self.world.cancellation.signal().unwrap_or_default();
         let now = self.world.clock.now();
         let headline = "a second signal came: stopped at once, nothing was closed or cleaned up";
-        let mut trouble = Trouble::new(Cause::Signal(signal), headline);
+        let mut trouble = FailureDraft::new(Cause::Signal(signal), headline);
         if let Some((request, effect)) = self.course.in_flight() {
             trouble = match effect {
                 Effect::Once => {
@@ -272,7 +273,7 @@ impl Engine<'_> {
         let Some(signal) = self.world.cancellation.signal() else { return };
         let (cause, why) = interruption_words(Interruption::Signal(signal));
         if !self.course.has_failed_for(cause) {
-            let trouble = Trouble::new(cause, format!("{why} while the run was at work"));
+            let trouble = FailureDraft::new(cause, format!("{why} while the run was at work"));
             self.course.fail_without_step(trouble.into_failure(self.events, self.sources, None));
         }
     }

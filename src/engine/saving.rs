@@ -2,7 +2,6 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::failure::Trouble;
 use super::fetch::{Call, Settled};
 use super::outlets::unwritable;
 use super::save::{SavedFile, partial_name};
@@ -10,7 +9,7 @@ use super::scope::{Scopes, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::Field;
-use crate::event::FileNote;
+use crate::event::{FailureDraft, FileNote};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::model::words::counted;
@@ -153,7 +152,7 @@ impl Engine<'_> {
             true => Ok(value.json),
             false => {
                 let headline = format!("the column `{name}` would hold a secret");
-                Err(self.error(Trouble::new(Cause::Step, headline).at(template.span())))
+                Err(self.error(FailureDraft::new(Cause::Step, headline).at(template.span())))
             }
         }
     }

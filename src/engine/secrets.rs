@@ -1,9 +1,8 @@
 //! The secrets of the playbook's own.
 
-use super::failure::Trouble;
 use super::scope::RunNames;
 use crate::credential::{Chain, Missing, look_up};
-use crate::event::Events;
+use crate::event::{Events, FailureDraft};
 use crate::model::exit::Cause;
 use crate::plan::PlannedSecret;
 use crate::port::{StoreKey, World};
@@ -18,7 +17,7 @@ pub async fn fetch(
     secret: &PlannedSecret,
     folder: &Path,
     names: &RunNames,
-) -> Result<Data, Box<Trouble>> {
+) -> Result<Data, Box<FailureDraft>> {
     let scope = names.source_scope(&Moment::of(world));
     let chain = chain(secret, folder, &scope);
     match look_up(world, &chain, &|_| None).await {
@@ -41,9 +40,9 @@ pub fn chain<'c>(secret: &'c PlannedSecret, folder: &'c Path, scope: &'c Scope) 
     }
 }
 
-pub fn missing(missing: &Missing, span: Span) -> Trouble {
+pub fn missing(missing: &Missing, span: Span) -> FailureDraft {
     let trouble =
-        Trouble::new(Cause::SignIn, format!("no source has the secret `{}`", missing.name)).at(span);
+        FailureDraft::new(Cause::SignIn, format!("no source has the secret `{}`", missing.name)).at(span);
     let tried = missing.tried.iter().map(|tried| format!("{}: {}", tried.source, tried.reason));
-    tried.fold(trouble, Trouble::note).advice("give it to one of these sources and run it again")
+    tried.fold(trouble, FailureDraft::note).advice("give it to one of these sources and run it again")
 }

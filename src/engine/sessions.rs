@@ -2,13 +2,12 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::failure::Trouble;
 use super::references::own_expressions;
 use super::scope::StepRecord;
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::Tree;
-use crate::event::SessionEnd;
+use crate::event::{FailureDraft, SessionEnd};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::model::secret::SecretText;
@@ -44,7 +43,7 @@ impl Engine<'_> {
             Some(text) => Ok(text.into()),
             None => {
                 let headline = format!("the credential `{name}` that the step gives is empty");
-                Err(self.error(Trouble::new(Cause::Step, headline).at(tree.span)))
+                Err(self.error(FailureDraft::new(Cause::Step, headline).at(tree.span)))
             }
         }
     }
@@ -61,7 +60,7 @@ impl Engine<'_> {
             Some(SessionEnd::Failed { reason, valid_until }) => {
                 let name = &self.plan.provider(provider).name;
                 let trouble =
-                    Trouble::new(Cause::Cleanup, format!("{name} did not close the session: {reason}"));
+                    FailureDraft::new(Cause::Cleanup, format!("{name} did not close the session: {reason}"));
                 Err(self.error(match valid_until {
                     Some(until) => trouble.advice(format!(
                         "the session may stay open until {}",
@@ -88,7 +87,7 @@ impl Engine<'_> {
         let evaluated = evaluated.map_err(|error| self.evaluation_error(&error))?;
         let Some(text) = json_to_text(&evaluated.json).filter(|text| !text.is_empty()) else {
             let headline = format!("there is nothing to keep as `{target}`: the value is empty");
-            return Err(self.error(Trouble::new(Cause::Step, headline).at(value.span())));
+            return Err(self.error(FailureDraft::new(Cause::Step, headline).at(value.span())));
         };
         self.events.learn(&target.to_string(), &text);
         let (key, origins) = self.place_in_store(target);
@@ -98,7 +97,7 @@ impl Engine<'_> {
             kept.map_err(|interruption| self.interrupted(interruption, "the keeping of the secret"))?;
         kept.map_err(|error| {
             let headline = format!("`{target}` could not be kept: {error}");
-            self.error(Trouble::new(Cause::Machine, headline))
+            self.error(FailureDraft::new(Cause::Machine, headline))
         })?;
         tally.detail = Some(format!("{target} → {}", store.name()));
         Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })

@@ -2,7 +2,7 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::failure::{Trouble, interruption_words};
+use super::failure::interruption_words;
 use super::limits::{Interruption, TimeLimit};
 use super::outputs::Outputs;
 use super::references::steps_built_upon;
@@ -11,7 +11,7 @@ use super::scope::StepRecord;
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::OnError;
-use crate::event::{EventKind, Failure, StepNote, StepResult, StepStatus};
+use crate::event::{EventKind, Failure, FailureDraft, StepNote, StepResult, StepStatus};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Group, PlannedRequest, PlannedStep, StepKind};
@@ -84,10 +84,9 @@ impl<'a> Engine<'a> {
         }
         let headline = format!("{why} before `{}`", step.label());
         let trouble = match stage.is_cleanup {
-            true => {
-                Trouble::new(Cause::Cleanup, headline).advice("look at what is left, and undo it by hand")
-            }
-            false => Trouble::new(cause, headline).advice(self.rerun_advice()),
+            true => FailureDraft::new(Cause::Cleanup, headline)
+                .advice("look at what is left, and undo it by hand"),
+            false => FailureDraft::new(cause, headline).advice(self.rerun_advice()),
         };
         let failure = trouble.into_failure(self.events, self.sources, Some(step.span));
         self.course.fail_without_step(failure);
