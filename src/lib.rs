@@ -9,6 +9,7 @@ pub mod document;
 pub mod engine;
 pub mod event;
 pub mod exchange;
+pub mod journal;
 pub mod model;
 pub mod plan;
 pub mod port;

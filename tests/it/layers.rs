@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// The level of every folder of `src/`. Folders of one level ignore each other. The simulators are written from the facts,
 /// not from our client: so they stand on the ground and import nothing.
-const LEVELS: [(&str, u8); 16] = [
+const LEVELS: [(&str, u8); 17] = [
     ("model", 0),
     ("simulate", 0),
     ("source", 1),
@@ -21,6 +21,7 @@ const LEVELS: [(&str, u8); 16] = [
     ("exchange", 6),
     ("session", 7),
     ("engine", 8),
+    ("journal", 9),
     ("report", 9),
     ("system", 9),
     ("cli", 10),
