@@ -2,7 +2,7 @@
 
 use super::args::AroundArgs;
 use super::refusal::Refusal;
-use crate::port::{Cancellation, Surroundings, World};
+use crate::port::{Cancellation, MemoryJournal, Surroundings, World};
 use crate::system::{
     HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
 };
@@ -34,14 +34,16 @@ pub(super) fn real_world(
     is_prompt_forbidden: bool,
     cancellation: &Cancellation,
 ) -> World {
+    let clock = Rc::new(SystemClock::default());
     World {
-        clock: Rc::new(SystemClock::default()),
+        clock: clock.clone(),
         random: Arc::new(SystemRandom),
         transport: Rc::new(HttpTransport::default()),
         store: Rc::new(Keychain::default()),
         prompt: Rc::new(TerminalPrompt::new(is_prompt_forbidden, cancellation.clone())),
         surroundings,
         output: Rc::new(SystemOutput),
+        journal: Rc::new(MemoryJournal::new(clock, cancellation.clone())),
         cancellation: cancellation.clone(),
     }
 }

@@ -2,22 +2,25 @@ use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A fact of a run with its time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// The wall clock, UTC.
     pub at: Timestamp,
     /// The time since the run began.
+    #[serde(with = "super::duration")]
+    #[schemars(with = "u64")]
     pub elapsed: Duration,
     /// What happened.
     pub kind: EventKind,
 }
 
 /// The kinds of facts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", rename_all_fields = "snake_case")]
 pub enum EventKind {
     /// The first event.
     RunStarted {
@@ -66,8 +69,12 @@ pub enum EventKind {
         /// What went wrong on the way, if no whole answer came.
         problem: Option<Redacted>,
         /// How long it took.
+        #[serde(with = "super::duration")]
+        #[schemars(with = "u64")]
         took: Duration,
         /// The wait before the next attempt; `None` when there is none.
+        #[serde(with = "super::duration::optional")]
+        #[schemars(with = "Option<u64>")]
         retry_after: Option<Duration>,
     },
     /// A session was opened by a step that needed one. (An `authenticate` step reports itself.)
@@ -75,6 +82,8 @@ pub enum EventKind {
         /// The session.
         session: SessionNote,
         /// How long it took.
+        #[serde(with = "super::duration")]
+        #[schemars(with = "u64")]
         took: Duration,
     },
     /// A session was prolonged.
@@ -89,6 +98,8 @@ pub enum EventKind {
         /// How it ended.
         end: SessionEnd,
         /// How long it took.
+        #[serde(with = "super::duration")]
+        #[schemars(with = "u64")]
         took: Duration,
     },
     /// A step ended.
@@ -111,7 +122,7 @@ pub enum EventKind {
 }
 
 /// Which step an event speaks of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepNote {
     /// Its key in the plan.
     pub key: usize,
@@ -128,7 +139,7 @@ pub struct StepNote {
 }
 
 /// What a request was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// A step's own work.
@@ -142,7 +153,7 @@ pub enum Purpose {
 }
 
 /// A session for those who read reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionNote {
     /// The provider's name in the playbook.
     pub provider: Redacted,
@@ -157,7 +168,7 @@ pub struct SessionNote {
 }
 
 /// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionEnd {
     /// The provider confirmed the logout.
@@ -179,7 +190,7 @@ pub enum SessionEnd {
 }
 
 /// How many items a loop has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemCounts {
     /// All of them.
     pub all: usize,
@@ -190,7 +201,7 @@ pub struct ItemCounts {
 }
 
 /// How a step ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct StepResult {
     /// In a word.
     pub status: StepStatus,
@@ -209,13 +220,15 @@ pub struct StepResult {
     /// Of these, how many were repetitions.
     pub retries: u32,
     /// How long it took.
+    #[serde(with = "super::duration")]
+    #[schemars(with = "u64")]
     pub took: Duration,
     /// What went wrong.
     pub failure: Option<Failure>,
 }
 
 /// A file that a step wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileNote {
     /// Its path as the playbook names it; ends in `.partial` when not all is in it.
     pub path: Redacted,
@@ -224,7 +237,7 @@ pub struct FileNote {
 }
 
 /// The end of a step in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     /// It did what it should.
@@ -240,7 +253,7 @@ pub enum StepStatus {
 }
 
 /// What went wrong: the first cause as a headline, then where, then what now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// Its kind; names the exit code.
     pub cause: Cause,
@@ -257,7 +270,7 @@ pub struct Failure {
 }
 
 /// The end of a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// What ended or marred it, each kind once, in the order of appearance; empty when all is well.
     pub causes: Vec<Cause>,

@@ -2,6 +2,7 @@
 //! progress and the JSON report all are folds of the same events. Every text in them is [`Redacted`](crate::model::redacted).
 
 mod draft;
+mod duration;
 mod kind;
 mod outcome;
 mod session;

@@ -4,6 +4,8 @@ mod cancellation;
 mod clock;
 #[cfg(test)]
 pub mod fake;
+mod journal;
+mod memory_journal;
 mod output;
 mod prompt;
 mod random;
@@ -15,6 +17,11 @@ mod world;
 
 pub use cancellation::{Cancellation, GRACE};
 pub use clock::Clock;
+pub use journal::{
+    Class, Decision, Deed, End, IdempotencyKey, Journal, JournalError, Known, Outcome, Place, Ran,
+    Resolution, decide,
+};
+pub use memory_journal::MemoryJournal;
 pub use output::{OutputFile, OutputFiles};
 pub use prompt::{Prompt, PromptError, Question};
 pub use random::Random;

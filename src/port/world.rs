@@ -1,4 +1,6 @@
-use super::{Cancellation, Clock, OutputFiles, Prompt, Random, SecretStore, Surroundings, Transport};
+use super::{
+    Cancellation, Clock, Journal, OutputFiles, Prompt, Random, SecretStore, Surroundings, Transport,
+};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ pub struct World {
     pub surroundings: Rc<dyn Surroundings>,
     /// Files that the run writes.
     pub output: Rc<dyn OutputFiles>,
+    /// What keeps the run in order beyond this process.
+    pub journal: Rc<dyn Journal>,
     /// The wish that the run ends.
     pub cancellation: Cancellation,
 }

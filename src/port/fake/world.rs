@@ -1,6 +1,7 @@
 use super::{FakeClock, FakePrompt, FakeRandom, FakeStore, FakeSurroundings};
 use crate::port::{
-    Cancellation, OutputFile, OutputFiles, PromptError, Request, Response, Transport, TransportError, World,
+    Cancellation, MemoryJournal, OutputFile, OutputFiles, PromptError, Request, Response, Transport,
+    TransportError, World,
 };
 use futures_util::future::LocalBoxFuture;
 use std::io;
@@ -34,6 +35,7 @@ impl Default for FakeWorld {
 impl FakeWorld {
     /// The world of these parts, without a network and without files to write.
     pub fn world(&self) -> World {
+        let cancellation = Cancellation::default();
         World {
             clock: self.clock.clone(),
             random: Arc::new(FakeRandom),
@@ -42,7 +44,8 @@ impl FakeWorld {
             prompt: self.prompt.clone(),
             surroundings: self.surroundings.clone(),
             output: Rc::new(NoOutput),
-            cancellation: Cancellation::default(),
+            journal: Rc::new(MemoryJournal::new(self.clock.clone(), cancellation.clone())),
+            cancellation,
         }
     }
 }

@@ -1,0 +1,64 @@
+use super::journal::{Decision, Deed, End, Journal, JournalError, Known, Outcome, Place, Ran, decide};
+use super::{Cancellation, Clock};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A journal that ends with its process: for what need not survive it. Clones share what they know.
+#[derive(Clone)]
+pub struct MemoryJournal {
+    clock: Rc<dyn Clock>,
+    cancellation: Cancellation,
+    known: Rc<RefCell<HashMap<Place, Known>>>,
+}
+
+impl MemoryJournal {
+    /// An empty one.
+    pub fn new(clock: Rc<dyn Clock>, cancellation: Cancellation) -> Self {
+        Self { clock, cancellation, known: Rc::default() }
+    }
+
+    async fn perform(&self, deed: &Deed, work: LocalBoxFuture<'_, Outcome>) -> Ran {
+        let now = self.clock.now();
+        let known = self.known.borrow().get(&deed.place).cloned().unwrap_or_default();
+        match decide(&known, deed, now) {
+            Decision::Skip(outcome) => return Ran::Before(outcome),
+            Decision::Unclear(at) => return Ran::Unclear(at),
+            Decision::Do => {}
+        }
+        if deed.class != super::Class::Read {
+            let mut all = self.known.borrow_mut();
+            let known = all.entry(deed.place.clone()).or_default();
+            known.first.get_or_insert(now);
+            known.open = Some(now);
+        }
+        let outcome = work.await;
+        if deed.class != super::Class::Read || outcome.end == End::Done {
+            let mut all = self.known.borrow_mut();
+            let known = all.entry(deed.place.clone()).or_default();
+            known.open = None;
+            known.outcome = Some(outcome);
+        }
+        Ran::Now
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn run<'a>(
+        &'a self,
+        deed: &'a Deed,
+        work: LocalBoxFuture<'a, Outcome>,
+    ) -> LocalBoxFuture<'a, Result<Ran, JournalError>> {
+        async move { Ok(self.perform(deed, work).await) }.boxed_local()
+    }
+
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        self.clock.sleep(duration)
+    }
+
+    fn cancelled(&self) -> LocalBoxFuture<'_, i32> {
+        self.cancellation.cancelled().boxed_local()
+    }
+}
