@@ -12,6 +12,8 @@ pub struct Undo<'a> {
     pub steps: &'a [PlannedStep],
     /// What they see: that of the step which they undo, of exactly its round.
     pub frame: Rc<Frame>,
+    /// What their places begin with.
+    pub within: String,
 }
 
 /// The cleanup blocks of the steps that may have done something.
@@ -27,12 +29,12 @@ pub struct Registration(Option<u64>);
 
 impl<'a> Cleanup<'a> {
     /// Registers the block of a step, before the step does anything. A step without one registers nothing.
-    pub fn register(&self, step: &'a PlannedStep, frame: &Rc<Frame>) -> Registration {
+    pub fn register(&self, step: &'a PlannedStep, frame: &Rc<Frame>, within: String) -> Registration {
         if step.cleanup.is_empty() {
             return Registration(None);
         }
         self.last.set(self.last.get() + 1);
-        let undo = Undo { steps: &step.cleanup, frame: frame.clone() };
+        let undo = Undo { steps: &step.cleanup, frame: frame.clone(), within };
         self.registered.borrow_mut().push((self.last.get(), undo));
         Registration(Some(self.last.get()))
     }

@@ -3,7 +3,9 @@ use super::cleanup::Cleanup;
 use super::course::Course;
 use super::error::StepError;
 use super::limits::{Interruption, Limits};
+use super::places::Places;
 use super::references::names_below;
+use super::replay::TakenUp;
 use super::scope::RunNames;
 use super::secrets;
 use super::selection::Selection;
@@ -35,6 +37,10 @@ pub struct Engine<'a> {
     pub realms: Realms,
     /// What signs them.
     pub sessions: Sessions,
+    /// By which names the journal knows the steps.
+    pub places: Places,
+    /// What an earlier process has left of this run.
+    pub taken_up: Option<&'a TakenUp>,
     /// The names that hold for the whole run.
     pub names: RunNames,
     /// The time that the steps have.

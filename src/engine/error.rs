@@ -8,6 +8,8 @@ pub struct StepError {
     pub failure: Option<Box<Failure>>,
     /// It is not known whether its write happened.
     pub is_unknown: bool,
+    /// It was not begun.
+    pub is_not_started: bool,
     /// The run was interrupted: it does not go on, whatever the step says about failures.
     pub is_interruption: bool,
 }
@@ -15,13 +17,18 @@ pub struct StepError {
 impl StepError {
     /// A failure that an item or a step inside has reported.
     pub fn reported(is_unknown: bool) -> Self {
-        Self { failure: None, is_unknown, is_interruption: false }
+        Self { failure: None, is_unknown, is_not_started: false, is_interruption: false }
+    }
+
+    /// A step that was not begun, for a reason that is told elsewhere.
+    pub fn not_started() -> Self {
+        Self { is_not_started: true, ..Self::reported(false) }
     }
 }
 
 impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
         let is_unknown = failure.cause == Cause::Unknown;
-        Self { failure: Some(Box::new(failure)), is_unknown, is_interruption: false }
+        Self { failure: Some(Box::new(failure)), ..Self::reported(is_unknown) }
     }
 }

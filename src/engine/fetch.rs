@@ -5,6 +5,7 @@ use super::error::StepError;
 use super::failure::{Subject, attempt_words};
 use super::limits::{Interruption, Limits};
 use super::outputs;
+use super::replay::Tried;
 use super::tally::Tally;
 use crate::document::Effect;
 use crate::event::{FailureDraft, Purpose};
@@ -15,7 +16,7 @@ use crate::exchange::{
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
-use crate::port::SendFailure;
+use crate::port::{Place, SendFailure};
 use crate::session::Generation;
 use futures_util::TryFutureExt;
 use http::Method;
@@ -27,6 +28,10 @@ use std::time::Duration;
 pub struct Call<'c> {
     /// The request as planned.
     pub request: &'c PlannedRequest,
+    /// Where in the run it stands.
+    pub place: Place,
+    /// Whose session it carries.
+    pub account: Option<String>,
     /// What secret outputs are known by.
     pub step_name: String,
     /// Which request it is, in words.
@@ -96,7 +101,15 @@ impl Engine<'_> {
             was_unknown: false,
         };
         loop {
-            let (attempt, generation) = self.attempt(call, rendered, &tries, tally).await?;
+            let (tried, generation) = self.attempt(call, rendered, &tries, tally).await?;
+            let attempt = match tried {
+                Tried::Now(attempt) => *attempt,
+                Tried::Before(status) => return self.done_before(call, status),
+                Tried::Unclear(at) => {
+                    self.note_deed(call);
+                    return Err(self.unclear(call, at));
+                }
+            };
             let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
             let ending = attempt.ending(is_expected);
             tries.paced += attempt.paced;
@@ -113,7 +126,7 @@ impl Engine<'_> {
             tries.was_unknown |= ending == Ending::Unknown;
             tries.attempt += 1;
             let what = format!("the wait before attempt {} of {}", tries.attempt, call.subject.request());
-            let slept = call.limits.wait(self.world, self.world.clock.sleep(wait)).await;
+            let slept = call.limits.wait(self.world, self.world.journal.sleep(wait)).await;
             slept.map_err(|interruption| self.interrupted(interruption, &what))?;
         }
     }
@@ -125,7 +138,7 @@ impl Engine<'_> {
         rendered: &Rendered,
         tries: &Tries,
         tally: &mut Tally,
-    ) -> Result<(Attempt, Option<Generation>), StepError> {
+    ) -> Result<(Tried, Option<Generation>), StepError> {
         let what = call.subject.request();
         let begun = call.limits.check(self.world);
         begun.map_err(|interruption| self.interrupted(interruption, &what))?;
@@ -141,17 +154,24 @@ impl Engine<'_> {
             follows_redirects: !expects_redirect(call.request),
         };
         self.course.note_flight(Some((what, call.request.effect)));
-        let sent = call.limits.finish(self.world, self.exchange.send(turn, &outgoing, sending)).await;
+        let sent = call.limits.finish(self.world, self.send_in_journal(call, turn, &outgoing, sending)).await;
         self.course.note_flight(None);
-        // What was given up may have reached the server.
-        let requests = sent.as_ref().map_or(1, |attempt| attempt.requests);
+        let requests = match &sent {
+            Ok(Ok(Tried::Now(attempt))) => attempt.requests,
+            Ok(_) => 0,
+            // What was given up may have reached the server.
+            Err(_) => 1,
+        };
         tally.requests += requests;
         tally.retries += u32::from(tries.attempt > 1 && requests > 0);
-        let attempt = sent.map_err(|interruption| self.cut_off(call, interruption))?;
-        if let Ok(answer) = &attempt.outcome {
+        let sent = sent.map_err(|interruption| self.cut_off(call, interruption))?;
+        let tried = sent.map_err(|error| self.journal_error(&error, &call.subject.request()))?;
+        if let Tried::Now(attempt) = &tried
+            && let Ok(answer) = &attempt.outcome
+        {
             outputs::learn(&call.request.outputs, &call.step_name, answer, self.events);
         }
-        Ok((attempt, generation))
+        Ok((tried, generation))
     }
 
     async fn authorize(
@@ -215,10 +235,28 @@ impl Engine<'_> {
     /// Takes note that a request may have been done.
     fn note_deed(&self, call: &Call<'_>) {
         call.may_be_done.set(true);
+        self.note_done(call.request.effect, call.is_cleanup);
+    }
+
+    /// Takes note that something may have been done.
+    pub fn note_done(&self, effect: Effect, is_cleanup: bool) {
         self.course.note_deed();
-        if call.request.effect == Effect::Once && !call.is_cleanup {
+        if effect == Effect::Once && !is_cleanup {
             self.course.note_write();
         }
+    }
+
+    /// A write that an earlier process has done; what it was answered is lost.
+    fn done_before(&self, call: &Call<'_>, status: Option<u16>) -> Result<Settled, StepError> {
+        self.note_deed(call);
+        let request_line = "done by the process before".to_owned();
+        if !needs_body(call.request) {
+            let status = status.unwrap_or(200);
+            return Ok(Settled { answer: None, status, is_fine: true, request_line });
+        }
+        let headline =
+            format!("{} was done by the process before, but what it brought is lost", call.subject.request());
+        Err(self.error(FailureDraft::new(Cause::Step, headline).request(request_line)))
     }
 
     /// Whether an answer says that the session has ended; never one that the step expects, nor one that asks for a pause.

@@ -143,13 +143,13 @@ impl Limits {
             if !self.heeds_cancellation {
                 return std::future::pending().await;
             }
-            let signal = world.cancellation.cancelled().await;
-            world.clock.sleep(signal_grace).await;
+            let signal = world.journal.cancelled().await;
+            world.journal.sleep(signal_grace).await;
             Interruption::Signal(signal)
         };
         let out_of_time = async {
             let Some((end, limit)) = self.end else { return std::future::pending().await };
-            world.clock.sleep(end.saturating_sub(world.clock.elapsed()) + end_grace).await;
+            world.journal.sleep(end.saturating_sub(world.clock.elapsed()) + end_grace).await;
             Interruption::OutOfTime(limit)
         };
         match select(pin!(cancelled), pin!(out_of_time)).await {

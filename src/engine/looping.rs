@@ -3,6 +3,7 @@
 use super::core::Engine;
 use super::error::StepError;
 use super::outputs::{self, Outputs};
+use super::references::asks_for_moment;
 use super::rows;
 use super::save::SavedFile;
 use super::scope::StepRecord;
@@ -14,7 +15,7 @@ use crate::event::{EventKind, FailureDraft, ItemCounts};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Loop, PlannedStep, StepKind};
-use crate::template::{Data, Moment, SharedJson};
+use crate::template::{Data, SharedJson};
 use serde_json::Value as Json;
 
 impl<'a> Engine<'a> {
@@ -98,7 +99,8 @@ impl<'a> Engine<'a> {
     async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {
         let expressions: Vec<_> =
             over.templates().into_iter().flat_map(|template| template.expressions()).collect();
-        let scope = self.scope(stage, &Moment::of(self.world), &expressions).await?;
+        let moment = self.moment(step, stage, asks_for_moment(&expressions)).await?;
+        let scope = self.scope(stage, &moment, &expressions).await?;
         let list = Value::of_tree(over, &scope, self.events.redactor());
         let list = list.map_err(|error| self.evaluation_error(&error))?;
         let Json::Array(items) = list.json else {

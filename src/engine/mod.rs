@@ -18,7 +18,10 @@ mod looping;
 mod outlets;
 mod outputs;
 mod pages;
+mod places;
+mod record;
 mod references;
+mod replay;
 mod request;
 mod rows;
 mod run;
@@ -34,7 +37,8 @@ mod tally;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use outlets::{Outlet, outlets};
-pub use run::{RunOptions, run};
+pub use replay::TakenUp;
+pub use run::{RunIdentity, RunOptions, run};
 pub use selection::{Selection, SelectionError};
 
 #[cfg(test)]

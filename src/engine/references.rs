@@ -22,6 +22,12 @@ pub fn own_expressions(step: &PlannedStep) -> Vec<&Expression> {
     found.0
 }
 
+/// Whether what some expressions yield depends on the time or on chance.
+pub fn asks_for_moment(expressions: &[&Expression]) -> bool {
+    let functions = ["now", "today", "uuid"];
+    expressions.iter().any(|expression| functions.iter().any(|name| expression.code().contains(name)))
+}
+
 /// The steps inside a step and those of its cleanup.
 fn inner_steps(step: &PlannedStep) -> Vec<&PlannedStep> {
     let group = match &step.kind {

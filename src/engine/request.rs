@@ -11,7 +11,7 @@ use super::save::SavedFile;
 use super::scope::{Scopes, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
-use crate::document::{Literal, Tree};
+use crate::document::{Effect, Literal, Tree};
 use crate::event::FailureDraft;
 use crate::exchange::{Answer, Parts, RenderError, Rendered, Value, render};
 use crate::model::exit::Cause;
@@ -37,15 +37,16 @@ impl<'a> Engine<'a> {
     ) -> Result<StepRecord, StepError> {
         let subject = self.subject(request);
         self.ready(request, stage, &subject).await?;
-        let moment = Moment::of(self.world);
+        let moment = self.moment(step, stage, request.effect != Effect::Read).await?;
         let mut scopes = self.scopes(step, request, stage, &moment).await?;
         let rendered = self.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
         let subject = subject.with_target(request, &rendered);
         let mut call = self.call(step, request, stage, subject, &rendered);
-        let registration = self.cleanup.register(step, &stage.frame);
+        let registration = self.register_cleanup(step, stage, &stage.frame);
         let pages = self.pages(&mut call, &mut rendered, &scopes, tally, file).await;
-        if !call.may_be_done.get() {
+        tally.may_be_done = call.may_be_done.get();
+        if !tally.may_be_done {
             self.cleanup.drop(registration);
         }
         self.conclude(step, stage, &call, pages?, &mut scopes)
@@ -172,6 +173,11 @@ impl<'a> Engine<'a> {
         let limiter = limit.and_then(|limit| realm.operation_limiter(&subject.what, limit));
         Call {
             request,
+            account: request.provider.map(|provider| {
+                let account = self.sessions.account(provider);
+                format!("{}/{}", account.provider().name, account.profile())
+            }),
+            place: self.places.of_step(step, stage),
             step_name: step.id.clone().unwrap_or_else(|| step.label()),
             subject,
             realm,

@@ -7,7 +7,9 @@ use super::course::Course;
 use super::failure::interruption_words;
 use super::limits::{Interruption, Limits};
 use super::outlets::try_outlets;
+use super::places::Places;
 use super::references::{certain_store, secrets_read};
+use super::replay::TakenUp;
 use super::scope::{Frame, RunNames};
 use super::secrets;
 use super::selection::Selection;
@@ -24,6 +26,7 @@ use crate::session::{Sessions, Setup, planned_logins};
 use crate::source::SourceMap;
 use crate::template::{Data, SharedJson};
 use futures_util::future::{Either, FutureExt, select};
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use std::pin::pin;
 use std::rc::Rc;
@@ -41,6 +44,26 @@ pub struct RunOptions {
     pub selection: Selection,
     /// All providers are simulated on this machine.
     pub is_simulated: bool,
+    /// Which run it is; without it a new one.
+    pub identity: Option<RunIdentity>,
+    /// What an earlier process has left of this run.
+    pub taken_up: Option<TakenUp>,
+}
+
+/// Which run it is, the same in each process that works on it.
+#[derive(Debug, Clone)]
+pub struct RunIdentity {
+    /// In expressions `run.id`.
+    pub id: String,
+    /// In expressions `run.started_at`.
+    pub started_at: Timestamp,
+}
+
+impl RunIdentity {
+    /// A new run.
+    pub fn new(world: &World) -> Self {
+        Self { id: world.random.run_id(), started_at: world.clock.now() }
+    }
 }
 
 /// Runs a plan: looks its secrets up, does its steps, cleans up, closes all sessions. What happens is told by `events`,
@@ -53,14 +76,15 @@ pub async fn run(
     world: &World,
     events: &Events,
 ) -> Verdict {
-    let run_id = world.random.run_id();
+    let identity = options.identity.clone().unwrap_or_else(|| RunIdentity::new(world));
     events.emit(EventKind::RunStarted {
-        run: run_id.clone(),
+        run: identity.id.clone(),
         playbook: events.clean(&plan.name),
         file: events.clean(&plan.file),
         is_simulated: options.is_simulated,
+        is_resumed: options.taken_up.is_some(),
     });
-    let verdict = match prepare(&plan, sources, options, world, events, run_id).await {
+    let verdict = match prepare(&plan, sources, options, world, events, identity).await {
         Ok(engine) => engine.run().await,
         Err(failures) => {
             let course = Course::default();
@@ -79,7 +103,7 @@ async fn prepare<'a>(
     options: &'a RunOptions,
     world: &'a World,
     events: &'a Events,
-    run_id: String,
+    identity: RunIdentity,
 ) -> Result<Engine<'a>, Vec<Failure>> {
     let unwritable = try_outlets(plan, &options.selection, &*world.output, events, sources);
     if !unwritable.is_empty() {
@@ -87,7 +111,7 @@ async fn prepare<'a>(
     }
     let limits = Limits::of_run(&*world.clock, plan.deadline);
     let exchange = Exchange::new(world.clone(), events.clone());
-    let mut names = names(options, run_id.into(), started_at(world));
+    let mut names = names(options, identity.id.into(), started_at(identity.started_at));
     let interrupted = |interruption: Interruption| {
         let trouble =
             FailureDraft::interruption(interruption, "the look-up of secrets").advice("run it again");
@@ -116,11 +140,13 @@ async fn prepare<'a>(
         exchange,
         realms: Realms::default(),
         sessions,
+        places: Places::of(plan),
+        taken_up: options.taken_up.as_ref(),
         names,
         limits,
         budget: Budget::default(),
         cleanup: Cleanup::default(),
-        course: Course::default(),
+        course: Course::of(options.taken_up.as_ref()),
     })
 }
 
@@ -147,9 +173,9 @@ pub fn names(options: &RunOptions, run_id: Json, started_at: Json) -> RunNames {
     }
 }
 
-fn started_at(world: &World) -> Json {
+fn started_at(at: Timestamp) -> Json {
     let printer = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(0));
-    printer.timestamp_to_string(&world.clock.now()).into()
+    printer.timestamp_to_string(&at).into()
 }
 
 /// Looks up the secrets of the playbook that the run reads, but for those that hold once.
@@ -251,8 +277,7 @@ impl Engine<'_> {
     }
 
     async fn do_steps(&self, frame: &Rc<Frame>) {
-        let stage =
-            Stage { frame: frame.clone(), depth: 0, item: None, limits: self.limits, is_cleanup: false };
+        let stage = Stage::of_list(frame.clone(), "", self.limits, false);
         let mut flow = Flow::On;
         for step in &self.plan.steps {
             match flow {
@@ -289,17 +314,18 @@ impl Engine<'_> {
         self.course.begin_step(None);
         self.events.emit(EventKind::CleanupStarted { blocks: undone.len() + own });
         for undo in undone {
-            self.steps(undo.steps, &self.cleanup_stage(undo.frame.inner(undo.steps))).await;
+            let stage = self.cleanup_stage(undo.frame.inner(undo.steps), &undo.within);
+            self.steps(undo.steps, &stage).await;
         }
         let frame = frame.inner(&self.plan.cleanup);
         for step in &self.plan.cleanup {
-            self.step(step, &self.cleanup_stage(frame.clone())).await;
+            self.step(step, &self.cleanup_stage(frame.clone(), "cleanup/")).await;
         }
     }
 
-    fn cleanup_stage(&self, frame: Rc<Frame>) -> Stage {
+    fn cleanup_stage(&self, frame: Rc<Frame>, within: &str) -> Stage {
         let limits = Limits::of_cleanup(&*self.world.clock, CLEANUP_TIME);
-        Stage { frame, depth: 0, item: None, limits, is_cleanup: true }
+        Stage::of_list(frame, within, limits, true)
     }
 
     async fn close_sessions(&self) {

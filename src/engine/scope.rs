@@ -164,6 +164,14 @@ pub struct RunNames {
 }
 
 impl RunNames {
+    /// `run.id` as text.
+    pub fn run_id_text(&self) -> String {
+        match &self.run_id {
+            Data::Json(Json::String(id)) => id.clone(),
+            _ => String::new(),
+        }
+    }
+
     /// What templates in the sources of secrets see: the inputs.
     pub fn source_scope(&self, moment: &Moment) -> Scope {
         Scope::new(moment).with("inputs", Data::Shared(self.inputs.clone()))

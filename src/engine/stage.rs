@@ -12,6 +12,10 @@ pub struct Stage {
     pub depth: usize,
     /// Its place in a loop, 1-based.
     pub item: Option<usize>,
+    /// What the places of the steps of its list begin with.
+    pub within: Rc<str>,
+    /// The item, where the step itself is the loop.
+    pub loop_item: Option<usize>,
     /// The time that it may take.
     pub limits: Limits,
     /// It belongs to cleanup.
@@ -19,9 +23,14 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The stage of a list of steps that lies in no other. `within` is what their places begin with.
+    pub fn of_list(frame: Rc<Frame>, within: &str, limits: Limits, is_cleanup: bool) -> Self {
+        Self { frame, depth: 0, item: None, within: within.into(), loop_item: None, limits, is_cleanup }
+    }
+
     /// The stage of an item of a loop.
     pub fn of_item(&self, name: &str, item: Data, place: usize) -> Self {
         let frame = self.frame.of_item(name, item);
-        Self { frame, depth: self.depth + 1, item: Some(place), ..self.clone() }
+        Self { frame, depth: self.depth + 1, item: Some(place), loop_item: Some(place), ..self.clone() }
     }
 }

@@ -5,7 +5,7 @@ use super::error::StepError;
 use super::failure::interruption_words;
 use super::limits::{Interruption, TimeLimit};
 use super::outputs::Outputs;
-use super::references::steps_built_upon;
+use super::references::{asks_for_moment, steps_built_upon};
 use super::save::SavedFile;
 use super::scope::StepRecord;
 use super::stage::Stage;
@@ -115,6 +115,10 @@ impl<'a> Engine<'a> {
             }
             Err(error) => self.placed(error, step.span),
         };
+        if error.is_not_started {
+            self.leave_out(step, stage, StepStatus::NotStarted, None);
+            return Flow::On;
+        }
         self.course.note_performed();
         let status = if error.is_unknown { StepStatus::Unknown } else { StepStatus::Failed };
         if error.is_unknown {
@@ -144,20 +148,48 @@ impl<'a> Engine<'a> {
         }
         let within = step.within.map(TimeLimit::Within);
         let stage = Stage { limits: stage.limits.within(&*self.world.clock, within), ..stage.clone() };
-        let mut file = self.begin_file(step, &stage).await?;
-        let end = match &step.for_each {
-            None => self.once(step, &stage, tally, &mut file).await,
-            Some(repeated) => self.each_item(step, repeated, &stage, tally, &mut file).await,
-        };
+        // What goes into a file is done as a whole, or anew: half of the file would be lost otherwise.
+        match saves(step) {
+            true => {
+                self.in_journal(step, &stage, tally, async |tally| self.saved(step, &stage, tally).await)
+                    .await
+            }
+            false => self.all_items(step, &stage, tally, &mut None).await,
+        }
+    }
+
+    async fn saved(
+        &self,
+        step: &'a PlannedStep,
+        stage: &Stage,
+        tally: &mut Tally,
+    ) -> Result<StepRecord, StepError> {
+        let mut file = self.begin_file(step, stage).await?;
+        let end = self.all_items(step, stage, tally, &mut file).await;
         match file {
             Some(file) => self.end_file(file, end, tally),
             None => end,
         }
     }
 
+    async fn all_items(
+        &self,
+        step: &'a PlannedStep,
+        stage: &Stage,
+        tally: &mut Tally,
+        file: &mut Option<SavedFile>,
+    ) -> Result<StepRecord, StepError> {
+        match &step.for_each {
+            None => self.once(step, stage, tally, file).await,
+            Some(repeated) => self.each_item(step, repeated, stage, tally, file).await,
+        }
+    }
+
     async fn is_wanted(&self, step: &PlannedStep, stage: &Stage) -> Result<bool, StepError> {
         let Some(condition) = &step.condition else { return Ok(true) };
-        let scope = self.scope(stage, &Moment::of(self.world), &[condition.expression()]).await?;
+        let expressions = [condition.expression()];
+        let moment = self.moment(step, stage, asks_for_moment(&expressions)).await?;
+        let scope = self.scope(stage, &moment, &expressions).await?;
         condition.holds(&scope).map_err(|error| self.evaluation_error(&error))
     }
 
@@ -174,18 +206,30 @@ impl<'a> Engine<'a> {
     {
         // A request says itself whether it may have been done, and a group leaves that to its steps.
         if !matches!(step.kind, StepKind::Request(_) | StepKind::Group(_)) {
+            if self.is_over(stage) {
+                return async { Err(StepError::not_started()) }.boxed_local();
+            }
             self.course.note_deed();
         }
         match &step.kind {
-            StepKind::Request(request) => {
+            StepKind::Request(request) if saves(step) => {
                 self.single_request(step, request, stage, tally, file).boxed_local()
+            }
+            StepKind::Request(request) => {
+                let work = async |tally: &mut Tally| {
+                    self.single_request(step, request, stage, tally, &mut None).await
+                };
+                self.in_journal(step, stage, tally, work).boxed_local()
             }
             StepKind::Group(group) => self.group(step, group, stage, tally).boxed_local(),
             StepKind::Authenticate { provider, method, with, .. } => {
                 self.authenticate(step, *provider, method.as_deref(), with, stage, tally).boxed_local()
             }
             StepKind::Logout { provider, .. } => self.log_out(*provider, tally).boxed_local(),
-            StepKind::Store { target, value } => self.store(step, target, value, stage, tally).boxed_local(),
+            StepKind::Store { target, value } => {
+                let work = async |tally: &mut Tally| self.store(step, target, value, stage, tally).await;
+                self.in_journal(step, stage, tally, work).boxed_local()
+            }
         }
     }
 
@@ -211,8 +255,9 @@ impl<'a> Engine<'a> {
         tally: &mut Tally,
     ) -> Result<StepRecord, StepError> {
         let frame = stage.frame.inner(&group.steps);
-        let registration = self.cleanup.register(step, &frame);
-        let inner = Stage { frame, depth: stage.depth + 1, ..stage.clone() };
+        let registration = self.register_cleanup(step, stage, &frame);
+        let within = self.places.within(step, stage).into();
+        let inner = Stage { frame, depth: stage.depth + 1, within, loop_item: None, ..stage.clone() };
         let (unknown_before, deeds_before) = (self.course.unknown(), self.course.deeds());
         let performed_before = self.course.performed();
         let flow = self.steps(&group.steps, &inner).await;
@@ -265,6 +310,7 @@ impl<'a> Engine<'a> {
             pages: tally.pages,
             items: tally.items,
             file: tally.file,
+            is_restored: tally.is_restored,
             requests: tally.requests,
             retries: tally.retries,
             took,
@@ -272,6 +318,10 @@ impl<'a> Engine<'a> {
         };
         self.events.emit(EventKind::StepFinished { step, result: Box::new(result) });
     }
+}
+
+fn saves(step: &PlannedStep) -> bool {
+    matches!(&step.kind, StepKind::Request(request) if request.save.is_some())
 }
 
 /// The step of which nobody knows whether it was done, and which this one builds upon. Cleanup is done all the same: what

@@ -13,6 +13,10 @@ pub struct Tally {
     pub pages: Option<u32>,
     /// Items of a loop.
     pub items: Option<ItemCounts>,
+    /// Whether anything may have been done, so that cleanup has something to undo.
+    pub may_be_done: bool,
+    /// An earlier process has done it.
+    pub is_restored: bool,
     /// Nothing was done, since every step inside was skipped.
     pub is_idle: bool,
     /// What it did, in a few words.

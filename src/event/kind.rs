@@ -32,6 +32,9 @@ pub enum EventKind {
         file: Redacted,
         /// All providers are simulated on this machine.
         is_simulated: bool,
+        /// An earlier process had begun it.
+        #[serde(default)]
+        is_resumed: bool,
     },
     /// Something the user should know that does not end the run. The same text is said once in a run.
     Warning {
@@ -215,6 +218,9 @@ pub struct StepResult {
     pub items: Option<ItemCounts>,
     /// The file that it wrote.
     pub file: Option<FileNote>,
+    /// An earlier process has done it.
+    #[serde(default)]
+    pub is_restored: bool,
     /// Requests that were sent for it, without those of sessions.
     pub requests: u32,
     /// Of these, how many were repetitions.

@@ -25,6 +25,8 @@ pub struct RunReport {
     pub file: Redacted,
     /// Whether all providers were simulated on this machine.
     pub simulated: bool,
+    /// Whether an earlier process had begun it; what that one has sent is not counted here.
+    pub resumed: bool,
     /// When it began, UTC.
     pub started_at: Option<Timestamp>,
     /// How long it took, in milliseconds.
@@ -81,6 +83,9 @@ pub struct EntryReport {
     pub depth: usize,
     /// How it ended.
     pub status: StepStatus,
+    /// Whether an earlier process has done it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub restored: bool,
     /// What it did, in a few words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<Redacted>,
@@ -137,6 +142,7 @@ impl EntryReport {
             item: None,
             depth: 0,
             status: StepStatus::Done,
+            restored: false,
             detail: None,
             http_status: None,
             problem: None,
@@ -253,6 +259,7 @@ impl ReportFold {
             item: step.item,
             depth: step.depth,
             status: result.status,
+            restored: result.is_restored,
             detail: result.detail.clone(),
             rows: result.rows,
             pages: result.pages,
@@ -279,11 +286,12 @@ impl ReportFold {
 impl EventSink for ReportFold {
     fn receive(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::RunStarted { run, playbook, file, is_simulated } => {
+            EventKind::RunStarted { run, playbook, file, is_simulated, is_resumed } => {
                 self.report.run = run.clone();
                 self.report.playbook = playbook.clone();
                 self.report.file = file.clone();
                 self.report.simulated = *is_simulated;
+                self.report.resumed = *is_resumed;
                 self.report.started_at = Some(event.at);
             }
             EventKind::Warning { text } => self.report.warnings.push(text.clone()),
@@ -346,6 +354,7 @@ mod tests {
         let label = clean("list");
         let step = StepNote { key: 0, depth: 1, label, name: None, item: Some(2), is_cleanup };
         let result = StepResult {
+            is_restored: false,
             status: StepStatus::Done,
             detail: None,
             rows: Some(3),

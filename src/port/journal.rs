@@ -163,6 +163,10 @@ pub fn decide(known: &Known, deed: &Deed, now: Timestamp) -> Decision {
         (Some(at), _) => at,
         (None, None) => return Decision::Do,
         (None, Some(outcome)) => match outcome.end {
+            // Who asks again for what may be done again wants its answer.
+            End::Done if matches!(deed.class, Class::Idempotent { .. }) && may_repeat(known, deed, now) => {
+                return Decision::Do;
+            }
             End::Done => return Decision::Skip(outcome.clone()),
             End::NotDone => return Decision::Do,
             End::Unknown => known.first.unwrap_or(now),
@@ -171,10 +175,17 @@ pub fn decide(known: &Known, deed: &Deed, now: Timestamp) -> Decision {
     match (known.resolution, &deed.class) {
         (Some(Resolution::Done), _) => Decision::Skip(Outcome::plain(End::Done, Json::Null)),
         (Some(Resolution::Retry), _) => Decision::Do,
-        _ if deed.is_surely_undone => Decision::Do,
-        (None, Class::Read | Class::Idempotent { key: None }) => Decision::Do,
-        (None, Class::Idempotent { key: Some(key) }) if key.is_valid(known.first, now) => Decision::Do,
-        (None, Class::Idempotent { .. } | Class::Once) => Decision::Unclear(open_since),
+        (None, _) if deed.is_surely_undone || may_repeat(known, deed, now) => Decision::Do,
+        (None, _) => Decision::Unclear(open_since),
+    }
+}
+
+/// Whether doing it again does no harm.
+fn may_repeat(known: &Known, deed: &Deed, now: Timestamp) -> bool {
+    match &deed.class {
+        Class::Read | Class::Idempotent { key: None } => true,
+        Class::Idempotent { key: Some(key) } => key.is_valid(known.first, now),
+        Class::Once => false,
     }
 }
 
@@ -239,17 +250,17 @@ mod tests {
             ..Known::default()
         };
         let open = Known { first: Some(at(0)), open: Some(at(0)), ..Known::default() };
-        for (class, of_unknown) in [
-            (Class::Read, "do"),
-            (Class::Idempotent { key: None }, "do"),
-            (with_key(None), "do"),
-            (with_key(Some(1801)), "do"),
-            (with_key(Some(1800)), "unclear"),
-            (Class::Once, "unclear"),
+        for (class, of_done, of_unknown) in [
+            (Class::Read, "skip", "do"),
+            (Class::Idempotent { key: None }, "do", "do"),
+            (with_key(None), "do", "do"),
+            (with_key(Some(1801)), "do", "do"),
+            (with_key(Some(1800)), "skip", "unclear"),
+            (Class::Once, "skip", "unclear"),
         ] {
             let deed = deed(class);
             assert_eq!(decision(&Known::default(), &deed), "do", "{:?}", deed.class);
-            assert_eq!(decision(&ended(End::Done), &deed), "skip", "{:?}", deed.class);
+            assert_eq!(decision(&ended(End::Done), &deed), of_done, "{:?}", deed.class);
             assert_eq!(decision(&ended(End::NotDone), &deed), "do", "{:?}", deed.class);
             assert_eq!(decision(&ended(End::Unknown), &deed), of_unknown, "{:?}", deed.class);
             assert_eq!(decision(&open, &deed), of_unknown, "{:?}", deed.class);

@@ -138,6 +138,7 @@ mod tests {
         activity.follow(&event(0, EventKind::StepStarted { step: step("revoke") }));
         assert_eq!(message(&activity, 0), "revoke   item 3 of 1,200");
         let result = StepResult {
+            is_restored: false,
             status: StepStatus::Done,
             detail: None,
             rows: None,

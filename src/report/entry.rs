@@ -22,6 +22,7 @@ pub(super) fn label(entry: &EntryReport) -> String {
 pub(super) fn details(entry: &EntryReport, now: Timestamp) -> String {
     let is_done = entry.status == StepStatus::Done;
     let parts = [
+        entry.restored.then(|| "done before".to_owned()),
         entry.name.as_ref().map(ToString::to_string),
         entry.detail.as_ref().map(ToString::to_string).or_else(|| end_of_attempts(entry)),
         entry.session.as_ref().map(SessionNote::words),

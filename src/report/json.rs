@@ -67,6 +67,7 @@ mod tests {
         let step =
             StepNote { key: 0, depth: 0, label: clean("status"), name: None, item: None, is_cleanup: false };
         let result = StepResult {
+            is_restored: false,
             status: StepStatus::Done,
             detail: Some(clean("token tok-1234")),
             rows: Some(2026),
@@ -83,6 +84,7 @@ mod tests {
             playbook: clean("x"),
             file: clean("x"),
             is_simulated: false,
+            is_resumed: false,
         };
         let ended = EventKind::RunFinished { verdict: Verdict::default() };
         let mut fold = ReportFold::default();

@@ -15,7 +15,7 @@ pub struct EventLog;
 impl EventSink for EventLog {
     fn receive(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::RunStarted { run, playbook, file, is_simulated } => {
+            EventKind::RunStarted { run, playbook, file, is_simulated, is_resumed: _ } => {
                 info!(target: TARGET, run, %playbook, %file, is_simulated, "run started");
             }
             EventKind::Warning { text } => warn!(target: TARGET, "{text}"),

@@ -1,12 +1,14 @@
 //! The names that expressions may read, and the knowledge which of the values are secret.
 
-use super::value::from_json;
+use super::value::{from_json, to_json};
 use crate::port::World;
 use jiff::Timestamp;
 use minijinja::value::{Enumerator, Object, Value};
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A value for a [`Scope`].
@@ -29,6 +31,11 @@ pub enum Data {
 pub struct SharedJson(Value);
 
 impl SharedJson {
+    /// The JSON itself, copied.
+    pub fn to_json(&self) -> Json {
+        to_json(&self.0).expect("it was made of JSON")
+    }
+
     /// One list of what several lists hold; what is no list adds nothing.
     pub fn concat(lists: impl IntoIterator<Item = SharedJson>) -> Self {
         let items = lists.into_iter().filter_map(|SharedJson(list)| list.try_iter().ok());
@@ -63,6 +70,18 @@ impl Moment {
     pub fn of(world: &World) -> Self {
         let random = world.random.clone();
         Self { now: world.clock.now(), uuid: Arc::new(move || random.uuid()) }
+    }
+
+    /// A moment that is the same wherever it is made of the same time and seed: its UUIDs come in a fixed order.
+    pub fn seeded(now: Timestamp, seed: &str) -> Self {
+        let (seed, drawn) = (seed.to_owned(), AtomicU64::new(0));
+        let uuid = move || {
+            let place = drawn.fetch_add(1, Ordering::Relaxed);
+            let digest = Sha256::new().chain_update(&seed).chain_update(place.to_be_bytes()).finalize();
+            let bytes = digest[..16].try_into().expect("16 of 32 bytes");
+            uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+        };
+        Self { now, uuid: Arc::new(uuid) }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::engine::cleanup::Cleanup;
 use crate::engine::core::Engine;
 use crate::engine::course::Course;
 use crate::engine::limits::Limits;
+use crate::engine::places::Places;
 use crate::engine::run::{RunOptions, names, secrets_needed, setup};
 use crate::engine::secrets;
 use crate::event::{Events, Failure};
@@ -54,6 +55,8 @@ pub async fn dry_run(
         exchange,
         realms: Realms::default(),
         sessions,
+        places: Places::of(plan),
+        taken_up: None,
         names,
         limits: Limits::of_run(&*world.clock, None),
         budget: Budget::default(),

@@ -52,7 +52,13 @@ impl Script {
 
     fn begin(mut self, playbook: &str, is_simulated: bool) -> Self {
         let (playbook, file) = (clean(playbook), clean("playbooks/quickstart.yaml"));
-        self.emit(EventKind::RunStarted { run: "01JD8Y3K5VQ2".into(), playbook, file, is_simulated });
+        self.emit(EventKind::RunStarted {
+            run: "01JD8Y3K5VQ2".into(),
+            playbook,
+            file,
+            is_simulated,
+            is_resumed: false,
+        });
         self
     }
 
@@ -109,6 +115,7 @@ fn named(label: &str, name: &str) -> StepNote {
 
 fn result(status: StepStatus, detail: &str, milliseconds: u64) -> StepResult {
     StepResult {
+        is_restored: false,
         status,
         detail: (!detail.is_empty()).then(|| clean(detail)),
         rows: None,
@@ -454,6 +461,7 @@ fn a_closed_stream_ends_the_printing_only() {
         playbook: clean("x"),
         file: clean("x"),
         is_simulated: false,
+        is_resumed: false,
     });
     emit(EventKind::StepFinished { step: step("one"), result: Box::new(done("200", 1)) });
     emit(EventKind::RunFinished { verdict: Verdict::default() });

@@ -1,0 +1,149 @@
+//! What a step has left behind, as a journal keeps it: without a secret in it.
+
+use super::scope::StepRecord;
+use super::tally::Tally;
+use crate::event::{Events, FileNote, ItemCounts};
+use crate::model::redacted::Redacted;
+use crate::port::{End, Outcome};
+use crate::template::{Data, SharedJson};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::collections::HashMap;
+
+/// A step that was done.
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    status: Option<u16>,
+    outputs: Vec<(String, Kept)>,
+    rows: Option<Kept>,
+    row_count: Option<u64>,
+    tally: RecordedTally,
+}
+
+/// What a step has brought.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kept {
+    Plain(Json),
+    /// The name in the outcome's secrets, and the one that people know it by.
+    Secret(String, String),
+    Map(Vec<(String, Kept)>),
+}
+
+/// A [`Tally`].
+#[derive(Serialize, Deserialize)]
+struct RecordedTally {
+    rows: Option<u64>,
+    pages: Option<u32>,
+    items: Option<ItemCounts>,
+    is_idle: bool,
+    may_be_done: bool,
+    detail: Option<Redacted>,
+    file: Option<FileNote>,
+}
+
+/// The outcome of a step that was done.
+pub fn outcome(record: &StepRecord, tally: &Tally, events: &Events) -> Outcome {
+    let mut secrets = Vec::new();
+    let mut keep = |data: &Data| keep(data, events, &mut secrets);
+    let recorded = Recorded {
+        status: record.status,
+        outputs: record.outputs.iter().map(|(name, data)| (name.clone(), keep(data))).collect(),
+        rows: record.rows.as_ref().map(|rows| keep(&Data::Shared(rows.clone()))),
+        row_count: record.row_count,
+        tally: RecordedTally {
+            rows: tally.rows,
+            pages: tally.pages,
+            items: tally.items,
+            is_idle: tally.is_idle,
+            may_be_done: tally.may_be_done,
+            detail: tally.detail.as_ref().map(|detail| events.clean(detail)),
+            file: tally.file.clone(),
+        },
+    };
+    let value = serde_json::to_value(recorded).expect("plain data");
+    Outcome { end: End::Done, value, secrets }
+}
+
+fn keep(data: &Data, events: &Events, secrets: &mut Vec<(String, crate::model::secret::SecretText)>) -> Kept {
+    let mut hide = |name: &str, value: &Json| {
+        let id = secrets.len().to_string();
+        secrets.push((id.clone(), value.to_string().into()));
+        Kept::Secret(id, name.to_owned())
+    };
+    let mut keep_plain = |json: Json| {
+        let text = json.to_string();
+        // What an answer repeats of a secret is one.
+        match events.redactor().redact(&text) == text {
+            true => Kept::Plain(json),
+            false => hide("a secret in an answer", &json),
+        }
+    };
+    match data {
+        Data::Json(json) => keep_plain(json.clone()),
+        Data::Shared(shared) => keep_plain(shared.to_json()),
+        Data::Secret(name, value) => hide(name, value),
+        Data::Map(entries) => {
+            let entries = entries.iter().map(|(name, data)| (name.clone(), keep(data, events, secrets)));
+            Kept::Map(entries.collect())
+        }
+        // Nothing is unknown in a run.
+        Data::Unknown(_) => Kept::Plain(Json::Null),
+    }
+}
+
+/// Reads an outcome back. A secret that is lost is told by the name that people know it by.
+///
+/// # Errors
+/// What was lost, or that the outcome is none of a step.
+pub fn restore(outcome: &Outcome, events: &Events) -> Result<(StepRecord, Tally), Unrestorable> {
+    let recorded = Recorded::deserialize(&outcome.value).map_err(|_| Unrestorable::Foreign)?;
+    let secrets: HashMap<&str, &str> =
+        outcome.secrets.iter().map(|(id, secret)| (id.as_str(), secret.expose().as_str())).collect();
+    let outputs = recorded.outputs.into_iter();
+    let outputs = outputs.map(|(name, kept)| Ok((name, restored(kept, &secrets, events)?)));
+    let rows = recorded.rows.map(|rows| restored(rows, &secrets, events)).transpose()?;
+    let record = StepRecord {
+        has_succeeded: true,
+        is_skipped: false,
+        status: recorded.status,
+        outputs: outputs.collect::<Result<_, _>>()?,
+        rows: rows.and_then(|rows| match rows {
+            Data::Json(json) | Data::Secret(_, json) => Some(SharedJson::from(json)),
+            _ => None,
+        }),
+        row_count: recorded.row_count,
+        unknown_base: None,
+    };
+    let RecordedTally { rows, pages, items, is_idle, may_be_done, detail, file } = recorded.tally;
+    let detail = detail.map(|detail| detail.to_string());
+    let is_restored = true;
+    let tally =
+        Tally { rows, pages, items, is_idle, may_be_done, is_restored, detail, file, ..Tally::default() };
+    Ok((record, tally))
+}
+
+/// Why what a step has left behind is not there any more.
+pub enum Unrestorable {
+    /// A secret of this name was not kept.
+    Lost(String),
+    /// It is not what steps leave behind.
+    Foreign,
+}
+
+fn restored(kept: Kept, secrets: &HashMap<&str, &str>, events: &Events) -> Result<Data, Unrestorable> {
+    Ok(match kept {
+        Kept::Plain(json) => Data::Json(json),
+        Kept::Secret(id, name) => {
+            let text = secrets.get(id.as_str()).ok_or_else(|| Unrestorable::Lost(name.clone()))?;
+            let value: Json = serde_json::from_str(text).map_err(|_| Unrestorable::Foreign)?;
+            events.learn_all(&name, &value);
+            Data::Secret(name, value)
+        }
+        Kept::Map(entries) => {
+            let entries = entries.into_iter();
+            let entries = entries.map(|(name, kept)| Ok((name, restored(kept, secrets, events)?)));
+            Data::Map(entries.collect::<Result<_, Unrestorable>>()?)
+        }
+    })
+}

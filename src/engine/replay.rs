@@ -1,0 +1,276 @@
+//! What makes a run survive its process: each step and each attempt of a write goes through the journal, which knows what
+//! an earlier process has done of it.
+
+use super::cleanup::Registration;
+use super::core::Engine;
+use super::course::Course;
+use super::error::StepError;
+use super::fetch::{Call, look_first};
+use super::record::{self, Unrestorable};
+use super::scope::{Frame, StepRecord};
+use super::stage::Stage;
+use super::tally::Tally;
+use crate::document::Effect;
+use crate::event::{Failure, FailureDraft};
+use crate::exchange::retry::Ending;
+use crate::exchange::{Attempt, Rendered, Sending, Turn};
+use crate::model::exit::Cause;
+use crate::model::words;
+use crate::plan::{PlannedStep, StepKind};
+use crate::port::{Class, Deed, End, JournalError, Outcome, Place, Ran};
+use crate::template::Moment;
+use futures_util::future::FutureExt;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::rc::Rc;
+
+/// What an earlier process has left of a run that is taken up again.
+#[derive(Debug, Clone, Default)]
+pub struct TakenUp {
+    /// Its cleanup had begun: the verdict is fixed, and no step begins any more.
+    pub is_in_cleanup: bool,
+    /// What had ended or marred it by then.
+    pub causes: Vec<Cause>,
+    /// The failures that it had told by then.
+    pub failures: Vec<Failure>,
+}
+
+impl Course {
+    /// The course of a run, as far as an earlier process has fixed it.
+    pub fn of(taken_up: Option<&TakenUp>) -> Self {
+        let course = Self::default();
+        for taken_up in taken_up.into_iter().filter(|taken_up| taken_up.is_in_cleanup) {
+            taken_up.causes.iter().for_each(|cause| course.fail(*cause));
+            taken_up.failures.iter().for_each(|failure| course.fail_without_step(failure.clone()));
+            if taken_up.causes.contains(&Cause::Unknown) {
+                course.note_unknown();
+            }
+        }
+        course
+    }
+}
+
+/// An attempt, as the journal lets it happen.
+pub enum Tried {
+    /// It was made.
+    Now(Box<Attempt>),
+    /// An earlier process has done what it would do, and was answered with this status, if that is known.
+    Before(Option<u16>),
+    /// An earlier process was about to do it at this time.
+    Unclear(Timestamp),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Seed {
+    now: Timestamp,
+    uuids: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answered {
+    status: Option<u16>,
+}
+
+impl<'a> Engine<'a> {
+    /// Registers what undoes a step, before the step does anything.
+    pub fn register_cleanup(&self, step: &'a PlannedStep, stage: &Stage, frame: &Rc<Frame>) -> Registration {
+        self.cleanup.register(step, frame, self.places.of_cleanup(step, stage))
+    }
+
+    /// The moment that the templates of a step speak of. Where it `matters` what they yield, another process that takes
+    /// the run up gets the same.
+    pub async fn moment(
+        &self,
+        step: &PlannedStep,
+        stage: &Stage,
+        matters: bool,
+    ) -> Result<Moment, StepError> {
+        if !matters {
+            return Ok(Moment::of(self.world));
+        }
+        let place = Place(format!("{}/moment", self.places.of_step(step, stage)));
+        let fresh = Seed { now: self.world.clock.now(), uuids: self.world.random.uuid() };
+        let outcome = Outcome::plain(End::Done, json!(fresh));
+        let deed = self.deed(place, Class::Read, "the time and chance of a step");
+        let ran = self.world.journal.run(&deed, async { outcome }.boxed_local()).await;
+        let seed = match ran.map_err(|error| self.journal_error(&error, &step.label()))? {
+            Ran::Before(outcome) => Seed::deserialize(&outcome.value).unwrap_or(fresh),
+            Ran::Now | Ran::Unclear(_) => fresh,
+        };
+        Ok(Moment::seeded(seed.now, &seed.uuids))
+    }
+
+    /// Whether the steps of the run are over, since an earlier process had come to its cleanup.
+    pub fn is_over(&self, stage: &Stage) -> bool {
+        !stage.is_cleanup && self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup)
+    }
+
+    /// Does a step, or one item of it, unless an earlier process has: then what that has brought is there again.
+    ///
+    /// # Errors
+    /// Those of `work`, or when the journal cannot be written, or when what was brought is lost.
+    pub async fn in_journal(
+        &self,
+        step: &'a PlannedStep,
+        stage: &Stage,
+        tally: &mut Tally,
+        mut work: impl AsyncFnMut(&mut Tally) -> Result<StepRecord, StepError>,
+    ) -> Result<StepRecord, StepError> {
+        let label = step.label();
+        let deed = self.deed(self.places.of_step(step, stage), Class::Read, &label);
+        let mut end = None;
+        let ran = {
+            let work = async {
+                let done = match self.is_over(stage) {
+                    true => Err(self.end_of_unfinished(step, stage).await),
+                    false => work(tally).await,
+                };
+                let outcome = match &done {
+                    Ok(record) => record::outcome(record, tally, self.events),
+                    Err(_) => Outcome::plain(End::NotDone, json!(null)),
+                };
+                end = Some(done);
+                outcome
+            };
+            self.world.journal.run(&deed, work.boxed_local()).await
+        };
+        let outcome = match ran.map_err(|error| self.journal_error(&error, &label))? {
+            Ran::Now => return end.expect("it was polled to its end"),
+            Ran::Before(outcome) => outcome,
+            Ran::Unclear(_) => return Err(StepError::reported(true)),
+        };
+        match record::restore(&outcome, self.events) {
+            Ok((record, restored)) => {
+                self.note_restored(step, stage, &restored);
+                *tally = restored;
+                Ok(record)
+            }
+            Err(_) if effect(step) == Effect::Read => work(tally).await,
+            Err(lost) => {
+                self.note_restored(step, stage, &Tally { may_be_done: true, ..Tally::default() });
+                Err(self.lost(step, &lost))
+            }
+        }
+    }
+
+    fn note_restored(&self, step: &'a PlannedStep, stage: &Stage, restored: &Tally) {
+        if restored.may_be_done {
+            self.register_cleanup(step, stage, &stage.frame);
+            self.note_done(effect(step), stage.is_cleanup);
+        }
+    }
+
+    fn lost(&self, step: &PlannedStep, lost: &Unrestorable) -> StepError {
+        let what = match lost {
+            Unrestorable::Lost(name) => format!("`{name}` is a secret and was kept nowhere"),
+            Unrestorable::Foreign => "the journal does not say what it brought".to_owned(),
+        };
+        let headline = format!("`{}` was done by the process before, but {what}", step.label());
+        let advice = "what is registered as cleanup undoes it; run the playbook anew then";
+        self.error(FailureDraft::new(Cause::Step, headline).advice(advice))
+    }
+
+    /// What is left to do about a step that an earlier process has not finished, when that had come to its cleanup: what
+    /// it may have done is to be undone.
+    async fn end_of_unfinished(&self, step: &'a PlannedStep, stage: &Stage) -> StepError {
+        if effect(step) != Effect::Read && step.for_each.is_none() {
+            let place = Place(format!("{}/request", self.places.of_step(step, stage)));
+            let deed = self.deed(place, Class::Once, &step.label());
+            let nothing = async { Outcome::plain(End::NotDone, json!(null)) };
+            if let Ok(Ran::Before(_) | Ran::Unclear(_)) =
+                self.world.journal.run(&deed, nothing.boxed_local()).await
+            {
+                self.note_restored(step, stage, &Tally { may_be_done: true, ..Tally::default() });
+            }
+        }
+        StepError::not_started()
+    }
+
+    /// Sends one attempt of a request. Of a write the journal knows before its first byte goes out.
+    ///
+    /// # Errors
+    /// When the journal cannot be written. Nothing was sent then.
+    pub async fn send_in_journal(
+        &self,
+        call: &Call<'_>,
+        turn: Turn,
+        outgoing: &Rendered,
+        sending: Sending,
+    ) -> Result<Tried, JournalError> {
+        let send = self.exchange.send(turn, outgoing, sending);
+        let class = match call.request.effect {
+            Effect::Read => return Ok(Tried::Now(Box::new(send.await))),
+            Effect::Idempotent => Class::Idempotent { key: None },
+            Effect::Once => Class::Once,
+        };
+        let page = call.subject.page.filter(|page| *page > 1);
+        let page = page.map(|page| format!(" of page {page}")).unwrap_or_default();
+        let words = format!("{} {}", outgoing.method(), outgoing.shown_address());
+        let deed = Deed {
+            attempt: sending.attempt,
+            account: call.account.as_ref().map(|account| self.events.clean(account)),
+            ..self.deed(Place(format!("{}/request{page}", call.place)), class, &words)
+        };
+        let mut sent = None;
+        let work = async {
+            let attempt = send.await;
+            let end = end_of(attempt.ending(|_| false));
+            let status = attempt.outcome.as_ref().ok().map(|answer| answer.status);
+            sent = Some(attempt);
+            Outcome::plain(end, json!(Answered { status }))
+        };
+        Ok(match self.world.journal.run(&deed, work.boxed_local()).await? {
+            Ran::Now => Tried::Now(Box::new(sent.expect("it was polled to its end"))),
+            Ran::Before(outcome) => {
+                Tried::Before(Answered::deserialize(&outcome.value).ok().and_then(|answer| answer.status))
+            }
+            Ran::Unclear(at) => Tried::Unclear(at),
+        })
+    }
+
+    fn deed(&self, place: Place, class: Class, words: &str) -> Deed {
+        let words = self.events.clean(words);
+        Deed { place, class, account: None, words, attempt: 1, is_surely_undone: false }
+    }
+
+    /// A write that an earlier process was about to send, and nobody knows whether it did.
+    pub fn unclear(&self, call: &Call<'_>, at: Timestamp) -> StepError {
+        let when = words::moment(at, self.world.clock.now());
+        let headline = format!(
+            "nobody knows whether {} was done: the process before ended while it was on its way, {when}",
+            call.subject.request()
+        );
+        let advice = format!(
+            "{}; then say so with `runner resolve {} '{}' --done` or `--retry`",
+            look_first(&call.subject.provider),
+            self.names.run_id_text(),
+            call.place
+        );
+        self.error(FailureDraft::new(Cause::Unknown, headline).advice(advice))
+    }
+
+    /// A step that was not begun, or not gone on with, since its intent could not be written down.
+    pub fn journal_error(&self, error: &JournalError, what: &str) -> StepError {
+        let headline = format!("{error}; `{what}` was not sent", what = what.trim_matches('`'));
+        let advice = "make room there, or name another folder with --state-dir; what was done so far is in the journal";
+        let error = self.error(FailureDraft::new(Cause::Machine, headline).advice(advice));
+        StepError { is_interruption: true, ..error }
+    }
+}
+
+fn effect(step: &PlannedStep) -> Effect {
+    match &step.kind {
+        StepKind::Request(request) => request.effect,
+        StepKind::Store { .. } => Effect::Idempotent,
+        _ => Effect::Read,
+    }
+}
+
+fn end_of(ending: Ending) -> End {
+    match ending {
+        Ending::NotSent | Ending::Throttled | Ending::Rejected => End::NotDone,
+        Ending::Done | Ending::DoneBodyCut | Ending::DoneUnreadable => End::Done,
+        Ending::Unknown | Ending::Unreadable => End::Unknown,
+    }
+}
