@@ -92,7 +92,7 @@ impl<'a> Engine<'a> {
         let place = Place(format!("{}/moment", self.places.of_step(step, stage)));
         let fresh = Seed { now: self.world.clock.now(), uuids: self.world.random.uuid() };
         let outcome = Outcome::plain(End::Done, json!(fresh));
-        let deed = self.deed(place, Class::Read, "the time and chance of a step");
+        let deed = self.deed(place, Class::Composed, "the time and chance of a step");
         let ran = self.world.journal.run(&deed, async { outcome }.boxed_local()).await;
         let seed = match ran.map_err(|error| self.journal_error(&error, &step.label()))? {
             Ran::Before(outcome) => Seed::deserialize(&outcome.value).unwrap_or(fresh),
@@ -118,7 +118,8 @@ impl<'a> Engine<'a> {
         mut work: impl AsyncFnMut(&mut Tally) -> Result<StepRecord, StepError>,
     ) -> Result<StepRecord, StepError> {
         let label = step.label();
-        let deed = self.deed(self.places.of_step(step, stage), Class::Read, &label);
+        let class = if effect(step) == Effect::Read { Class::Read } else { Class::Composed };
+        let deed = self.deed(self.places.of_step(step, stage), class, &label);
         let mut end = None;
         let ran = {
             let work = async {

@@ -4,6 +4,13 @@
 //! real.
 #![expect(clippy::disallowed_methods, reason = "this is where state files are read and written")]
 
+mod file_journal;
+mod log;
+mod record;
+mod recording;
 mod state_dir;
 
+pub use file_journal::{FileJournal, JournalPorts, TakeUpError, path_of};
+pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
+pub use recording::{Damage, Recording, open};
 pub use state_dir::{StateDir, StateDirError, StateFolder};

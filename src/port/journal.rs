@@ -13,7 +13,8 @@ use thiserror::Error;
 /// engine reaches it through these three functions only, so that a durable execution engine can take its place.
 pub trait Journal {
     /// Does a deed, unless an earlier process has done it: what it is about to do is durable before `work` is polled for the
-    /// first time, and what came of it is written down before this returns. For [`Class::Read`] only the outcome is.
+    /// first time, and what came of it is written down before this returns. For [`Class::Read`] and
+    /// [`Class::Composed`] only the outcome is, if it was done.
     ///
     /// # Errors
     /// When it cannot be written down. Nothing was done then.
@@ -47,6 +48,8 @@ impl fmt::Display for Place {
 pub enum Class {
     /// Nothing: it changes nothing.
     Read,
+    /// Nothing: it is made of deeds that are written down themselves.
+    Composed,
     /// Nothing: it has the same end, or the server knows the key and does it once.
     Idempotent {
         /// The key, where there is one.
@@ -183,7 +186,7 @@ pub fn decide(known: &Known, deed: &Deed, now: Timestamp) -> Decision {
 /// Whether doing it again does no harm.
 fn may_repeat(known: &Known, deed: &Deed, now: Timestamp) -> bool {
     match &deed.class {
-        Class::Read | Class::Idempotent { key: None } => true,
+        Class::Read | Class::Composed | Class::Idempotent { key: None } => true,
         Class::Idempotent { key: Some(key) } => key.is_valid(known.first, now),
         Class::Once => false,
     }

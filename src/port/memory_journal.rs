@@ -1,4 +1,4 @@
-use super::journal::{Decision, Deed, End, Journal, JournalError, Known, Outcome, Place, Ran, decide};
+use super::journal::{Class, Decision, Deed, End, Journal, JournalError, Known, Outcome, Place, Ran, decide};
 use super::{Cancellation, Clock};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::cell::RefCell;
@@ -28,14 +28,15 @@ impl MemoryJournal {
             Decision::Unclear(at) => return Ran::Unclear(at),
             Decision::Do => {}
         }
-        if deed.class != super::Class::Read {
+        let is_write = matches!(deed.class, Class::Idempotent { .. } | Class::Once);
+        if is_write {
             let mut all = self.known.borrow_mut();
             let known = all.entry(deed.place.clone()).or_default();
             known.first.get_or_insert(now);
             known.open = Some(now);
         }
         let outcome = work.await;
-        if deed.class != super::Class::Read || outcome.end == End::Done {
+        if is_write || outcome.end == End::Done {
             let mut all = self.known.borrow_mut();
             let known = all.entry(deed.place.clone()).or_default();
             known.open = None;

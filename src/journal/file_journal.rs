@@ -1,0 +1,309 @@
+//! The journal of a run on disk.
+
+use super::log::{Log, unwritable};
+use super::record::{Begun, Intent, Record, RecordedOutcome};
+use super::recording::{Damage, Recording};
+use super::state_dir::{StateDir, StateDirError, StateFolder};
+use crate::event::{Event, EventKind, EventSink};
+use crate::port::{
+    Cancellation, Class, Clock, Decision, Deed, End, Journal, JournalError, Known, Outcome, Place, Ran,
+    SecretStore, StoreKey, decide,
+};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// What a journal asks of the world.
+#[derive(Clone)]
+pub struct JournalPorts {
+    /// The time.
+    pub clock: Rc<dyn Clock>,
+    /// The wish that the run ends.
+    pub cancellation: Cancellation,
+    /// Where secrets are kept that steps bring; `None` = nowhere.
+    pub store: Option<Rc<dyn SecretStore>>,
+}
+
+/// The journal of a run: one file, to which lines are added. Clones share it.
+#[derive(Clone)]
+pub struct FileJournal(Rc<Inner>);
+
+struct Inner {
+    log: Log,
+    ports: JournalPorts,
+    run: String,
+    known: RefCell<HashMap<Place, Known>>,
+    /// Outcomes of writes are in the file and not yet durable.
+    has_undurable_outcome: Cell<bool>,
+    /// The names of the secrets that deeds of earlier processes have brought.
+    secret_names: HashMap<Place, Vec<String>>,
+    /// The secrets that are kept for those who take the run up.
+    kept: RefCell<Vec<StoreKey>>,
+}
+
+/// A run cannot be taken up.
+#[derive(Debug, Error)]
+pub enum TakeUpError {
+    /// Its file cannot be read.
+    #[error("the journal {path} cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process works on it.
+    #[error("another process is at work on this run")]
+    Busy,
+    /// Something of it is lost.
+    #[error(
+        "the journal {path} is damaged: {damage}. Nothing is sent: what it does not tell any more might be done twice"
+    )]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What.
+        damage: Damage,
+    },
+    /// It cannot be written.
+    #[error(transparent)]
+    Unwritable(#[from] JournalError),
+}
+
+impl FileJournal {
+    /// Begins the journal of a new run.
+    ///
+    /// # Errors
+    /// When it cannot be written there.
+    pub fn create(state: &StateDir, begun: Begun, ports: JournalPorts) -> Result<Self, JournalError> {
+        let folder = state.folder(StateFolder::Runs).map_err(|error| refused(state, &error))?;
+        let log = Log::create(&path_of(&folder, &begun.run))?;
+        Self::of(log, begun, HashMap::new(), HashMap::new(), ports)
+    }
+
+    /// Goes on with the journal of a run that a process before has left. `begun` makes its record of what is known.
+    ///
+    /// # Errors
+    /// When another process has it, when it is damaged, or when it cannot be written.
+    pub fn take_up(path: &Path, begun: Begun, ports: JournalPorts) -> Result<(Self, Recording), TakeUpError> {
+        let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(unreadable)?;
+        lock(&file)?;
+        let recording = Recording::read(&file).map_err(unreadable)?;
+        if let Some(damage) = recording.damage.clone() {
+            return Err(TakeUpError::Damaged { path: path.display().to_string(), damage });
+        }
+        let log = Log::go_on(path, file, recording.length, recording.sum)?;
+        let journal = Self::of(log, begun, recording.known(), recording.secret_names(), ports)?;
+        Ok((journal, recording))
+    }
+
+    fn of(
+        log: Log,
+        begun: Begun,
+        known: HashMap<Place, Known>,
+        secret_names: HashMap<Place, Vec<String>>,
+        ports: JournalPorts,
+    ) -> Result<Self, JournalError> {
+        let run = begun.run.clone();
+        log.add(&Record::Begun(Box::new(begun)))?;
+        log.write()?;
+        let kept =
+            secret_names.iter().flat_map(|(place, names)| names.iter().map(|name| key(&run, place, name)));
+        let kept = RefCell::new(kept.collect());
+        Ok(Self(Rc::new(Inner {
+            log,
+            ports,
+            run,
+            known: RefCell::new(known),
+            has_undurable_outcome: Cell::new(false),
+            secret_names,
+            kept,
+        })))
+    }
+
+    /// Why not all of it could be written.
+    pub fn error(&self) -> Option<JournalError> {
+        self.0.log.error()
+    }
+
+    /// Forgets the secrets that were kept for those who take the run up: nobody will.
+    pub async fn forget_secrets(&self) {
+        let Some(store) = &self.0.ports.store else { return };
+        for key in self.0.kept.take() {
+            // What cannot be deleted stays where only its owner reads it.
+            let _ = store.delete(&key).await;
+        }
+    }
+}
+
+impl Inner {
+    async fn perform(&self, deed: &Deed, work: LocalBoxFuture<'_, Outcome>) -> Result<Ran, JournalError> {
+        let now = self.ports.clock.now();
+        let known = self.known.borrow().get(&deed.place).cloned().unwrap_or_default();
+        match decide(&known, deed, now) {
+            Decision::Skip(outcome) => return Ok(Ran::Before(self.with_secrets(deed, outcome).await)),
+            Decision::Unclear(at) => return Ok(Ran::Unclear(at)),
+            Decision::Do => {}
+        }
+        self.announce(deed, now).await?;
+        let outcome = work.await;
+        // What was done stays done, whether or not it can be written down: the next deed finds the journal broken.
+        let _ = self.conclude(deed, outcome).await;
+        Ok(Ran::Now)
+    }
+
+    /// Writes down what is about to be done.
+    async fn announce(&self, deed: &Deed, now: jiff::Timestamp) -> Result<(), JournalError> {
+        match deed.class {
+            Class::Composed => self.error().map_or(Ok(()), Err),
+            Class::Read if self.has_undurable_outcome.get() => self.commit().await,
+            Class::Read => self.error().map_or(Ok(()), Err),
+            Class::Idempotent { .. } | Class::Once => {
+                self.log.add(&Record::Intent(Intent {
+                    at: now,
+                    place: deed.place.clone(),
+                    class: deed.class.clone(),
+                    account: deed.account.clone(),
+                    words: deed.words.clone(),
+                    attempt: deed.attempt,
+                }))?;
+                self.commit().await?;
+                let mut all = self.known.borrow_mut();
+                let known = all.entry(deed.place.clone()).or_default();
+                known.first.get_or_insert(now);
+                known.open = Some(now);
+                known.resolution = None;
+                Ok(())
+            }
+        }
+    }
+
+    async fn commit(&self) -> Result<(), JournalError> {
+        self.has_undurable_outcome.set(false);
+        self.log.commit().await
+    }
+
+    fn error(&self) -> Option<JournalError> {
+        self.log.error()
+    }
+
+    /// Writes down what came of it.
+    async fn conclude(&self, deed: &Deed, outcome: Outcome) -> Result<(), JournalError> {
+        let is_write = matches!(deed.class, Class::Idempotent { .. } | Class::Once);
+        if !is_write && outcome.end != End::Done {
+            return Ok(());
+        }
+        let secrets = self.keep_secrets(deed, &outcome).await;
+        self.log.add(&Record::Outcome(RecordedOutcome {
+            place: deed.place.clone(),
+            end: outcome.end,
+            value: outcome.value.clone(),
+            secrets,
+        }))?;
+        let mut all = self.known.borrow_mut();
+        let known = all.entry(deed.place.clone()).or_default();
+        known.open = None;
+        known.outcome = Some(outcome);
+        self.has_undurable_outcome.set(self.has_undurable_outcome.get() || is_write);
+        if is_write { self.log.write() } else { Ok(()) }
+    }
+
+    /// Keeps the secrets that a deed brought in the user's store, if there is one. Returns the names of all.
+    async fn keep_secrets(&self, deed: &Deed, outcome: &Outcome) -> Vec<String> {
+        let names = outcome.secrets.iter().map(|(name, _)| name.clone()).collect();
+        let Some(store) = self.ports.store.as_ref().filter(|_| !outcome.secrets.is_empty()) else {
+            return names;
+        };
+        for (name, secret) in &outcome.secrets {
+            // Where there is no keychain it is lost with this process; `resume` says so where it is missed.
+            let key = key(&self.run, &deed.place, name);
+            if store.set(&key, secret, &[]).await.is_ok() {
+                self.kept.borrow_mut().push(key);
+            }
+        }
+        names
+    }
+
+    /// The outcome with the secrets that were kept of it.
+    async fn with_secrets(&self, deed: &Deed, mut outcome: Outcome) -> Outcome {
+        let Some(store) = self.ports.store.as_ref().filter(|_| outcome.secrets.is_empty()) else {
+            return outcome;
+        };
+        for name in self.secret_names.get(&deed.place).into_iter().flatten() {
+            if let Ok(Some(secret)) = store.get(&key(&self.run, &deed.place, name), &[]).await {
+                outcome.secrets.push((name.clone(), secret));
+            }
+        }
+        outcome
+    }
+}
+
+/// Where a secret is kept that a deed has brought.
+fn key(run: &str, place: &Place, name: &str) -> StoreKey {
+    StoreKey { service: "runner/journal".to_owned(), user: format!("{run}/{place}/{name}") }
+}
+
+/// The file of a run.
+pub fn path_of(folder: &Path, run: &str) -> PathBuf {
+    folder.join(format!("{run}.journal"))
+}
+
+fn lock(file: &File) -> Result<(), TakeUpError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(TakeUpError::Busy),
+        Err(TryLockError::Error(error)) => {
+            Err(TakeUpError::Unwritable(unwritable(Path::new("file"), &error)))
+        }
+    }
+}
+
+fn refused(state: &StateDir, error: &StateDirError) -> JournalError {
+    JournalError { path: state.path().display().to_string(), reason: error.to_string() }
+}
+
+impl Journal for FileJournal {
+    fn run<'a>(
+        &'a self,
+        deed: &'a Deed,
+        work: LocalBoxFuture<'a, Outcome>,
+    ) -> LocalBoxFuture<'a, Result<Ran, JournalError>> {
+        self.0.perform(deed, work).boxed_local()
+    }
+
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, ()> {
+        self.0.ports.clock.sleep(duration)
+    }
+
+    fn cancelled(&self) -> LocalBoxFuture<'_, i32> {
+        self.0.ports.cancellation.cancelled().boxed_local()
+    }
+}
+
+/// Events are written down as they happen, and are in the file when a step ends.
+impl EventSink for FileJournal {
+    fn receive(&mut self, event: &Event) {
+        // A broken journal is found by whoever asks for its error.
+        let _ = match &event.kind {
+            EventKind::StepProgress { .. } => Ok(()),
+            EventKind::RunFinished { .. } => {
+                let added = self.0.log.add(&Record::Event(event.clone()));
+                added.and_then(|()| self.0.log.commit_now())
+            }
+            EventKind::StepFinished { .. }
+            | EventKind::SessionOpened { .. }
+            | EventKind::SessionClosed { .. }
+            | EventKind::CleanupStarted { .. } => {
+                self.0.log.add(&Record::Event(event.clone())).and_then(|()| self.0.log.write())
+            }
+            _ => self.0.log.add(&Record::Event(event.clone())),
+        };
+    }
+}

@@ -1,0 +1,154 @@
+//! A journal that is read back.
+
+use super::record::{Begun, HEADER_LENGTH, Record, parse, parse_header};
+use crate::event::{Event, EventKind};
+use crate::port::{Known, Outcome, Place};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use thiserror::Error;
+
+/// What a journal says.
+#[derive(Debug)]
+pub struct Recording {
+    /// All records that can be read, in their order.
+    pub records: Vec<Record>,
+    /// The length of what can be read.
+    pub length: u64,
+    /// The checksum of what can be read.
+    pub sum: u32,
+    /// Why what follows, or what should follow, cannot be.
+    pub damage: Option<Damage>,
+}
+
+/// What is wrong with a journal. Whoever goes on with it might do twice what it does not tell any more.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Damage {
+    /// Its first line is none of a journal, or is damaged.
+    #[error("its first line is damaged, or it is no journal of this version")]
+    Header,
+    /// It has lost its end.
+    #[error("it is cut: {found} of at least {wanted} bytes are there")]
+    Cut {
+        /// How long it is.
+        found: u64,
+        /// How long it was.
+        wanted: u64,
+    },
+    /// A line has changed, or some before it are missing.
+    #[error("line {line} is damaged, at byte {byte}")]
+    Line {
+        /// The line, 1-based.
+        line: usize,
+        /// Where it begins.
+        byte: u64,
+    },
+}
+
+impl Recording {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As the operating system says. What is wrong in it is a [`Damage`].
+    pub fn read(mut file: &File) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        io::Seek::rewind(&mut file)?;
+        file.read_to_end(&mut bytes)?;
+        Ok(Self::of(&bytes))
+    }
+
+    /// Reads the bytes of a file.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut recording = Self { records: Vec::new(), length: 0, sum: 0, damage: None };
+        let Some(durable) = parse_header(bytes) else {
+            recording.damage = Some(Damage::Header);
+            return recording;
+        };
+        let mut place = HEADER_LENGTH;
+        recording.length = place as u64;
+        for (index, line) in bytes[HEADER_LENGTH..].split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let text = line.strip_suffix(b"\n").and_then(|line| std::str::from_utf8(line).ok());
+            let Some((record, sum)) = text.and_then(|text| parse(recording.sum, text)) else {
+                let byte = place as u64;
+                // A process that was killed may have left half a line behind what was made durable.
+                let is_tail = place + line.len() == bytes.len() && byte >= durable;
+                recording.damage = (!is_tail).then_some(Damage::Line { line: index + 2, byte });
+                break;
+            };
+            place += line.len();
+            recording.length = place as u64;
+            recording.sum = sum;
+            recording.records.push(record);
+        }
+        if (bytes.len() as u64) < durable {
+            recording.damage = Some(Damage::Cut { found: bytes.len() as u64, wanted: durable });
+        }
+        recording
+    }
+
+    /// The processes that worked on the run.
+    pub fn processes(&self) -> impl DoubleEndedIterator<Item = &Begun> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Begun(begun) => Some(&**begun),
+            _ => None,
+        })
+    }
+
+    /// The events of the last process that worked on the run.
+    pub fn last_events(&self) -> impl Iterator<Item = &Event> {
+        let begin = self.records.iter().rposition(|record| matches!(record, Record::Begun(_))).unwrap_or(0);
+        self.records[begin..].iter().filter_map(|record| match record {
+            Record::Event(event) => Some(event),
+            _ => None,
+        })
+    }
+
+    /// Whether its last process has come to the end of the run.
+    pub fn is_finished(&self) -> bool {
+        self.last_events().any(|event| matches!(event.kind, EventKind::RunFinished { .. }))
+    }
+
+    /// The names of the secrets that each deed has brought.
+    pub fn secret_names(&self) -> HashMap<Place, Vec<String>> {
+        let outcomes = self.records.iter().filter_map(|record| match record {
+            Record::Outcome(outcome) if !outcome.secrets.is_empty() => Some(outcome),
+            _ => None,
+        });
+        outcomes.map(|outcome| (outcome.place.clone(), outcome.secrets.clone())).collect()
+    }
+
+    /// What is known of each deed, without the secrets that it brought.
+    pub fn known(&self) -> HashMap<Place, Known> {
+        let mut all: HashMap<Place, Known> = HashMap::new();
+        for record in &self.records {
+            match record {
+                Record::Intent(intent) => {
+                    let known = all.entry(intent.place.clone()).or_default();
+                    known.first.get_or_insert(intent.at);
+                    known.open = Some(intent.at);
+                    // What a person said was of the attempt before.
+                    known.resolution = None;
+                }
+                Record::Outcome(outcome) => {
+                    let known = all.entry(outcome.place.clone()).or_default();
+                    known.open = None;
+                    known.outcome = Some(Outcome::plain(outcome.end, outcome.value.clone()));
+                }
+                Record::Resolved { place, resolution, .. } => {
+                    all.entry(place.clone()).or_default().resolution = Some(*resolution);
+                }
+                Record::Begun(_) | Record::Event(_) => {}
+            }
+        }
+        all
+    }
+}
+
+/// Opens a journal to read it.
+///
+/// # Errors
+/// As the operating system says.
+pub fn open(path: &Path) -> io::Result<Recording> {
+    Recording::read(&File::open(path)?)
+}
