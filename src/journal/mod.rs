@@ -4,6 +4,8 @@
 //! real.
 #![expect(clippy::disallowed_methods, reason = "this is where state files are read and written")]
 
+mod lock;
 mod state_dir;
 
+pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use state_dir::{StateDir, StateDirError, StateFolder};
