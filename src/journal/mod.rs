@@ -13,4 +13,8 @@ mod state_dir;
 pub use file_journal::{FileJournal, JournalPorts, TakeUpError, path_of};
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};
+mod lock;
+mod state_dir;
+
+pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use state_dir::{StateDir, StateDirError, StateFolder};
