@@ -1,5 +1,6 @@
 //! The plan: typed, resolved, ready to run. Templates stay templates; whatever they name exists.
 
+use super::report::PlannedReport;
 use crate::document::JsonPath;
 use crate::document::{
     AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, RequestKeys,
@@ -36,6 +37,8 @@ pub struct Plan {
     pub step_count: usize,
     /// How long the run may take.
     pub deadline: Option<Duration>,
+    /// The reports that it asks for.
+    pub report: PlannedReport,
 }
 
 impl Plan {
