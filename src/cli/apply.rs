@@ -1,10 +1,11 @@
 //! `runner apply`: check, then run, then report.
 
-use super::args::{ApplyArgs, LogArgs, ReportTarget};
+use super::args::{ApplyArgs, LogArgs};
 use super::asking::QuietPrompt;
 use super::outlets;
 use super::playbook;
 use super::refusal::Refusal;
+use super::reports::Reports;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::state;
 use super::streams;
@@ -15,7 +16,7 @@ use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
 use crate::port::{Cancellation, Surroundings, World};
-use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, json, write_dry_run};
+use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
@@ -42,8 +43,9 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
     let progress = Progress::new(streams::stderr_look(), !log.is_on());
     let world = world(args, surroundings, &progress, &cancellation);
-    outlets::check(args, &plan, &sources, &options.selection, &*world.output)?;
-    let job = Job { args, log, sources, options, redactor, progress };
+    let reports = Reports::of(&args.report, &plan, &sources, &options.inputs, &world)?;
+    outlets::check(&args.playbook, &reports, &plan, &sources, &options.selection, &*world.output)?;
+    let job = Job { reports, log, sources, options, redactor, progress };
     match (args.dry_run, args.simulate) {
         (true, _) => job.rehearse(plan, world).await,
         (false, true) => job.simulate(plan, world).await,
@@ -108,7 +110,7 @@ fn world(
 
 /// A run with all that is around it.
 struct Job<'a> {
-    args: &'a ApplyArgs,
+    reports: Reports,
     log: LogArgs,
     sources: SourceMap,
     options: RunOptions,
@@ -157,8 +159,7 @@ impl Job<'_> {
     fn listeners(&self, plan: &Plan) -> Listeners {
         let labels = labels(plan);
         let labels = labels.iter().map(String::as_str);
-        let is_stdout_taken = self.args.report.contains(&ReportTarget::Stdout);
-        let lines = if is_stdout_taken {
+        let lines = if self.reports.is_stdout_taken() {
             Terminal::new(streams::stderr(self.redactor), streams::stderr_look(), labels)
         } else {
             Terminal::new(streams::stdout(self.redactor), streams::stdout_look(), labels)
@@ -187,18 +188,9 @@ impl Job<'_> {
         if let Some(error) = live.error() {
             missing("the report", error);
         }
-        for target in &self.args.report {
-            let written = match target {
-                ReportTarget::Stdout => json::write(report, self.redactor, &mut io::stdout()),
-                ReportTarget::File(path) => json::write_file(report, self.redactor, &*world.output, path),
-            };
-            match written {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    missing(&format!("the report to {target}"), &error);
-                }
-                _ => {}
-            }
-        }
+        self.reports.write(report, self.redactor, &*world.output, &mut |place, error| {
+            missing(&format!("the report to {place}"), error);
+        });
         Cause::heaviest(causes).map_or(0, Cause::exit_code)
     }
 }

@@ -12,6 +12,7 @@ mod logout;
 mod outlets;
 mod playbook;
 mod refusal;
+mod reports;
 mod show;
 mod simulate;
 mod simulated;

@@ -5,16 +5,14 @@
 #![expect(clippy::disallowed_methods, reason = "this is where state files are read and written")]
 
 mod file_journal;
+mod lock;
 mod log;
 mod record;
 mod recording;
 mod state_dir;
 
 pub use file_journal::{FileJournal, JournalPorts, TakeUpError, path_of};
+pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};
-mod lock;
-mod state_dir;
-
-pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use state_dir::{StateDir, StateDirError, StateFolder};
