@@ -1,5 +1,6 @@
 //! `runner apply`: check, then run, then report.
 
+use super::account::lock_name;
 use super::args::{ApplyArgs, LogArgs, ReportTarget};
 use super::asking::QuietPrompt;
 use super::outlets;
@@ -8,9 +9,11 @@ use super::refusal::Refusal;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::state;
 use super::streams;
+use super::turn::{Turn, Waiting};
 use super::world::{around, real_world};
 use crate::engine::{self, RunOptions, Selection};
-use crate::event::{Event, EventSink, Events, RunReport, Verdict};
+use crate::event::{Event, EventKind, EventSink, Events, RunReport, Verdict};
+use crate::journal::{RunLock, StateDir};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
@@ -27,23 +30,17 @@ use std::rc::Rc;
 /// # Errors
 /// Why nothing was sent.
 pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -> Result<i32, Refusal> {
-    let surroundings = surroundings(args, redactor)?;
-    let (plan, sources) = playbook::check(
-        &args.playbook,
-        &check_options(args),
-        &*surroundings,
-        &mut streams::stderr(redactor),
-    )?;
-    let options = options(args, &plan, &*surroundings)?;
-    if !args.dry_run {
-        state::open(&args.state)?;
-    }
+    let mut warnings = Vec::new();
+    let surroundings = surroundings(args, &mut warnings)?;
+    let (plan, sources) = check(args, &*surroundings, redactor, &mut warnings)?;
+    let options = RunOptions { warnings, ..options(args, &plan, &*surroundings)? };
+    let state = if args.dry_run { None } else { Some(state::open(&args.state)?) };
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
-    let progress = Progress::new(streams::stderr_look(), !log.is_on());
+    let progress = Progress::new(streams::stderr_look(), !log.is_on() && !args.quiet);
     let world = world(args, surroundings, &progress, &cancellation);
     outlets::check(args, &plan, &sources, &options.selection, &*world.output)?;
-    let job = Job { args, log, sources, options, redactor, progress };
+    let job = Job { args, log, sources, options, redactor, progress, state };
     match (args.dry_run, args.simulate) {
         (true, _) => job.rehearse(plan, world).await,
         (false, true) => job.simulate(plan, world).await,
@@ -51,15 +48,33 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
     }
 }
 
+/// The checked plan, with what the command line says otherwise.
+fn check(
+    args: &ApplyArgs,
+    surroundings: &dyn Surroundings,
+    redactor: &Redactor,
+    warnings: &mut Vec<String>,
+) -> Result<(Plan, SourceMap), Refusal> {
+    let (file, options, mut err) = (&args.playbook, check_options(args), streams::stderr(redactor));
+    let checked = match args.quiet {
+        true => playbook::check_quietly(file, &options, surroundings, warnings, &mut err),
+        false => playbook::check(file, &options, surroundings, &mut err),
+    };
+    let (plan, sources) = checked?;
+    Ok((Plan { deadline: args.timing.deadline.or(plan.deadline), ..plan }, sources))
+}
+
 /// The environment with its `.env` file, and the files. A simulated run gets none of the user's secrets.
-fn surroundings(args: &ApplyArgs, redactor: &Redactor) -> Result<Rc<dyn Surroundings>, Refusal> {
+fn surroundings(args: &ApplyArgs, warnings: &mut Vec<String>) -> Result<Rc<dyn Surroundings>, Refusal> {
     if args.simulate {
         let real = SystemSurroundings::without_env_file().allow_read(&args.around.allow_read);
         let real = Rc::new(real);
         return Ok(Rc::new(SimulatedSurroundings::of_check(real)));
     }
     let folder = playbook::folder(&args.playbook);
-    Ok(Rc::new(around(folder, &args.around, &mut streams::stderr(redactor))?))
+    let surroundings = around(folder, &args.around)?;
+    warnings.extend(surroundings.warnings().iter().cloned());
+    Ok(Rc::new(surroundings))
 }
 
 /// What the command line says that the check must know.
@@ -88,7 +103,7 @@ fn options(args: &ApplyArgs, plan: &Plan, surroundings: &dyn Surroundings) -> Re
     })?;
     let selection = Selection::of(plan, &args.only, args.from.as_deref())
         .map_err(|error| Refusal::usage(error.to_string()))?;
-    Ok(RunOptions { inputs, selection, is_simulated: args.simulate })
+    Ok(RunOptions { inputs, selection, is_simulated: args.simulate, ..RunOptions::default() })
 }
 
 fn world(
@@ -114,6 +129,8 @@ struct Job<'a> {
     options: RunOptions,
     redactor: &'a Redactor,
     progress: Progress,
+    /// Where runs leave what outlives them; `None` for a dry run, which leaves nothing.
+    state: Option<StateDir>,
 }
 
 impl Job<'_> {
@@ -129,6 +146,7 @@ impl Job<'_> {
     async fn rehearse(self, plan: Plan, world: World) -> Result<i32, Refusal> {
         let listeners = Rc::new(RefCell::new(self.listeners(&plan)));
         let events = Events::new(listeners, world.clock.clone(), self.redactor.clone());
+        self.options.warnings.iter().for_each(|warning| events.warn(warning));
         let plan = Rc::new(plan);
         match engine::dry_run(&plan, &self.sources, &self.options, &world, &events).await {
             Ok(rehearsed) => {
@@ -145,31 +163,64 @@ impl Job<'_> {
     }
 
     async fn run(self, plan: Plan, world: World, simulators: Option<Simulators>) -> Result<i32, Refusal> {
-        let listeners = Rc::new(RefCell::new(self.listeners(&plan)));
+        let (lock, hindrance) = match self.turn(&plan, &world).await {
+            Turn::Begin(lock) => (lock, None),
+            Turn::Refuse(why) => (None, Some(why)),
+            Turn::Skip(why) => return Ok(self.skip(&why)),
+        };
+        let listeners = Rc::new(RefCell::new(Listeners { lock, ..self.listeners(&plan) }));
         let events = Events::new(listeners.clone(), world.clock.clone(), self.redactor.clone());
-        let verdict = engine::run(Rc::new(plan), &self.sources, &self.options, &world, &events).await;
+        let Self { sources, options, .. } = &self;
+        let verdict = match hindrance {
+            None => engine::run(Rc::new(plan), sources, options, &world, &events).await,
+            Some(why) => engine::refuse(&plan, sources, options, &world, &events, why),
+        };
         let live = &listeners.borrow().live;
         let mut report = live.report().clone();
         report.simulators = simulators.map(|simulators| simulators.counts());
         Ok(self.finish(live, &report, &verdict, &world))
     }
 
+    /// Waits until the run may begin. A simulated one is in nobody's way.
+    async fn turn(&self, plan: &Plan, world: &World) -> Turn {
+        let waiting = Waiting { world, progress: &self.progress };
+        if let Err(why) = waiting.jitter(self.args.timing.jitter.unwrap_or_default()).await {
+            return Turn::Refuse(why);
+        }
+        let Some(state) = self.state.as_ref().filter(|_| !self.args.simulate) else {
+            return Turn::Begin(None);
+        };
+        let name = lock_name(self.args, plan, &self.options, world).await;
+        waiting.lock(state, &name, plan, self.args.timing.overlap(plan)).await
+    }
+
+    /// Says that the run was left out. Returns its exit code.
+    fn skip(&self, why: &str) -> i32 {
+        if !self.args.quiet {
+            // Where nobody listens, the exit code says it all.
+            let _ = writeln!(streams::stderr(self.redactor), "{why}");
+        }
+        0
+    }
+
     fn listeners(&self, plan: &Plan) -> Listeners {
         let labels = labels(plan);
         let labels = labels.iter().map(String::as_str);
         let is_stdout_taken = self.args.report.contains(&ReportTarget::Stdout);
-        let lines = if is_stdout_taken {
+        let lines = if self.args.quiet {
+            Terminal::new(io::sink(), streams::stderr_look(), labels)
+        } else if is_stdout_taken {
             Terminal::new(streams::stderr(self.redactor), streams::stderr_look(), labels)
         } else {
             Terminal::new(streams::stdout(self.redactor), streams::stdout_look(), labels)
         };
-        let messages = if self.log.holds_messages() {
+        let messages = if self.args.quiet || self.log.holds_messages() {
             Messages::new(io::sink(), streams::stderr_look())
         } else {
             self.messages()
         };
         let live = LiveReport::new(lines, messages, self.progress.clone());
-        Listeners { live, log: EventLog }
+        Listeners { live, log: EventLog, lock: None }
     }
 
     fn messages(&self) -> Messages {
@@ -179,10 +230,10 @@ impl Job<'_> {
     /// Writes the reports for machines. Returns the exit code of the run, in which a report that is missing counts.
     fn finish(&self, live: &LiveReport, report: &RunReport, verdict: &Verdict, world: &World) -> i32 {
         let mut causes = verdict.causes.clone();
+        let mut unwritten = Vec::new();
         let mut missing = |report: &str, error: &io::Error| {
             causes.push(Cause::Machine);
-            // Where nobody listens, the exit code says it all.
-            let _ = writeln!(streams::stderr(self.redactor), "error: failed to write {report}: {error}");
+            unwritten.push(format!("failed to write {report}: {error}"));
         };
         if let Some(error) = live.error() {
             missing("the report", error);
@@ -199,7 +250,16 @@ impl Job<'_> {
                 _ => {}
             }
         }
-        Cause::heaviest(causes).map_or(0, Cause::exit_code)
+        let cause = Cause::heaviest(causes);
+        match cause {
+            Some(cause) if self.args.quiet => self.messages().brief(report, cause, &unwritten),
+            _ => {
+                let mut err = streams::stderr(self.redactor);
+                // Where nobody listens, the exit code says it all.
+                let _ = unwritten.iter().try_for_each(|what| writeln!(err, "error: {what}"));
+            }
+        }
+        cause.map_or(0, Cause::exit_code)
     }
 }
 
@@ -207,10 +267,15 @@ impl Job<'_> {
 struct Listeners {
     live: LiveReport,
     log: EventLog,
+    /// What keeps other runs out until this one is told to its end.
+    lock: Option<RunLock>,
 }
 
 impl EventSink for Listeners {
     fn receive(&mut self, event: &Event) {
+        if let (EventKind::RunStarted { run, .. }, Some(lock)) = (&event.kind, &mut self.lock) {
+            lock.name_run(run);
+        }
         self.log.receive(event);
         self.live.receive(event);
     }

@@ -34,7 +34,7 @@ mod tally;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use outlets::{Outlet, outlets};
-pub use run::{RunOptions, run};
+pub use run::{RunOptions, cancelled_before_start, refuse, run};
 pub use selection::{Selection, SelectionError};
 
 #[cfg(test)]

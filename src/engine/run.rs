@@ -41,6 +41,8 @@ pub struct RunOptions {
     pub selection: Selection,
     /// All providers are simulated on this machine.
     pub is_simulated: bool,
+    /// What was seen before the run and is worth a warning in its report.
+    pub warnings: Vec<String>,
 }
 
 /// Runs a plan: looks its secrets up, does its steps, cleans up, closes all sessions. What happens is told by `events`,
@@ -53,13 +55,7 @@ pub async fn run(
     world: &World,
     events: &Events,
 ) -> Verdict {
-    let run_id = world.random.run_id();
-    events.emit(EventKind::RunStarted {
-        run: run_id.clone(),
-        playbook: events.clean(&plan.name),
-        file: events.clean(&plan.file),
-        is_simulated: options.is_simulated,
-    });
+    let run_id = begin(&plan, options, world, events);
     let verdict = match prepare(&plan, sources, options, world, events, run_id).await {
         Ok(engine) => engine.run().await,
         Err(failures) => {
@@ -70,6 +66,42 @@ pub async fn run(
     };
     events.emit(EventKind::RunFinished { verdict: verdict.clone() });
     verdict
+}
+
+/// Tells a run that does not begin, as [`run`] does: another one is at work, or a signal came while it waited.
+pub fn refuse(
+    plan: &Plan,
+    sources: &SourceMap,
+    options: &RunOptions,
+    world: &World,
+    events: &Events,
+    why: FailureDraft,
+) -> Verdict {
+    begin(plan, options, world, events);
+    let course = Course::default();
+    course.fail_without_step(why.into_failure(events, sources, None));
+    let verdict = course.verdict();
+    events.emit(EventKind::RunFinished { verdict: verdict.clone() });
+    verdict
+}
+
+/// Why a run that a signal has reached while it waited for something does not begin.
+pub fn cancelled_before_start(signal: i32, during: &str) -> FailureDraft {
+    let trouble = FailureDraft::interruption(Interruption::Signal(signal), during);
+    trouble.advice("run it again; nothing was sent")
+}
+
+/// Says that the run begins, and returns its identity.
+fn begin(plan: &Plan, options: &RunOptions, world: &World, events: &Events) -> String {
+    let run = world.random.run_id();
+    events.emit(EventKind::RunStarted {
+        run: run.clone(),
+        playbook: events.clean(&plan.name),
+        file: events.clean(&plan.file),
+        is_simulated: options.is_simulated,
+    });
+    options.warnings.iter().for_each(|warning| events.warn(warning));
+    run
 }
 
 /// Tries the files, makes providers ready and looks all secrets up. Nothing is sent.
