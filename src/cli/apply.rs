@@ -1,11 +1,12 @@
 //! `runner apply`: check, then run, then report.
 
 use super::account::lock_name;
-use super::args::{ApplyArgs, LogArgs, ReportTarget};
+use super::args::{ApplyArgs, LogArgs};
 use super::asking::QuietPrompt;
 use super::outlets;
 use super::playbook;
 use super::refusal::Refusal;
+use super::reports::Reports;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::state;
 use super::streams;
@@ -18,7 +19,7 @@ use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
 use crate::port::{Cancellation, Surroundings, World};
-use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, json, write_dry_run};
+use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
 use std::cell::RefCell;
@@ -39,8 +40,9 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
     let progress = Progress::new(streams::stderr_look(), !log.is_on() && !args.quiet);
     let world = world(args, surroundings, &progress, &cancellation);
-    outlets::check(args, &plan, &sources, &options.selection, &*world.output)?;
-    let job = Job { args, log, sources, options, redactor, progress, state };
+    let reports = Reports::of(&args.report, &plan, &sources, &options.inputs, &world)?;
+    outlets::check(&args.playbook, &reports, &plan, &sources, &options.selection, &*world.output)?;
+    let job = Job { args, reports, log, sources, options, redactor, progress, state };
     match (args.dry_run, args.simulate) {
         (true, _) => job.rehearse(plan, world).await,
         (false, true) => job.simulate(plan, world).await,
@@ -124,6 +126,7 @@ fn world(
 /// A run with all that is around it.
 struct Job<'a> {
     args: &'a ApplyArgs,
+    reports: Reports,
     log: LogArgs,
     sources: SourceMap,
     options: RunOptions,
@@ -206,10 +209,9 @@ impl Job<'_> {
     fn listeners(&self, plan: &Plan) -> Listeners {
         let labels = labels(plan);
         let labels = labels.iter().map(String::as_str);
-        let is_stdout_taken = self.args.report.contains(&ReportTarget::Stdout);
         let lines = if self.args.quiet {
             Terminal::new(io::sink(), streams::stderr_look(), labels)
-        } else if is_stdout_taken {
+        } else if self.reports.is_stdout_taken() {
             Terminal::new(streams::stderr(self.redactor), streams::stderr_look(), labels)
         } else {
             Terminal::new(streams::stdout(self.redactor), streams::stdout_look(), labels)
@@ -238,18 +240,9 @@ impl Job<'_> {
         if let Some(error) = live.error() {
             missing("the report", error);
         }
-        for target in &self.args.report {
-            let written = match target {
-                ReportTarget::Stdout => json::write(report, self.redactor, &mut io::stdout()),
-                ReportTarget::File(path) => json::write_file(report, self.redactor, &*world.output, path),
-            };
-            match written {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    missing(&format!("the report to {target}"), &error);
-                }
-                _ => {}
-            }
-        }
+        self.reports.write(report, self.redactor, &*world.output, &mut |place, error| {
+            missing(&format!("the report to {place}"), error);
+        });
         let cause = Cause::heaviest(causes);
         match cause {
             Some(cause) if self.args.quiet => self.messages().brief(report, cause, &unwritten),

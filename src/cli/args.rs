@@ -3,6 +3,7 @@
 use super::schema::SchemaKind;
 use super::validate::Format;
 use crate::document::{Overlap, Time};
+use crate::plan::ReportForm;
 use crate::simulate::Provider;
 use clap::builder::PossibleValue;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -140,8 +141,8 @@ pub struct ApplyArgs {
     /// Run against simulated providers on this machine: needs no account, touches nothing real
     #[arg(long, conflicts_with_all = ["base_url", "auth_base_url", "profile", "env_file"])]
     pub simulate: bool,
-    /// Write a report for machines; `json=-` writes it to standard output; can be repeated
-    #[arg(long, value_name = "json=FILE")]
+    /// Write a report as json, junit, html or har; with `-` as FILE to standard output; can be repeated
+    #[arg(long, value_name = "FORM=FILE")]
     pub report: Vec<ReportTarget>,
     /// Never ask; a secret that only a person knows is missing then
     #[arg(long)]
@@ -205,16 +206,25 @@ pub struct AroundArgs {
     pub allow_read: Vec<PathBuf>,
 }
 
-/// Where a report for machines goes.
+/// A report that is to be written besides the one for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReportTarget {
+pub struct ReportTarget {
+    /// Its form.
+    pub form: ReportForm,
+    /// Where it goes.
+    pub place: ReportPlace,
+}
+
+/// Where a report goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportPlace {
     /// To standard output, instead of the report for people.
     Stdout,
     /// Into a file.
     File(PathBuf),
 }
 
-impl fmt::Display for ReportTarget {
+impl fmt::Display for ReportPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdout => f.write_str("standard output"),
@@ -227,13 +237,16 @@ impl FromStr for ReportTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some(("json", "-")) => Ok(Self::Stdout),
-            Some(("json", file)) if !file.is_empty() => Ok(Self::File(file.into())),
-            Some((form @ ("junit" | "html" | "har"), _)) => {
-                Err(format!("`{form}` is not supported yet; `json` is"))
-            }
-            _ => Err("expected `json=FILE`, or `json=-` for standard output".to_owned()),
+        let expected = || "expected FORM=FILE, or FORM=- for standard output, with one of the forms json, junit, html, har";
+        let (form, place) = text.split_once('=').ok_or_else(expected)?;
+        let form = ReportForm::of_name(form).ok_or_else(expected)?;
+        if form != ReportForm::Json {
+            return Err(format!("`{form}` is not supported yet; `json` is"));
+        }
+        match place {
+            "" => Err(expected().to_owned()),
+            "-" => Ok(Self { form, place: ReportPlace::Stdout }),
+            file => Ok(Self { form, place: ReportPlace::File(file.into()) }),
         }
     }
 }
@@ -413,7 +426,9 @@ mod tests {
     #[test]
     fn a_report_goes_to_a_file_or_to_standard_output() {
         let arguments = apply(&["--report", "json=out/a=b.json", "--report", "json=-"]).unwrap();
-        assert_eq!(arguments.report, [ReportTarget::File("out/a=b.json".into()), ReportTarget::Stdout]);
+        let json = |place| ReportTarget { form: ReportForm::Json, place };
+        let file = ReportPlace::File("out/a=b.json".into());
+        assert_eq!(arguments.report, [json(file), json(ReportPlace::Stdout)]);
         for wrong in ["json", "json=", "xml=a", "out.json"] {
             assert!(apply(&["--report", wrong]).is_err(), "{wrong}");
         }

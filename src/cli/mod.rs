@@ -13,6 +13,7 @@ mod logout;
 mod outlets;
 mod playbook;
 mod refusal;
+mod reports;
 mod show;
 mod simulate;
 mod simulated;

@@ -1,7 +1,7 @@
 //! The files that a run will write, held against each other before anything is sent.
 
-use super::args::{ApplyArgs, ReportTarget};
 use super::refusal::Refusal;
+use super::reports::{Report, Reports};
 use crate::engine::{Selection, outlets};
 use crate::model::exit::Cause;
 use crate::plan::Plan;
@@ -24,7 +24,8 @@ struct Use {
 /// # Errors
 /// When a report cannot be written, or one file would replace another.
 pub(super) fn check(
-    args: &ApplyArgs,
+    playbook: &Path,
+    reports: &Reports,
     plan: &Plan,
     sources: &SourceMap,
     selection: &Selection,
@@ -37,23 +38,21 @@ pub(super) fn check(
         Ok::<(), std::io::Error>(())
     };
     // A playbook that is no file, such as a pipe, is not written over; a `save` without a place has its own error.
-    let _ = note(&args.playbook, "the playbook itself".to_owned(), false);
+    let _ = note(playbook, "the playbook itself".to_owned(), false);
     for outlet in outlets(plan, selection) {
         let what = format!("the `save` at {}", sources.place(outlet.span));
         let _ = note(outlet.path, what, outlet.is_conditional);
     }
-    for target in &args.report {
-        if let ReportTarget::File(path) = target {
-            let noted = note(path, format!("the report {target}"), false);
-            let tried = noted.and_then(|()| files.create(path).map(drop));
-            tried.map_err(|error| unwritable(target, &error))?;
-        }
+    for (report, path) in reports.files() {
+        let noted = note(path, report.words(sources), false);
+        let tried = noted.and_then(|()| files.create(path).map(drop));
+        tried.map_err(|error| unwritable(report, &error))?;
     }
     refuse_twice(&uses)
 }
 
-fn unwritable(target: &ReportTarget, error: &std::io::Error) -> Refusal {
-    let reason = format!("failed to write the report to {target}: {error}; nothing was sent");
+fn unwritable(report: &Report, error: &std::io::Error) -> Refusal {
+    let reason = format!("failed to write the report to {}: {error}; nothing was sent", report.target.place);
     Refusal { cause: Cause::Machine, reasons: vec![reason] }
 }
 

@@ -4,7 +4,9 @@ use super::console::Console;
 use super::refusal::Refusal;
 use crate::event::{Failure, FailureDraft};
 use crate::model::exit::Cause;
-use crate::plan::{BUILT_IN, BuiltIn, Plan, PlannedProvider, ProviderIndex, check_text, resolve_inputs_of};
+use crate::plan::{
+    BUILT_IN, BuiltIn, Plan, PlannedProvider, PlannedReport, ProviderIndex, check_text, resolve_inputs_of,
+};
 use crate::source::{Code, Diagnostic, Severity, nearest};
 use crate::template::Data;
 use serde_json::Value;
@@ -154,5 +156,6 @@ fn without_work(plan: &Plan) -> Plan {
         step_count: 0,
         deadline: None,
         schedule: None,
+        report: PlannedReport::default(),
     }
 }

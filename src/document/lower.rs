@@ -174,6 +174,7 @@ fn example(key: &str) -> Option<&'static str> {
         "defaults" => "{ timeout: 30s }",
         "hints" => "{ 404: what to do }",
         "rate_limit" => "{ rate: 10/1s }",
+        "report" => "{ html: report.html }",
         "expires" => "[{ after: 1h }]",
         _ => return None,
     })

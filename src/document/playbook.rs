@@ -43,6 +43,8 @@ keys! {
             "deadline" => deadline: Option<Spanned<Time>>;
             /// When the playbook is to be run by itself; `runner schedule` makes timers of it.
             "schedule" => schedule: Option<Schedule>;
+            /// The reports that are written when the run has ended, and who is told of it.
+            "report" => report: Option<ReportKeys>;
         }
         later {
             "matrix": "runs over many accounts are not built yet";
@@ -50,7 +52,6 @@ keys! {
             "journal": "runs are not kept on disk yet";
             "resume": "runs are not kept on disk yet";
             "ledger": "open sessions are not kept on disk yet";
-            "report": "use `--report json=FILE`";
         }
     }
 }
@@ -79,6 +80,25 @@ keys! {
             "retry" => retry: Option<Retry>;
             /// Headers of every request.
             "headers" => headers: Named<Template>;
+        }
+    }
+}
+
+keys! {
+    /// The reports that are written when the run has ended, and who is told of it. Paths count from the folder where
+    /// `runner` was started; templates see `inputs`.
+    pub struct ReportKeys is "`report`" {
+        optional {
+            /// The file of the report for programs.
+            "json" => json: Option<Template>;
+            /// The file of the report for test services, as JUnit writes it.
+            "junit" => junit: Option<Template>;
+            /// The file of the report for people: one page that needs nothing else.
+            "html" => html: Option<Template>;
+            /// The file of the log of all requests (HTTP Archive 1.2), for the network panel of browsers.
+            "har" => har: Option<Template>;
+            /// The address of a dead-man switch; templates see `inputs` and `secrets`.
+            "ping" => ping: Option<Template>;
         }
     }
 }

@@ -6,9 +6,11 @@
 mod builtin;
 mod check;
 mod inputs;
+mod report;
 mod types;
 
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use check::{Checked, FileKind, Options, check_file, check_text, read_definition};
 pub use inputs::{InputMistake, check_value, read_value, resolve_inputs, resolve_inputs_of};
+pub use report::{PlannedReport, PlannedReportFile, ReportFile, ReportForm};
 pub use types::*;

@@ -1,5 +1,6 @@
 //! The plan: typed, resolved, ready to run. Templates stay templates; whatever they name exists.
 
+use super::report::PlannedReport;
 use crate::calendar::{CronExpression, Zone};
 use crate::document::JsonPath;
 use crate::document::{
@@ -39,6 +40,8 @@ pub struct Plan {
     pub deadline: Option<Duration>,
     /// When it is to be run by itself.
     pub schedule: Option<PlannedSchedule>,
+    /// The reports that it asks for.
+    pub report: PlannedReport,
 }
 
 impl Plan {

@@ -21,6 +21,7 @@ mod prism;
 mod prompts;
 mod readme;
 mod redaction;
+mod reports;
 mod sayable;
 mod schema;
 mod secrets;

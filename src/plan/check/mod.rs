@@ -22,6 +22,7 @@ mod playbook;
 mod preset;
 mod provider;
 mod reach;
+mod report;
 mod request;
 mod schedule;
 mod send;

@@ -6,6 +6,7 @@ use super::load::Documents;
 use super::names::check_name;
 use super::order::StepIndex;
 use super::provider::Providers;
+use super::report;
 use super::request;
 use super::schedule;
 use super::source::{self, Chain, ChainKind};
@@ -30,6 +31,8 @@ pub(super) fn plan(context: &Context<'_>, documents: &Documents, playbook: &Play
     let mut steps = planner.steps(&playbook.steps, &Around::at(index.work()));
     let block = playbook.cleanup.as_ref();
     let mut cleanup = block.map_or_else(Vec::new, |block| planner.steps(block, &Around::at(index.cleanup())));
+    let report =
+        playbook.report.as_ref().map(|keys| report::check(context, playbook, keys)).unwrap_or_default();
     let step_count = index.len();
     let facts = context.facts.take();
     apply_to_steps(&mut steps, &facts);
@@ -50,6 +53,7 @@ pub(super) fn plan(context: &Context<'_>, documents: &Documents, playbook: &Play
         step_count,
         deadline: playbook.deadline.as_ref().map(|deadline| deadline.value.0),
         schedule: playbook.schedule.as_ref().map(|schedule| schedule::plan(context, schedule)),
+        report,
     }
 }
 
