@@ -1,17 +1,21 @@
 //! `runner apply`: check, then run, then report.
 
+use super::account::lock_name;
 use super::args::{ApplyArgs, LogArgs};
 use super::asking::QuietPrompt;
 use super::outlets;
 use super::playbook;
 use super::refusal::Refusal;
 use super::reports::Reports;
+use super::run_journal::{self, Earlier};
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::state;
 use super::streams;
+use super::turn::{Turn, Waiting};
 use super::world::{around, real_world};
 use crate::engine::{self, RunOptions, Selection};
-use crate::event::{Event, EventSink, Events, RunReport, Verdict};
+use crate::event::{Event, EventKind, EventSink, Events, RunReport, Verdict};
+use crate::journal::{FileJournal, RunLock, StateDir};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
@@ -28,24 +32,35 @@ use std::rc::Rc;
 /// # Errors
 /// Why nothing was sent.
 pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -> Result<i32, Refusal> {
-    let surroundings = surroundings(args, redactor)?;
-    let (plan, sources) = playbook::check(
-        &args.playbook,
-        &check_options(args),
-        &*surroundings,
-        &mut streams::stderr(redactor),
-    )?;
-    let options = options(args, &plan, &*surroundings)?;
-    if !args.dry_run {
-        state::open(&args.state)?;
+    run(args, log, redactor, None).await
+}
+
+/// Runs a playbook, or goes on with a run that an `earlier` process has left. Returns the exit code.
+///
+/// # Errors
+/// Why nothing was sent.
+pub(super) async fn run(
+    args: &ApplyArgs,
+    log: LogArgs,
+    redactor: &Redactor,
+    earlier: Option<Earlier>,
+) -> Result<i32, Refusal> {
+    let mut warnings = Vec::new();
+    let surroundings = surroundings(args, &mut warnings)?;
+    let (plan, sources) = check(args, &*surroundings, redactor, &mut warnings)?;
+    let mut options = RunOptions { warnings, ..options(args, &plan, &*surroundings)? };
+    if let Some(earlier) = &earlier {
+        earlier.refuse_changes(&sources)?;
+        options.inputs.clone_from(&earlier.begun.inputs);
     }
+    let state = if args.dry_run { None } else { Some(state::open(&args.state)?) };
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
-    let progress = Progress::new(streams::stderr_look(), !log.is_on());
+    let progress = Progress::new(streams::stderr_look(), !log.is_on() && !args.quiet);
     let world = world(args, surroundings, &progress, &cancellation);
     let reports = Reports::of(&args.report, &plan, &sources, &options.inputs, &world)?;
     outlets::check(&args.playbook, &reports, &plan, &sources, &options.selection, &*world.output)?;
-    let job = Job { reports, log, sources, options, redactor, progress };
+    let job = Job { args, reports, log, sources, options, redactor, progress, state, earlier };
     match (args.dry_run, args.simulate) {
         (true, _) => job.rehearse(plan, world).await,
         (false, true) => job.simulate(plan, world).await,
@@ -53,15 +68,33 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
     }
 }
 
+/// The checked plan, with what the command line says otherwise.
+fn check(
+    args: &ApplyArgs,
+    surroundings: &dyn Surroundings,
+    redactor: &Redactor,
+    warnings: &mut Vec<String>,
+) -> Result<(Plan, SourceMap), Refusal> {
+    let (file, options, mut err) = (&args.playbook, check_options(args), streams::stderr(redactor));
+    let checked = match args.quiet {
+        true => playbook::check_quietly(file, &options, surroundings, warnings, &mut err),
+        false => playbook::check(file, &options, surroundings, &mut err),
+    };
+    let (plan, sources) = checked?;
+    Ok((Plan { deadline: args.timing.deadline.or(plan.deadline), ..plan }, sources))
+}
+
 /// The environment with its `.env` file, and the files. A simulated run gets none of the user's secrets.
-fn surroundings(args: &ApplyArgs, redactor: &Redactor) -> Result<Rc<dyn Surroundings>, Refusal> {
+fn surroundings(args: &ApplyArgs, warnings: &mut Vec<String>) -> Result<Rc<dyn Surroundings>, Refusal> {
     if args.simulate {
         let real = SystemSurroundings::without_env_file().allow_read(&args.around.allow_read);
         let real = Rc::new(real);
         return Ok(Rc::new(SimulatedSurroundings::of_check(real)));
     }
     let folder = playbook::folder(&args.playbook);
-    Ok(Rc::new(around(folder, &args.around, &mut streams::stderr(redactor))?))
+    let surroundings = around(folder, &args.around)?;
+    warnings.extend(surroundings.warnings().iter().cloned());
+    Ok(Rc::new(surroundings))
 }
 
 /// What the command line says that the check must know.
@@ -110,12 +143,17 @@ fn world(
 
 /// A run with all that is around it.
 struct Job<'a> {
+    args: &'a ApplyArgs,
     reports: Reports,
     log: LogArgs,
     sources: SourceMap,
     options: RunOptions,
     redactor: &'a Redactor,
     progress: Progress,
+    /// Where runs leave what outlives them; `None` for a dry run, which leaves nothing.
+    state: Option<StateDir>,
+    /// The run that is gone on with.
+    earlier: Option<Earlier>,
 }
 
 impl Job<'_> {
@@ -131,6 +169,7 @@ impl Job<'_> {
     async fn rehearse(self, plan: Plan, world: World) -> Result<i32, Refusal> {
         let listeners = Rc::new(RefCell::new(self.listeners(&plan)));
         let events = Events::new(listeners, world.clock.clone(), self.redactor.clone());
+        self.options.warnings.iter().for_each(|warning| events.warn(warning));
         let plan = Rc::new(plan);
         match engine::dry_run(&plan, &self.sources, &self.options, &world, &events).await {
             Ok(rehearsed) => {
@@ -146,31 +185,83 @@ impl Job<'_> {
         }
     }
 
-    async fn run(self, plan: Plan, world: World, simulators: Option<Simulators>) -> Result<i32, Refusal> {
-        let listeners = Rc::new(RefCell::new(self.listeners(&plan)));
+    async fn run(
+        mut self,
+        plan: Plan,
+        mut world: World,
+        simulators: Option<Simulators>,
+    ) -> Result<i32, Refusal> {
+        let (lock, hindrance) = match self.turn(&plan, &world).await {
+            Turn::Begin(lock) => (lock, None),
+            Turn::Refuse(why) => (None, Some(why)),
+            Turn::Skip(why) => return Ok(self.skip(&why)),
+        };
+        let journal = match &hindrance {
+            None => Some(self.begin_journal(&plan, &mut world)?),
+            Some(_) => None,
+        };
+        let listeners = Listeners { lock, journal: journal.clone(), ..self.listeners(&plan) };
+        let listeners = Rc::new(RefCell::new(listeners));
         let events = Events::new(listeners.clone(), world.clock.clone(), self.redactor.clone());
-        let verdict = engine::run(Rc::new(plan), &self.sources, &self.options, &world, &events).await;
+        let Self { sources, options, .. } = &self;
+        let verdict = match hindrance {
+            None => engine::run(Rc::new(plan), sources, options, &world, &events).await,
+            Some(why) => engine::refuse(&plan, sources, options, &world, &events, why),
+        };
         let live = &listeners.borrow().live;
         let mut report = live.report().clone();
         report.simulators = simulators.map(|simulators| simulators.counts());
-        Ok(self.finish(live, &report, &verdict, &world))
+        if let Some(journal) = journal.as_ref().filter(|_| verdict.causes.is_empty()) {
+            journal.forget_secrets().await;
+        }
+        Ok(self.finish(live, &report, &verdict, journal.as_ref(), &world))
+    }
+
+    /// Waits until the run may begin. A simulated one is in nobody's way.
+    async fn turn(&self, plan: &Plan, world: &World) -> Turn {
+        let waiting = Waiting { world, progress: &self.progress };
+        if let Err(why) = waiting.jitter(self.args.timing.jitter.unwrap_or_default()).await {
+            return Turn::Refuse(why);
+        }
+        let Some(state) = self.state.as_ref().filter(|_| !self.args.simulate) else {
+            return Turn::Begin(None);
+        };
+        let name = lock_name(self.args, plan, &self.options, world).await;
+        waiting.lock(state, &name, plan, self.args.timing.overlap(plan)).await
+    }
+
+    fn begin_journal(&mut self, plan: &Plan, world: &mut World) -> Result<FileJournal, Refusal> {
+        let Self { args, sources, options, state, earlier, redactor, .. } = self;
+        let state = state.as_ref().expect("a run has its state folder");
+        run_journal::begin(args, plan, sources, options, state, earlier.as_ref(), redactor, world)
+    }
+
+    /// Says that the run was left out. Returns its exit code.
+    fn skip(&self, why: &str) -> i32 {
+        if !self.args.quiet {
+            // Where nobody listens, the exit code says it all.
+            let _ = writeln!(streams::stderr(self.redactor), "{why}");
+        }
+        0
     }
 
     fn listeners(&self, plan: &Plan) -> Listeners {
         let labels = labels(plan);
         let labels = labels.iter().map(String::as_str);
-        let lines = if self.reports.is_stdout_taken() {
+        let lines = if self.args.quiet {
+            Terminal::new(io::sink(), streams::stderr_look(), labels)
+        } else if self.reports.is_stdout_taken() {
             Terminal::new(streams::stderr(self.redactor), streams::stderr_look(), labels)
         } else {
             Terminal::new(streams::stdout(self.redactor), streams::stdout_look(), labels)
         };
-        let messages = if self.log.holds_messages() {
+        let messages = if self.args.quiet || self.log.holds_messages() {
             Messages::new(io::sink(), streams::stderr_look())
         } else {
             self.messages()
         };
         let live = LiveReport::new(lines, messages, self.progress.clone());
-        Listeners { live, log: EventLog }
+        Listeners { live, log: EventLog, journal: None, lock: None }
     }
 
     fn messages(&self) -> Messages {
@@ -178,12 +269,19 @@ impl Job<'_> {
     }
 
     /// Writes the reports for machines. Returns the exit code of the run, in which a report that is missing counts.
-    fn finish(&self, live: &LiveReport, report: &RunReport, verdict: &Verdict, world: &World) -> i32 {
+    fn finish(
+        &self,
+        live: &LiveReport,
+        report: &RunReport,
+        verdict: &Verdict,
+        journal: Option<&FileJournal>,
+        world: &World,
+    ) -> i32 {
         let mut causes = verdict.causes.clone();
+        let mut unwritten = Vec::new();
         let mut missing = |report: &str, error: &io::Error| {
             causes.push(Cause::Machine);
-            // Where nobody listens, the exit code says it all.
-            let _ = writeln!(streams::stderr(self.redactor), "error: failed to write {report}: {error}");
+            unwritten.push(format!("failed to write {report}: {error}"));
         };
         if let Some(error) = live.error() {
             missing("the report", error);
@@ -191,7 +289,20 @@ impl Job<'_> {
         self.reports.write(report, self.redactor, &*world.output, &mut |place, error| {
             missing(&format!("the report to {place}"), error);
         });
-        Cause::heaviest(causes).map_or(0, Cause::exit_code)
+        if let Some(error) = journal.and_then(FileJournal::error) {
+            causes.push(Cause::Machine);
+            unwritten.push(error.to_string());
+        }
+        let cause = Cause::heaviest(causes);
+        match cause {
+            Some(cause) if self.args.quiet => self.messages().brief(report, cause, &unwritten),
+            _ => {
+                let mut err = streams::stderr(self.redactor);
+                // Where nobody listens, the exit code says it all.
+                let _ = unwritten.iter().try_for_each(|what| writeln!(err, "error: {what}"));
+            }
+        }
+        cause.map_or(0, Cause::exit_code)
     }
 }
 
@@ -199,10 +310,20 @@ impl Job<'_> {
 struct Listeners {
     live: LiveReport,
     log: EventLog,
+    /// What outlives the process.
+    journal: Option<FileJournal>,
+    /// What keeps other runs out until this one is told to its end.
+    lock: Option<RunLock>,
 }
 
 impl EventSink for Listeners {
     fn receive(&mut self, event: &Event) {
+        if let (EventKind::RunStarted { run, .. }, Some(lock)) = (&event.kind, &mut self.lock) {
+            lock.name_run(run);
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.receive(event);
+        }
         self.log.receive(event);
         self.live.receive(event);
     }

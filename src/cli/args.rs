@@ -2,12 +2,16 @@
 
 use super::schema::SchemaKind;
 use super::validate::Format;
+use crate::document::{Overlap, Time};
 use crate::plan::ReportForm;
 use crate::simulate::Provider;
+use clap::builder::PossibleValue;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -25,7 +29,8 @@ use std::str::FromStr;
                        1 a step failed             7 done, but cleanup or logout failed\n  \
                        2 invalid playbook, usage   8 this machine: disk, file, keychain\n  \
                        3 could not sign in         9 the deadline passed\n  \
-                       4 unavailable, run again   70 a bug in runner, 128+n ended by signal n",
+                       4 unavailable, run again   70 a bug in runner\n \
+                       75 another run is at work   128+n ended by signal n",
     arg_required_else_help = true,
     subcommand_required = true,
     disable_help_subcommand = true
@@ -102,7 +107,7 @@ pub enum Command {
 }
 
 /// `runner apply`
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Serialize, Deserialize, Args)]
 #[command(after_help = "Examples:\n  \
                         runner apply --simulate playbooks/quickstart.yaml\n  \
                         runner apply --dry-run playbooks/emnify/device-inventory.yaml\n  \
@@ -143,13 +148,48 @@ pub struct ApplyArgs {
     /// Never ask; a secret that only a person knows is missing then
     #[arg(long)]
     pub no_prompt: bool,
+    /// Say nothing when all is well, and in one paragraph what is wrong when it is not; warnings stay in the reports
+    #[arg(short, long, conflicts_with_all = ["verbose", "log_format", "dry_run"])]
+    pub quiet: bool,
+    /// When and how long it runs
+    #[command(flatten)]
+    pub timing: TimingArgs,
     /// What outlives the run
     #[command(flatten)]
     pub state: StateArgs,
 }
 
+/// When a run begins, and when it ends at the latest.
+#[derive(Debug, Clone, Serialize, Deserialize, Args)]
+pub struct TimingArgs {
+    /// What to do while another run of this playbook and account is at work, instead of what its `schedule` says
+    #[arg(long, value_name = "WAY", conflicts_with_all = ["simulate", "dry_run"])]
+    pub overlap: Option<Overlap>,
+    /// Begin after a random time up to this one (`5m`), so that not all begin at once
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "dry_run")]
+    pub jitter: Option<Duration>,
+    /// How long the run may take (`30m`), instead of the playbook's `deadline`
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub deadline: Option<Duration>,
+}
+
+impl ValueEnum for Overlap {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Fail, Self::Skip, Self::Wait]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Fail => "end at once with exit code 75",
+            Self::Skip => "end at once with exit code 0",
+            Self::Wait => "begin when the other one has ended",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
+    }
+}
+
 /// Where that lies which outlives the process: journals, open sessions, refused logins, locks.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Serialize, Deserialize, Args)]
 pub struct StateArgs {
     /// Folder for journals and locks, instead of $STATE_DIRECTORY, $XDG_STATE_HOME/runner or ~/.local/state/runner
     #[arg(long, value_name = "DIR")]
@@ -157,7 +197,7 @@ pub struct StateArgs {
 }
 
 /// What a playbook may look at besides its own folder.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Serialize, Deserialize, Args)]
 pub struct AroundArgs {
     /// File with environment variables, instead of `.env` beside the playbook
     #[arg(long, value_name = "FILE")]
@@ -168,7 +208,7 @@ pub struct AroundArgs {
 }
 
 /// A report that is to be written besides the one for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportTarget {
     /// Its form.
     pub form: ReportForm,
@@ -177,7 +217,7 @@ pub struct ReportTarget {
 }
 
 /// Where a report goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReportPlace {
     /// To standard output, instead of the report for people.
     Stdout,
@@ -343,6 +383,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
     }
+}
+
+/// A time above nothing: `30s`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let time = Time::parse(text).map(|time| time.0).filter(|time| !time.is_zero());
+    time.ok_or_else(|| "write a number and ms, s, m, h or d: `500ms`, `10s`, `1h30m`".to_owned())
 }
 
 /// A folder that is there.

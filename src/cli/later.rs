@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-const FLAGS: [&str; 13] = [
+const FLAGS: [&str; 11] = [
     "--compare",
     "--concurrency",
     "--entry",
@@ -10,8 +10,6 @@ const FLAGS: [&str; 13] = [
     "--journal",
     "--ledger",
     "--matrix",
-    "--overlap",
-    "--quiet",
     "--resume",
     "--shard",
     "--trust",
@@ -65,7 +63,7 @@ mod tests {
         let flag = refused(&["apply", "p.yaml", "--entry=account=tokyo-1"]);
         assert_eq!(flag.as_deref(), Some("`--entry` is not supported yet"));
         assert_eq!(refused(&["resume", "01JD8Y3K"]).as_deref(), Some("`resume` is not supported yet"));
-        for flag in ["--resume", "--journal", "--overlap=skip", "--matrix", "--compare", "--vault"] {
+        for flag in ["--resume", "--journal", "--shard=1", "--matrix", "--compare", "--vault"] {
             let name = flag.split('=').next().unwrap();
             let expected = format!("`{name}` is not supported yet");
             assert_eq!(refused(&["apply", flag, "p.yaml"]), Some(expected), "{flag}");

@@ -1,5 +1,6 @@
 //! The command line: one module for each subcommand, named as the user types it.
 
+mod account;
 mod apply;
 mod args;
 mod asking;
@@ -13,6 +14,7 @@ mod outlets;
 mod playbook;
 mod refusal;
 mod reports;
+mod run_journal;
 mod show;
 mod simulate;
 mod simulated;
@@ -20,6 +22,7 @@ mod state;
 mod status;
 mod streams;
 mod subject;
+mod turn;
 mod world;
 
 pub mod diagnostics;
@@ -109,7 +112,10 @@ fn at_console(
         state::open(&subject.state)?;
     }
     let folder = subject.playbook.as_deref().map_or(Path::new(""), playbook::folder);
-    let surroundings = around(folder, &subject.around, &mut err)?;
+    let surroundings = around(folder, &subject.around)?;
+    for warning in surroundings.warnings() {
+        writeln!(err, "warning: {warning}")?;
+    }
     let playbook = match &subject.playbook {
         Some(file) => {
             let (plan, _) = playbook::check(file, &options, &surroundings, &mut err)?;

@@ -6,8 +6,8 @@ use super::streams;
 use crate::model::exit::Cause;
 use crate::plan::{Checked, FileKind, Options, Plan, check_file};
 use crate::port::Surroundings;
-use crate::source::SourceMap;
-use std::io::Write;
+use crate::source::{Diagnostic, SourceMap};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// The plan of a playbook, unless something forbids to go on. All that was found is written to `err`.
@@ -20,11 +20,40 @@ pub(super) fn check(
     surroundings: &dyn Surroundings,
     err: &mut dyn Write,
 ) -> Result<(Plan, SourceMap), Refusal> {
-    let Checked { sources, diagnostics, kind, plan } = check_file(file, options, surroundings);
-    write_human(&Finding::all(&diagnostics, &sources), streams::is_stderr_coloured(), err)?;
-    match plan {
-        Some(plan) => Ok((plan, sources)),
-        None if kind == FileKind::Definition => Err(Refusal::usage(format!(
+    let checked = check_file(file, options, surroundings);
+    write_findings(&checked, err)?;
+    planned(file, checked)
+}
+
+/// As [`check`], but what does not forbid to go on is added to `warnings` instead of written.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_quietly(
+    file: &Path,
+    options: &Options,
+    surroundings: &dyn Surroundings,
+    warnings: &mut Vec<String>,
+    err: &mut dyn Write,
+) -> Result<(Plan, SourceMap), Refusal> {
+    let checked = check_file(file, options, surroundings);
+    if checked.plan.is_none() {
+        write_findings(&checked, err)?;
+    }
+    let place = |found: &Diagnostic| checked.sources.place(found.primary.span);
+    warnings.extend(checked.diagnostics.iter().map(|found| format!("{} ({})", found.message, place(found))));
+    planned(file, checked)
+}
+
+fn write_findings(checked: &Checked, err: &mut dyn Write) -> io::Result<()> {
+    let findings = Finding::all(&checked.diagnostics, &checked.sources);
+    write_human(&findings, streams::is_stderr_coloured(), err)
+}
+
+fn planned(file: &Path, checked: Checked) -> Result<(Plan, SourceMap), Refusal> {
+    match checked.plan {
+        Some(plan) => Ok((plan, checked.sources)),
+        None if checked.kind == FileKind::Definition => Err(Refusal::usage(format!(
             "{} is a provider definition: a playbook says what to do with it",
             file.display()
         ))),

@@ -6,25 +6,17 @@ use crate::port::{Cancellation, MemoryJournal, Surroundings, World};
 use crate::system::{
     HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
 };
-use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The surroundings of a playbook in a folder. What the user should know about the `.env` file is written to `err`.
+/// The surroundings of a playbook in a folder.
 ///
 /// # Errors
 /// When the `.env` file cannot be used.
-pub(super) fn around(
-    folder: &Path,
-    args: &AroundArgs,
-    err: &mut dyn Write,
-) -> Result<SystemSurroundings, Refusal> {
+pub(super) fn around(folder: &Path, args: &AroundArgs) -> Result<SystemSurroundings, Refusal> {
     let surroundings = SystemSurroundings::new(folder, args.env_file.as_deref());
     let surroundings = surroundings.map_err(|error| Refusal::invalid(&error))?;
-    for warning in surroundings.warnings() {
-        writeln!(err, "warning: {warning}")?;
-    }
     Ok(surroundings.allow_read(&args.allow_read))
 }
 

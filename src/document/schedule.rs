@@ -28,7 +28,7 @@ keys! {
 
 words! {
     /// What a run does while another run of the same playbook and account goes on.
-    #[derive(Default)]
+    #[derive(Default, serde::Serialize, serde::Deserialize)]
     pub enum Overlap is "way to meet another run" {
         /// It ends at once, and that is a failure.
         #[default]

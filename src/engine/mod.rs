@@ -38,7 +38,7 @@ mod tally;
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use outlets::{Outlet, outlets};
 pub use replay::TakenUp;
-pub use run::{RunIdentity, RunOptions, run};
+pub use run::{RunIdentity, RunOptions, cancelled_before_start, refuse, run};
 pub use selection::{Selection, SelectionError};
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ pub struct RunOptions {
     pub identity: Option<RunIdentity>,
     /// What an earlier process has left of this run.
     pub taken_up: Option<TakenUp>,
+    /// What was seen before the run and is worth a warning in its report.
+    pub warnings: Vec<String>,
 }
 
 /// Which run it is, the same in each process that works on it.
@@ -76,14 +78,7 @@ pub async fn run(
     world: &World,
     events: &Events,
 ) -> Verdict {
-    let identity = options.identity.clone().unwrap_or_else(|| RunIdentity::new(world));
-    events.emit(EventKind::RunStarted {
-        run: identity.id.clone(),
-        playbook: events.clean(&plan.name),
-        file: events.clean(&plan.file),
-        is_simulated: options.is_simulated,
-        is_resumed: options.taken_up.is_some(),
-    });
+    let identity = begin(&plan, options, world, events);
     let verdict = match prepare(&plan, sources, options, world, events, identity).await {
         Ok(engine) => engine.run().await,
         Err(failures) => {
@@ -94,6 +89,43 @@ pub async fn run(
     };
     events.emit(EventKind::RunFinished { verdict: verdict.clone() });
     verdict
+}
+
+/// Tells a run that does not begin, as [`run`] does: another one is at work, or a signal came while it waited.
+pub fn refuse(
+    plan: &Plan,
+    sources: &SourceMap,
+    options: &RunOptions,
+    world: &World,
+    events: &Events,
+    why: FailureDraft,
+) -> Verdict {
+    begin(plan, options, world, events);
+    let course = Course::default();
+    course.fail_without_step(why.into_failure(events, sources, None));
+    let verdict = course.verdict();
+    events.emit(EventKind::RunFinished { verdict: verdict.clone() });
+    verdict
+}
+
+/// Why a run that a signal has reached while it waited for something does not begin.
+pub fn cancelled_before_start(signal: i32, during: &str) -> FailureDraft {
+    let trouble = FailureDraft::interruption(Interruption::Signal(signal), during);
+    trouble.advice("run it again; nothing was sent")
+}
+
+/// Says that the run begins, and returns its identity.
+fn begin(plan: &Plan, options: &RunOptions, world: &World, events: &Events) -> RunIdentity {
+    let identity = options.identity.clone().unwrap_or_else(|| RunIdentity::new(world));
+    events.emit(EventKind::RunStarted {
+        run: identity.id.clone(),
+        playbook: events.clean(&plan.name),
+        file: events.clean(&plan.file),
+        is_simulated: options.is_simulated,
+        is_resumed: options.taken_up.is_some(),
+    });
+    options.warnings.iter().for_each(|warning| events.warn(warning));
+    identity
 }
 
 /// Tries the files, makes providers ready and looks all secrets up. Nothing is sent.
@@ -312,7 +344,8 @@ impl Engine<'_> {
             return;
         }
         self.course.begin_step(None);
-        self.events.emit(EventKind::CleanupStarted { blocks: undone.len() + own });
+        let (blocks, verdict) = (undone.len() + own, self.course.verdict());
+        self.events.emit(EventKind::CleanupStarted { blocks, verdict });
         for undo in undone {
             let stage = self.cleanup_stage(undo.frame.inner(undo.steps), &undo.within);
             self.steps(undo.steps, &stage).await;

@@ -116,6 +116,8 @@ pub enum EventKind {
     CleanupStarted {
         /// How many cleanup blocks will run.
         blocks: usize,
+        /// The verdict so far: cleanup makes it no better.
+        verdict: Verdict,
     },
     /// The last event.
     RunFinished {

@@ -95,13 +95,15 @@ impl Recording {
         })
     }
 
+    /// The events of all processes.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        events_of(&self.records)
+    }
+
     /// The events of the last process that worked on the run.
     pub fn last_events(&self) -> impl Iterator<Item = &Event> {
         let begin = self.records.iter().rposition(|record| matches!(record, Record::Begun(_))).unwrap_or(0);
-        self.records[begin..].iter().filter_map(|record| match record {
-            Record::Event(event) => Some(event),
-            _ => None,
-        })
+        events_of(&self.records[begin..])
     }
 
     /// Whether its last process has come to the end of the run.
@@ -143,6 +145,13 @@ impl Recording {
         }
         all
     }
+}
+
+fn events_of(records: &[Record]) -> impl Iterator<Item = &Event> {
+    records.iter().filter_map(|record| match record {
+        Record::Event(event) => Some(event),
+        _ => None,
+    })
 }
 
 /// Opens a journal to read it.

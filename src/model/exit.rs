@@ -23,6 +23,8 @@ pub enum Cause {
     Machine,
     /// The deadline passed.
     Deadline,
+    /// Another run of the same playbook and account was at work; this one did not begin.
+    Busy,
     /// A bug in runner.
     Bug,
     /// A signal ended the run.
@@ -33,7 +35,7 @@ pub enum Cause {
 }
 
 /// The causes from the heaviest to the lightest: when several hold, the first names the exit code.
-const WEIGHT: [Cause; 9] = [
+const WEIGHT: [Cause; 10] = [
     Cause::Bug,
     Cause::Unknown,
     Cause::Machine,
@@ -41,6 +43,7 @@ const WEIGHT: [Cause; 9] = [
     Cause::Step,
     Cause::Unavailable,
     Cause::Deadline,
+    Cause::Busy,
     Cause::Invalid,
     Cause::Cleanup,
 ];
@@ -58,6 +61,7 @@ impl Cause {
             Self::Machine => 8,
             Self::Deadline => 9,
             Self::Bug => 70,
+            Self::Busy => 75,
             Self::Signal(number) => 128 + number,
         }
     }
@@ -81,7 +85,9 @@ mod tests {
         assert_eq!(Cause::heaviest([Cause::Cleanup, Cause::Step, Cause::SignIn]), Some(Cause::SignIn));
         assert_eq!(Cause::heaviest([Cause::Unknown, Cause::Signal(2)]), Some(Cause::Signal(2)));
         assert_eq!(Cause::heaviest([Cause::Unavailable, Cause::Step]), Some(Cause::Step));
+        assert_eq!(Cause::heaviest([Cause::Busy, Cause::Machine]), Some(Cause::Machine));
         assert_eq!(Cause::heaviest([]), None);
+        assert_eq!(Cause::Busy.exit_code(), 75);
         assert_eq!(Cause::Signal(15).exit_code(), 143);
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// A form in which a run is reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum ReportForm {
     /// JSON, for programs.
     Json,

@@ -177,9 +177,19 @@ impl PlannedProvider {
                 SourceKind::Prompt(text) => text.as_ref(),
                 SourceKind::Stored | SourceKind::Totp(_) => None,
             });
-        let templates = addresses.chain(&self.profile).chain(values).chain(sources);
-        let mut references = templates.flat_map(Template::expressions).flat_map(|it| it.references());
-        references.any(|it| it.name(0) == Some("inputs") && it.name(1).is_none_or(|read| read == name))
+        let mut templates = addresses.chain(&self.profile).chain(values).chain(sources);
+        templates.any(|template| reads_input(template, name))
+    }
+
+    /// Whether an input says which account is meant. One that may be the value of a secret does not.
+    pub fn is_chosen_by_input(&self, name: &str) -> bool {
+        let secrets = self.credentials.iter().filter(|credential| credential.is_secret);
+        let mut secret_values =
+            secrets.flat_map(|secret| &secret.sources).filter_map(|source| match &source.kind {
+                SourceKind::Value(value) => Some(value),
+                _ => None,
+            });
+        self.reads_input(name) && !secret_values.any(|value| reads_input(value, name))
     }
 
     /// Whether a method makes use of a credential: one of its requests names it, or a code that one of them names is
@@ -190,6 +200,11 @@ impl PlannedProvider {
         let mut used = self.credentials.iter().filter(|known| method.used.contains(&known.name));
         used.any(|known| known.name == credential || known.sources.iter().any(is_behind))
     }
+}
+
+fn reads_input(template: &Template, name: &str) -> bool {
+    let mut references = template.expressions().flat_map(|expression| expression.references());
+    references.any(|it| it.name(0) == Some("inputs") && it.name(1).is_none_or(|read| read == name))
 }
 
 /// An address: written in the definition, or given by the playbook or command line instead.

@@ -59,7 +59,7 @@ impl EventSink for EventLog {
                 info!(target: TARGET, step = %step.label, item = step.item, status = ?result.status, took_ms, "step finished");
                 result.failure.iter().for_each(log_failure);
             }
-            EventKind::CleanupStarted { blocks } => debug!(target: TARGET, blocks, "cleanup started"),
+            EventKind::CleanupStarted { blocks, .. } => debug!(target: TARGET, blocks, "cleanup started"),
             EventKind::RunFinished { verdict } => {
                 verdict.failures.iter().for_each(log_failure);
                 info!(target: TARGET, exit_code = verdict.exit_code(), "run finished")

@@ -46,10 +46,16 @@ impl Messages {
         self.lines.line("");
     }
 
-    fn failure(&mut self, failure: &Failure) {
+    /// What went wrong, as a sentence.
+    pub(super) fn headline(&mut self, text: &str) {
         let error = painted(BAD.bold(), "error");
-        let headline = painted(BOLD, &self.look.text(failure.headline.as_str()));
+        let headline = painted(BOLD, &self.look.text(text));
         self.lines.line(&format!("{error}: {headline}"));
+    }
+
+    /// What failed, from its headline to what to do next.
+    pub(super) fn failure(&mut self, failure: &Failure) {
+        self.headline(failure.headline.as_str());
         for text in failure.request.iter().chain(&failure.place).chain(&failure.notes) {
             self.indented(text.as_str());
         }
@@ -58,7 +64,8 @@ impl Messages {
         }
     }
 
-    fn indented(&mut self, text: &str) {
+    /// A line below a headline.
+    pub(super) fn indented(&mut self, text: &str) {
         let text = self.look.text(text);
         self.lines.line(&format!("  {text}"));
     }

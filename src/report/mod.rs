@@ -4,6 +4,7 @@
 //! is given.
 
 mod activity;
+mod brief;
 mod dry_run;
 mod entry;
 mod lines;

@@ -38,6 +38,16 @@ impl Progress {
         }
     }
 
+    /// Says what is waited for before the run begins.
+    pub fn show(&self, message: &str) {
+        let mut state = self.0.borrow_mut();
+        if !state.is_wanted {
+            return;
+        }
+        let (look, message) = (state.look, state.look.text(message));
+        state.bar.get_or_insert_with(|| moving_line(look)).set_message(message);
+    }
+
     /// Takes the line away until the next event.
     pub fn hide(&self) {
         if let Some(bar) = self.0.borrow_mut().bar.take() {

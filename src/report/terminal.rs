@@ -80,13 +80,7 @@ impl Terminal {
     /// The sum of all.
     pub(super) fn summary(&mut self, report: &RunReport) {
         let (word, style) = verdict(report);
-        let counts = [
-            steps(report),
-            counted(report.requests.into(), "request"),
-            counted(report.retries.into(), "retry"),
-            total(Duration::from_secs_f64(report.took_ms.max(0.0) / 1000.0)),
-        ];
-        let sum = format!("  {}: {}", painted(style, word), counts.join(", "));
+        let sum = format!("  {}: {}", painted(style, word), counts(report));
         let handle: String = report.run.chars().take(RUN_HANDLE).collect();
         let exit =
             if report.exit_code == 0 { String::new() } else { format!(" · exit {}", report.exit_code) };
@@ -134,6 +128,21 @@ fn mark(status: StepStatus) -> (&'static str, Style) {
     }
 }
 
+/// `failed: 1 of 2 steps, 5 requests, 2 retries, 4.4 s`
+pub(super) fn outcome(report: &RunReport) -> String {
+    format!("{}: {}", verdict(report).0, counts(report))
+}
+
+fn counts(report: &RunReport) -> String {
+    let counts = [
+        steps(report),
+        counted(report.requests.into(), "request"),
+        counted(report.retries.into(), "retry"),
+        total(Duration::from_secs_f64(report.took_ms.max(0.0) / 1000.0)),
+    ];
+    counts.join(", ")
+}
+
 /// The run's end in a word or two.
 fn verdict(report: &RunReport) -> (&'static str, Style) {
     match Cause::heaviest(report.causes.iter().copied()) {
@@ -142,6 +151,7 @@ fn verdict(report: &RunReport) -> (&'static str, Style) {
         Some(Cause::Unknown) => ("unknown", ODD.bold()),
         Some(Cause::Deadline) => ("out of time", BAD.bold()),
         Some(Cause::Signal(_)) => ("interrupted", BAD.bold()),
+        Some(Cause::Busy) => ("busy", BAD.bold()),
         Some(_) => ("failed", BAD.bold()),
     }
 }

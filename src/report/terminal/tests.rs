@@ -282,7 +282,7 @@ fn implicit_logins_and_cleanup_have_their_lines() {
     script.emit(EventKind::SessionOpened { session, took: Duration::from_millis(81) });
     script.step(step("order"), StepResult { retries: 1, ..done("201", 640) });
     script.step(step("wait"), result(StepStatus::Skipped, "its `if` does not hold", 0));
-    script.emit(EventKind::CleanupStarted { blocks: 2 });
+    script.emit(EventKind::CleanupStarted { blocks: 2, verdict: Verdict::default() });
     let cleanup = |label| StepNote { is_cleanup: true, ..step(label) };
     script.step(cleanup("not needed"), result(StepStatus::Skipped, "its `if` does not hold", 0));
     script.step(cleanup("revoke"), failed("403", 12, failure("emnify refused to revoke the token (403)")));

@@ -1,0 +1,150 @@
+//! The journal of a run, begun or gone on with.
+
+use super::args::ApplyArgs;
+use super::refusal::Refusal;
+use crate::engine::{RunIdentity, RunOptions, TakenUp};
+use crate::event::{EventKind, StepStatus};
+use crate::journal::{Begun, FileJournal, JournalPorts, Recording, StateDir, TakeUpError, VERSION};
+use crate::model::exit::Cause;
+use crate::model::redaction::Redactor;
+use crate::plan::Plan;
+use crate::port::World;
+use crate::source::SourceMap;
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// A run that an earlier process has left.
+pub(super) struct Earlier {
+    /// Its journal.
+    pub(super) path: PathBuf,
+    /// What is known of its beginning.
+    pub(super) begun: Begun,
+    /// Whether the playbook may have changed since.
+    pub(super) accepts_changes: bool,
+}
+
+impl Earlier {
+    /// Which run it is.
+    pub(super) fn identity(&self) -> RunIdentity {
+        RunIdentity { id: self.begun.run.clone(), started_at: self.begun.started_at }
+    }
+
+    /// Refuses a playbook that has changed: what was done may mean something else in it.
+    ///
+    /// # Errors
+    /// When it has.
+    pub(super) fn refuse_changes(&self, sources: &SourceMap) -> Result<(), Refusal> {
+        if self.accepts_changes || self.begun.digest == digest(sources) {
+            return Ok(());
+        }
+        Err(Refusal::usage(format!(
+            "{} has changed since run {} began, or a definition that it uses, or the program; nothing was sent. \
+             `--changed-playbook` goes on all the same: steps are known by their ids and names",
+            self.begun.playbook, self.begun.run
+        )))
+    }
+}
+
+/// Begins the journal of a run, or goes on with that of an earlier process, and lets the world have it. What the earlier
+/// process has left is added to the options.
+///
+/// # Errors
+/// When it cannot be written, or not gone on with. Nothing was sent.
+pub(super) fn begin(
+    args: &ApplyArgs,
+    plan: &Plan,
+    sources: &SourceMap,
+    options: &mut RunOptions,
+    state: &StateDir,
+    earlier: Option<&Earlier>,
+    redactor: &Redactor,
+    world: &mut World,
+) -> Result<FileJournal, Refusal> {
+    let identity = options.identity.get_or_insert_with(|| match earlier {
+        Some(earlier) => earlier.identity(),
+        None => RunIdentity::new(world),
+    });
+    let begun = Begun {
+        version: VERSION,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        run: identity.id.clone(),
+        started_at: identity.started_at,
+        at: world.clock.now(),
+        pid: std::process::id(),
+        playbook: absolute(&args.playbook),
+        name: redactor.clean(&plan.name),
+        digest: digest(sources),
+        folder: std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default(),
+        is_simulated: args.simulate,
+        arguments: serde_json::to_value(args).unwrap_or(Json::Null),
+        inputs: options.inputs.clone(),
+    };
+    let store = (!args.simulate).then(|| world.store.clone());
+    let ports = JournalPorts { clock: world.clock.clone(), cancellation: world.cancellation.clone(), store };
+    let journal = match earlier {
+        None => FileJournal::create(state, begun, ports).map_err(TakeUpError::from),
+        Some(earlier) => FileJournal::take_up(&earlier.path, begun, ports).map(|(journal, recording)| {
+            options.taken_up = Some(taken_up(&recording));
+            journal
+        }),
+    };
+    let journal = journal.map_err(|error| refusal(&error))?;
+    world.journal = Rc::new(journal.clone());
+    Ok(journal)
+}
+
+/// Why a journal cannot be begun or gone on with.
+pub(super) fn refusal(error: &TakeUpError) -> Refusal {
+    match error {
+        TakeUpError::Busy => Refusal { cause: Cause::Busy, reasons: vec![error.to_string()] },
+        _ => Refusal { cause: Cause::Machine, reasons: vec![format!("{error}; nothing was sent")] },
+    }
+}
+
+/// What an earlier process has fixed: once its cleanup has begun, its verdict.
+fn taken_up(recording: &Recording) -> TakenUp {
+    let mut taken_up = TakenUp::default();
+    for event in recording.events() {
+        match &event.kind {
+            EventKind::CleanupStarted { verdict, .. } => {
+                taken_up.is_in_cleanup = true;
+                taken_up.causes.clone_from(&verdict.causes);
+                taken_up.failures.clone_from(&verdict.failures);
+            }
+            _ => {}
+        }
+    }
+    if taken_up.is_in_cleanup {
+        // What failed is told again: the report of this process is the last one.
+        let failed = recording.events().filter_map(|event| match &event.kind {
+            EventKind::StepFinished { step, result } if !step.is_cleanup => Some(result),
+            _ => None,
+        });
+        let failed =
+            failed.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
+        let failures = failed.filter_map(|result| result.failure.clone());
+        let failures: Vec<_> = failures.filter(|failure| !taken_up.failures.contains(failure)).collect();
+        taken_up.failures.extend(failures);
+    }
+    taken_up
+}
+
+/// SHA-256 of all files that a plan was made of.
+fn digest(sources: &SourceMap) -> String {
+    let mut digest = Sha256::new();
+    for (_, file) in sources.iter() {
+        digest.update((file.text().len() as u64).to_be_bytes());
+        digest.update(file.text().as_bytes());
+    }
+    digest.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn absolute(path: &std::path::Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
