@@ -88,6 +88,12 @@ pub enum LogFormat {
 pub enum Command {
     /// Check a playbook, then run it
     Apply(Box<ApplyArgs>),
+    /// Go on with a run that was killed or has failed, without doing anything twice
+    Resume(ResumeArgs),
+    /// Say what became of a write of which nobody knew whether it was done
+    Resolve(ResolveArgs),
+    /// List past runs, or remove their journals
+    History(HistoryArgs),
     /// Check playbooks and provider definitions; sends nothing
     Validate(ValidateArgs),
     /// Keep simulated providers up on this machine, to try things out
@@ -250,6 +256,94 @@ impl FromStr for ReportTarget {
             file => Ok(Self { form, place: ReportPlace::File(file.into()) }),
         }
     }
+}
+
+/// `runner resume`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  runner resume 01JD8Y3K")]
+pub struct ResumeArgs {
+    /// The run: the first characters of its id, or `last`
+    pub run: String,
+    /// Go on although the playbook has changed since the run began
+    #[arg(long)]
+    pub changed_playbook: bool,
+    /// Never ask; a secret that only a person knows is missing then
+    #[arg(long)]
+    pub no_prompt: bool,
+    /// Where the journal is
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `runner resolve`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  runner resolve 01JD8Y3K order --done", group = clap::ArgGroup::new("resolution").required(true))]
+pub struct ResolveArgs {
+    /// The run: the first characters of its id, or `last`
+    pub run: String,
+    /// The step, as the error names it
+    pub step: String,
+    /// The provider shows that it was done: do not send it again
+    #[arg(long, group = "resolution")]
+    pub done: bool,
+    /// The provider shows that it was not done: send it again
+    #[arg(long, group = "resolution")]
+    pub retry: bool,
+    /// Where the journal is
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `runner history`
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct HistoryArgs {
+    /// What else to do
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    /// How many runs, the newest
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Form of the list
+    #[arg(long, value_name = "FORM", default_value = "human", hide_default_value = true)]
+    pub format: HistoryFormat,
+    /// Where the journals are
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// The form of the list of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    /// Lines for people.
+    Human,
+    /// One JSON object in each line.
+    Json,
+}
+
+/// What else `runner history` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum HistoryCommand {
+    /// Remove the journals of runs that have come to their end; what may be gone on with stays
+    Prune(PruneArgs),
+}
+
+/// `runner history prune`
+#[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
+pub struct PruneArgs {
+    /// Those that began longer ago than this (`30d`)
+    #[arg(long, value_name = "DURATION", value_parser = duration, group = "which")]
+    pub older_than: Option<Duration>,
+    /// All but the newest N
+    #[arg(long, value_name = "N", group = "which")]
+    pub keep: Option<usize>,
+    /// Also those that were killed or ended with an unknown write
+    #[arg(long)]
+    pub unfinished: bool,
+    /// Where the journals are
+    #[command(flatten)]
+    pub state: StateArgs,
 }
 
 /// `runner validate`

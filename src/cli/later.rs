@@ -15,19 +15,17 @@ const FLAGS: [&str; 11] = [
     "--trust",
     "--vault",
 ];
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 14] = [
     "compare",
     "completions",
     "doctor",
     "explain",
-    "history",
     "journal",
     "ledger",
     "man",
     "new",
     "ping",
     "report",
-    "resume",
     "schedule",
     "secrets",
     "trust",
@@ -62,13 +60,12 @@ mod tests {
     fn what_is_planned_is_refused_in_plain_words() {
         let flag = refused(&["apply", "p.yaml", "--entry=account=tokyo-1"]);
         assert_eq!(flag.as_deref(), Some("`--entry` is not supported yet"));
-        assert_eq!(refused(&["resume", "01JD8Y3K"]).as_deref(), Some("`resume` is not supported yet"));
         for flag in ["--resume", "--journal", "--shard=1", "--matrix", "--compare", "--vault"] {
             let name = flag.split('=').next().unwrap();
             let expected = format!("`{name}` is not supported yet");
             assert_eq!(refused(&["apply", flag, "p.yaml"]), Some(expected), "{flag}");
         }
-        for command in ["history", "journal", "ping", "schedule", "vault"] {
+        for command in ["journal", "ping", "schedule", "vault"] {
             assert_eq!(refused(&[command, "emnify"]), Some(format!("`{command}` is not supported yet")));
         }
     }

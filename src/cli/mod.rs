@@ -6,6 +6,7 @@ mod args;
 mod asking;
 mod bug;
 mod console;
+mod history;
 mod later;
 mod log;
 mod login;
@@ -14,6 +15,7 @@ mod outlets;
 mod playbook;
 mod refusal;
 mod reports;
+mod resume;
 mod run_journal;
 mod show;
 mod simulate;
@@ -73,6 +75,9 @@ fn dispatch(command: Command, log: LogArgs, redactor: &Redactor) -> Result<i32, 
     let out = &mut streams::stdout(redactor);
     match command {
         Command::Apply(args) => return runtime()?.block_on(apply::apply(&args, log, redactor)),
+        Command::Resume(args) => return runtime()?.block_on(resume::resume(&args, log, redactor)),
+        Command::Resolve(args) => return resume::resolve(&args, out),
+        Command::History(args) => return history::history(&args, out),
         Command::Validate(args) => return validate(&args, out, &mut streams::stderr(redactor)),
         Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),
         Command::Providers => show::write_providers(streams::stdout_look(), out)?,

@@ -94,7 +94,7 @@ impl FileJournal {
     pub fn take_up(path: &Path, begun: Begun, ports: JournalPorts) -> Result<(Self, Recording), TakeUpError> {
         let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(unreadable)?;
-        lock(&file)?;
+        lock(&file, path)?;
         let recording = Recording::read(&file).map_err(unreadable)?;
         if let Some(damage) = recording.damage.clone() {
             return Err(TakeUpError::Damaged { path: path.display().to_string(), damage });
@@ -255,13 +255,15 @@ pub fn path_of(folder: &Path, run: &str) -> PathBuf {
     folder.join(format!("{run}.journal"))
 }
 
-fn lock(file: &File) -> Result<(), TakeUpError> {
+/// Keeps other processes from a run, for as long as the file is open.
+///
+/// # Errors
+/// [`TakeUpError::Busy`], when one is at work on it.
+pub fn lock(file: &File, path: &Path) -> Result<(), TakeUpError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(TakeUpError::Busy),
-        Err(TryLockError::Error(error)) => {
-            Err(TakeUpError::Unwritable(unwritable(Path::new("file"), &error)))
-        }
+        Err(TryLockError::Error(error)) => Err(TakeUpError::Unwritable(unwritable(path, &error))),
     }
 }
 

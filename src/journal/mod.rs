@@ -5,14 +5,20 @@
 #![expect(clippy::disallowed_methods, reason = "this is where state files are read and written")]
 
 mod file_journal;
+mod history;
 mod lock;
 mod log;
 mod record;
 mod recording;
+mod resolve;
 mod state_dir;
+mod summary;
 
 pub use file_journal::{FileJournal, JournalPorts, TakeUpError, path_of};
+pub use history::{NoRun, RunFile, find, runs};
 pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};
+pub use resolve::{ResolveError, resolve, step_of, unknown};
 pub use state_dir::{StateDir, StateDirError, StateFolder};
+pub use summary::{RunState, RunSummary};

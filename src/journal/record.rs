@@ -131,7 +131,7 @@ pub const HEADER_LENGTH: usize = 56;
 pub fn header(length: u64) -> String {
     let text = format!("runner journal {VERSION:4} length {length:016}");
     let sum = checksum(0, &text);
-    let header = format!("{text} {sum:08x}  \n");
+    let header = format!("{text} {sum:08x}   \n");
     debug_assert_eq!(header.len(), HEADER_LENGTH);
     header
 }

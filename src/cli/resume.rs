@@ -1,0 +1,112 @@
+//! `runner resume` and `runner resolve`: a run that was left is gone on with.
+
+use super::apply;
+use super::args::{ApplyArgs, LogArgs, ResolveArgs, ResumeArgs};
+use super::refusal::Refusal;
+use super::run_journal::Earlier;
+use super::state;
+use crate::event::EventKind;
+use crate::journal::{NoRun, Recording, ResolveError, find, resolve as resolve_writes};
+use crate::model::exit::Cause;
+use crate::model::redaction::Redactor;
+use crate::port::Resolution;
+use std::env;
+use std::io::Write;
+
+/// Goes on with a run, and returns its exit code.
+///
+/// # Errors
+/// Why nothing was sent.
+pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor) -> Result<i32, Refusal> {
+    let state = state::open(&args.state)?;
+    let run = find(&state, &args.run)?;
+    let recording = run.read().map_err(|error| unreadable(&run.path, &error))?;
+    if let Some(damage) = &recording.damage {
+        let reason = format!(
+            "the journal {} is damaged: {damage}. Nothing is sent: what it does not tell any more might be done twice. \
+             `runner report {}` shows what it still tells",
+            run.path.display(),
+            args.run
+        );
+        return Err(Refusal { cause: Cause::Machine, reasons: vec![reason] });
+    }
+    refuse_what_is_over(&recording, &run.run)?;
+    let Some(begun) = recording.processes().next_back().cloned() else {
+        return Err(Refusal::usage(format!("run {} ended before it began; run the playbook anew", run.run)));
+    };
+    let recorded = serde_json::from_value::<ApplyArgs>(begun.arguments.clone());
+    let Ok(mut apply) = recorded else {
+        return Err(Refusal::usage(format!(
+            "run {} was begun by version {} of the program, whose command line this one does not know; go on with that \
+             version, or run the playbook anew with `--from`",
+            run.run, begun.program
+        )));
+    };
+    apply.state = args.state.clone();
+    apply.timing.jitter = None;
+    apply.no_prompt |= args.no_prompt;
+    if let Err(error) = env::set_current_dir(&begun.folder) {
+        let reason = format!("{}, where the run was started, cannot be entered: {error}", begun.folder);
+        return Err(Refusal { cause: Cause::Machine, reasons: vec![reason] });
+    }
+    let earlier = Earlier { path: run.path, begun, accepts_changes: args.changed_playbook };
+    apply::run(&apply, log, redactor, Some(earlier)).await
+}
+
+/// Refuses a run of which nothing is left to do, or that would be done on top of its own cleanup.
+fn refuse_what_is_over(recording: &Recording, run: &str) -> Result<(), Refusal> {
+    if recording.processes().any(|begun| begun.is_simulated) {
+        return Err(Refusal::usage(format!(
+            "run {run} was simulated: its providers ended with it; run the playbook anew"
+        )));
+    }
+    let verdict = recording.last_events().find_map(|event| match &event.kind {
+        EventKind::RunFinished { verdict } => Some(verdict),
+        _ => None,
+    });
+    let has_cleaned_up =
+        recording.events().any(|event| matches!(event.kind, EventKind::CleanupStarted { .. }));
+    match verdict {
+        Some(verdict) if verdict.causes.is_empty() => {
+            Err(Refusal::usage(format!("run {run} is done; there is nothing to go on with")))
+        }
+        Some(_) if has_cleaned_up => Err(Refusal::usage(format!(
+            "run {run} has ended, and its cleanup has undone what it did; run the playbook anew"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Takes down what a person has found out about a write.
+///
+/// # Errors
+/// When nothing is unknown there, or the journal cannot be used.
+pub(super) fn resolve(args: &ResolveArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
+    let state = state::open(&args.state)?;
+    let run = find(&state, &args.run)?;
+    let resolution = if args.done { Resolution::Done } else { Resolution::Retry };
+    #[expect(clippy::disallowed_methods, reason = "the command says when it was said")]
+    let now = jiff::Timestamp::now();
+    let count = resolve_writes(&run.path, &args.step, resolution, now).map_err(|error| match error {
+        ResolveError::NothingUnknown { .. } => Refusal::usage(error.to_string()),
+        ResolveError::Journal(error) => super::run_journal::refusal(&error),
+    })?;
+    let what = if args.done { "counts as done" } else { "will be sent again" };
+    let writes = crate::model::words::counted(count as u64, "write");
+    writeln!(out, "{writes} of `{}` {what}; `runner resume {}` goes on", args.step, args.run)?;
+    Ok(0)
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Refusal {
+    let reason = format!("the journal {} cannot be read: {error}", path.display());
+    Refusal { cause: Cause::Machine, reasons: vec![reason] }
+}
+
+impl From<NoRun> for Refusal {
+    fn from(error: NoRun) -> Self {
+        match error {
+            NoRun::Folder(_) => Self { cause: Cause::Machine, reasons: vec![error.to_string()] },
+            _ => Self::usage(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a person has found out about a write of which nobody knew whether it was done.
+
+use super::file_journal::{TakeUpError, lock};
+use super::log::Log;
+use super::record::Record;
+use super::recording::Recording;
+use crate::port::{End, Known, Place, Resolution};
+use jiff::Timestamp;
+use std::fs::OpenOptions;
+use std::path::Path;
+use thiserror::Error;
+
+/// A resolution cannot be taken down.
+#[derive(Debug, Error)]
+pub enum ResolveError {
+    /// Nothing is unknown there.
+    #[error("it is known of every write at `{wanted}` whether it was done{}", hint(unknown))]
+    NothingUnknown {
+        /// What was asked for.
+        wanted: String,
+        /// The steps of which it is not.
+        unknown: Vec<String>,
+    },
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] TakeUpError),
+}
+
+fn hint(unknown: &[String]) -> String {
+    match unknown {
+        [] => ", and of all others in this run".to_owned(),
+        places => format!("; unknown is: {}", places.join(", ")),
+    }
+}
+
+/// The deeds of which nobody knows whether they were done, and nobody has said it.
+pub fn unknown(recording: &Recording) -> Vec<Place> {
+    let known = recording.known();
+    let mut unknown: Vec<Place> =
+        known.iter().filter(|(_, known)| is_unknown(known)).map(|(at, _)| at.clone()).collect();
+    unknown.sort_unstable();
+    unknown
+}
+
+fn is_unknown(known: &Known) -> bool {
+    let is_open = known.open.is_some();
+    let is_unknown = known.outcome.as_ref().is_some_and(|outcome| outcome.end == End::Unknown);
+    (is_open || is_unknown) && known.resolution.is_none()
+}
+
+/// The step to which the request at a place belongs.
+pub fn step_of(place: &Place) -> &str {
+    place.0.rsplit_once("/request").map_or(place.0.as_str(), |(step, _)| step)
+}
+
+/// Takes a resolution down for all unknown writes of a step. Returns how many there are.
+///
+/// # Errors
+/// When there are none, or the journal cannot be used.
+pub fn resolve(
+    path: &Path,
+    step: &str,
+    resolution: Resolution,
+    at: Timestamp,
+) -> Result<usize, ResolveError> {
+    let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(unreadable)?;
+    lock(&file, path)?;
+    let recording = Recording::read(&file).map_err(unreadable)?;
+    if let Some(damage) = recording.damage {
+        return Err(TakeUpError::Damaged { path: path.display().to_string(), damage }.into());
+    }
+    let all = unknown(&recording);
+    let places: Vec<_> = all.iter().filter(|place| step_of(place) == step).cloned().collect();
+    if places.is_empty() {
+        let unknown = all.iter().map(|place| format!("`{}`", step_of(place))).collect();
+        return Err(ResolveError::NothingUnknown { wanted: step.to_owned(), unknown });
+    }
+    let log = Log::go_on(path, file, recording.length, recording.sum).map_err(TakeUpError::from)?;
+    for place in &places {
+        let record = Record::Resolved { at, place: place.clone(), resolution };
+        log.add(&record).map_err(TakeUpError::from)?;
+    }
+    log.commit_now().map_err(TakeUpError::from)?;
+    Ok(places.len())
+}
