@@ -264,6 +264,9 @@ impl FromStr for ReportTarget {
 pub struct ResumeArgs {
     /// The run: the first characters of its id, or `last`
     pub run: String,
+    /// Give the run up: only clean up after it, begin no step
+    #[arg(long)]
+    pub clean_up: bool,
     /// Go on although the playbook has changed since the run began
     #[arg(long)]
     pub changed_playbook: bool,

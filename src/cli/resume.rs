@@ -49,7 +49,8 @@ pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor)
         let reason = format!("{}, where the run was started, cannot be entered: {error}", begun.folder);
         return Err(Refusal { cause: Cause::Machine, reasons: vec![reason] });
     }
-    let earlier = Earlier { path: run.path, begun, accepts_changes: args.changed_playbook };
+    let earlier =
+        Earlier { path: run.path, begun, accepts_changes: args.changed_playbook, is_given_up: args.clean_up };
     apply::run(&apply, log, redactor, Some(earlier)).await
 }
 

@@ -4,7 +4,7 @@ use super::args::ApplyArgs;
 use super::refusal::Refusal;
 use crate::engine::{RunIdentity, RunOptions, TakenUp};
 use crate::event::{EventKind, StepStatus};
-use crate::journal::{Begun, FileJournal, JournalPorts, Recording, StateDir, TakeUpError, VERSION};
+use crate::journal::{Begun, FileJournal, JournalPorts, Recording, StateDir, TakeUpError, VERSION, unknown};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::Plan;
@@ -24,6 +24,8 @@ pub(super) struct Earlier {
     pub(super) begun: Begun,
     /// Whether the playbook may have changed since.
     pub(super) accepts_changes: bool,
+    /// Whether only its cleanup is wanted.
+    pub(super) is_given_up: bool,
 }
 
 impl Earlier {
@@ -87,7 +89,10 @@ pub(super) fn begin(
     let journal = match earlier {
         None => FileJournal::create(state, begun, ports).map_err(TakeUpError::from),
         Some(earlier) => FileJournal::take_up(&earlier.path, begun, ports).map(|(journal, recording)| {
-            options.taken_up = Some(taken_up(&recording));
+            options.taken_up = Some(match earlier.is_given_up {
+                true => given_up(&recording),
+                false => taken_up(&recording),
+            });
             journal
         }),
     };
@@ -130,6 +135,16 @@ fn taken_up(recording: &Recording) -> TakenUp {
         taken_up.failures.extend(failures);
     }
     taken_up
+}
+
+/// A run of which only the cleanup is done.
+fn given_up(recording: &Recording) -> TakenUp {
+    let taken_up = taken_up(recording);
+    if taken_up.is_in_cleanup {
+        return taken_up;
+    }
+    let cause = if unknown(recording).is_empty() { Cause::Step } else { Cause::Unknown };
+    TakenUp { is_in_cleanup: true, causes: vec![cause], ..taken_up }
 }
 
 /// SHA-256 of all files that a plan was made of.

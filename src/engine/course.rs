@@ -11,6 +11,8 @@ pub struct Course {
     failures: RefCell<Vec<Failure>>,
     /// Of how many steps nobody knows whether they were done.
     unknown: Cell<u32>,
+    /// A person has to say first whether a write of an earlier process was done.
+    is_pending: Cell<bool>,
     /// How often something was done, or may have been.
     deeds: Cell<u64>,
     /// How many steps were not skipped.
@@ -40,6 +42,16 @@ impl Course {
     /// Takes note of a step of which nobody knows whether it was done.
     pub fn note_unknown(&self) {
         self.unknown.set(self.unknown.get() + 1);
+    }
+
+    /// Takes note that the run waits for a person, who has to say whether a write of an earlier process was done.
+    pub fn wait_for_person(&self) {
+        self.is_pending.set(true);
+    }
+
+    /// Whether the run waits for a person.
+    pub fn is_pending(&self) -> bool {
+        self.is_pending.get()
     }
 
     /// Of how many steps nobody knows whether they were done.

@@ -5,7 +5,7 @@ use super::cleanup::Registration;
 use super::core::Engine;
 use super::course::Course;
 use super::error::StepError;
-use super::fetch::{Call, look_first};
+use super::fetch::Call;
 use super::record::{self, Unrestorable};
 use super::scope::{Frame, StepRecord};
 use super::stage::Stage;
@@ -237,18 +237,27 @@ impl<'a> Engine<'a> {
 
     /// A write that an earlier process was about to send, and nobody knows whether it did.
     pub fn unclear(&self, call: &Call<'_>, at: Timestamp) -> StepError {
+        self.course.wait_for_person();
         let when = words::moment(at, self.world.clock.now());
         let headline = format!(
             "nobody knows whether {} was done: the process before ended while it was on its way, {when}",
             call.subject.request()
         );
+        let (provider, run) = (&call.subject.provider, self.names.run_id_text());
         let advice = format!(
-            "{}; then say so with `runner resolve {} '{}' --done` or `--retry`",
-            look_first(&call.subject.provider),
-            self.names.run_id_text(),
+            "look at {provider} whether it was done, say so with `runner resolve {run} '{}' --done` or `--retry`, then \
+             `runner resume {run}` goes on",
             call.place
         );
         self.error(FailureDraft::new(Cause::Unknown, headline).advice(advice))
+    }
+
+    /// Why nothing is cleaned up yet: the run is not over.
+    pub fn pending_cleanup(&self, blocks: usize) -> String {
+        let (blocks, run) = (words::counted(blocks as u64, "cleanup block"), self.names.run_id_text());
+        format!(
+            "not run yet, since the run waits for an answer: {blocks}. `runner resume {run} --clean-up` runs nothing else"
+        )
     }
 
     /// A step that was not begun, or not gone on with, since its intent could not be written down.

@@ -343,6 +343,10 @@ impl Engine<'_> {
         if undone.len() + own == 0 {
             return;
         }
+        if self.course.is_pending() {
+            self.events.warn(self.pending_cleanup(undone.len() + own));
+            return;
+        }
         self.course.begin_step(None);
         let (blocks, verdict) = (undone.len() + own, self.course.verdict());
         self.events.emit(EventKind::CleanupStarted { blocks, verdict });
