@@ -11,6 +11,7 @@ mod log;
 mod login;
 mod logout;
 mod outlets;
+mod pings;
 mod playbook;
 mod refusal;
 mod reports;

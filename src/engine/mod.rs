@@ -18,6 +18,7 @@ mod looping;
 mod outlets;
 mod outputs;
 mod pages;
+mod ping;
 mod references;
 mod request;
 mod rows;
@@ -34,6 +35,7 @@ mod tally;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use outlets::{Outlet, outlets};
+pub use ping::Ping;
 pub use run::{RunOptions, cancelled_before_start, refuse, run};
 pub use selection::{Selection, SelectionError};
 
