@@ -4,6 +4,7 @@ use super::account::lock_name;
 use super::args::{ApplyArgs, LogArgs};
 use super::asking::QuietPrompt;
 use super::outlets;
+use super::pings::Pings;
 use super::playbook;
 use super::refusal::Refusal;
 use super::reports::Reports;
@@ -13,8 +14,8 @@ use super::state;
 use super::streams;
 use super::turn::{Turn, Waiting};
 use super::world::{around, real_world};
-use crate::engine::{self, RunOptions, Selection};
-use crate::event::{Event, EventKind, EventSink, Events, RunReport, Verdict};
+use crate::engine::{self, Ping, RunOptions, Selection};
+use crate::event::{Event, EventKind, EventSink, Events, Verdict};
 use crate::journal::{FileJournal, RunLock, StateDir};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
@@ -22,7 +23,7 @@ use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
 use crate::port::{Cancellation, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, write_dry_run};
 use crate::source::SourceMap;
-use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
+use crate::system::{MemoryStore, SystemSurroundings, TerminalPrompt, cancel_on_signals};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -204,17 +205,39 @@ impl Job<'_> {
         let listeners = Rc::new(RefCell::new(listeners));
         let events = Events::new(listeners.clone(), world.clock.clone(), self.redactor.clone());
         let Self { sources, options, .. } = &self;
+        let plan = Rc::new(plan);
+        let unattended = self.without_a_person(&world);
+        let ping = Ping::of(&plan, options, &unattended, &events).filter(|_| !self.args.simulate);
+        let mut pings = Pings::of(ping, &events);
         let verdict = match hindrance {
-            None => engine::run(Rc::new(plan), sources, options, &world, &events).await,
+            None => pings.beside(engine::run(plan.clone(), sources, options, &world, &events)).await,
             Some(why) => engine::refuse(&plan, sources, options, &world, &events, why),
         };
-        let live = &listeners.borrow().live;
-        let mut report = live.report().clone();
-        report.simulators = simulators.map(|simulators| simulators.counts());
+        if let Some(simulators) = &simulators {
+            events.emit(EventKind::SimulatorsCounted { counts: simulators.counts() });
+        }
         if let Some(journal) = journal.as_ref().filter(|_| verdict.causes.is_empty()) {
             journal.forget_secrets().await;
         }
-        Ok(self.finish(live, &report, &verdict, journal.as_ref(), &world))
+        let exit_code = self.finish(&listeners.borrow().live, &verdict, journal.as_ref(), &world);
+        if let Err(why) = pings.end(exit_code).await {
+            self.warn_after_end(&why);
+        }
+        Ok(exit_code)
+    }
+
+    /// The world for what must not ask anybody.
+    fn without_a_person(&self, world: &World) -> World {
+        World { prompt: Rc::new(TerminalPrompt::new(true, world.cancellation.clone())), ..world.clone() }
+    }
+
+    /// Says what is wrong when the report is written already.
+    fn warn_after_end(&self, text: &str) {
+        match (self.args.quiet, self.log.holds_messages()) {
+            (true, _) => {}
+            (false, true) => tracing::warn!(target: "runner", "{text}"),
+            (false, false) => self.messages().warning(text),
+        }
     }
 
     /// Waits until the run may begin. A simulated one is in nobody's way.
@@ -272,11 +295,11 @@ impl Job<'_> {
     fn finish(
         &self,
         live: &LiveReport,
-        report: &RunReport,
         verdict: &Verdict,
         journal: Option<&FileJournal>,
         world: &World,
     ) -> i32 {
+        let report = live.report();
         let mut causes = verdict.causes.clone();
         let mut unwritten = Vec::new();
         let mut missing = |report: &str, error: &io::Error| {

@@ -12,6 +12,7 @@ mod log;
 mod login;
 mod logout;
 mod outlets;
+mod pings;
 mod playbook;
 mod refusal;
 mod reports;

@@ -18,6 +18,7 @@ mod looping;
 mod outlets;
 mod outputs;
 mod pages;
+mod ping;
 mod places;
 mod record;
 mod references;
@@ -37,6 +38,7 @@ mod tally;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use outlets::{Outlet, outlets};
+pub use ping::Ping;
 pub use replay::TakenUp;
 pub use run::{RunIdentity, RunOptions, cancelled_before_start, refuse, run};
 pub use selection::{Selection, SelectionError};

@@ -119,7 +119,12 @@ pub enum EventKind {
         /// The verdict so far: cleanup makes it no better.
         verdict: Verdict,
     },
-    /// The last event.
+    /// What the simulators of a simulated run have counted; after its end.
+    SimulatorsCounted {
+        /// By the provider's name.
+        counts: serde_json::Value,
+    },
+    /// The last event of the run itself.
     RunFinished {
         /// The run's end.
         verdict: Verdict,

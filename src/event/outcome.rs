@@ -305,6 +305,7 @@ impl EventSink for ReportFold {
             EventKind::SessionClosed { provider, end, took } => self.session_closed(provider, end, *took),
             EventKind::StepFinished { step, result } => self.step_finished(step, result),
             EventKind::RunFinished { verdict } => self.run_finished(verdict, event.elapsed),
+            EventKind::SimulatorsCounted { counts } => self.report.simulators = Some(counts.clone()),
             EventKind::CleanupStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::SessionRefreshed { .. } => {}

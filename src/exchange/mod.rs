@@ -4,6 +4,7 @@
 //! [`Answer`] is what came back. Imports `credential`, `plan`, `event` and what lies below.
 
 mod answer;
+mod aside;
 mod errors;
 mod json;
 mod limit;
@@ -17,6 +18,7 @@ mod shown;
 mod value;
 
 pub use answer::{Answer, BodyError};
+pub use aside::send_aside;
 pub use errors::{Said, hint, status_text};
 pub use limit::Limiter;
 pub use origin::Origin;

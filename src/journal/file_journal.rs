@@ -302,6 +302,7 @@ impl EventSink for FileJournal {
             EventKind::StepFinished { .. }
             | EventKind::SessionOpened { .. }
             | EventKind::SessionClosed { .. }
+            | EventKind::SimulatorsCounted { .. }
             | EventKind::CleanupStarted { .. } => {
                 self.0.log.add(&Record::Event(event.clone())).and_then(|()| self.0.log.write())
             }

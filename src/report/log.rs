@@ -59,6 +59,7 @@ impl EventSink for EventLog {
                 info!(target: TARGET, step = %step.label, item = step.item, status = ?result.status, took_ms, "step finished");
                 result.failure.iter().for_each(log_failure);
             }
+            EventKind::SimulatorsCounted { counts } => debug!(target: TARGET, %counts, "simulators counted"),
             EventKind::CleanupStarted { blocks, .. } => debug!(target: TARGET, blocks, "cleanup started"),
             EventKind::RunFinished { verdict } => {
                 verdict.failures.iter().for_each(log_failure);

@@ -4,5 +4,6 @@ mod case;
 mod cleanup;
 mod flow;
 mod lists;
+mod ping;
 mod repetition;
 mod sign_in;
