@@ -86,7 +86,7 @@ fn options(args: &ApplyArgs, plan: &Plan, surroundings: &dyn Surroundings) -> Re
     })?;
     let selection = Selection::of(plan, &args.only, args.from.as_deref())
         .map_err(|error| Refusal::usage(error.to_string()))?;
-    Ok(RunOptions { inputs, selection, is_simulated: args.simulate })
+    Ok(RunOptions { inputs, selection, is_simulated: args.simulate, keeps_bodies: false })
 }
 
 fn world(

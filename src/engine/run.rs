@@ -41,6 +41,8 @@ pub struct RunOptions {
     pub selection: Selection,
     /// All providers are simulated on this machine.
     pub is_simulated: bool,
+    /// Whether events keep the texts of bodies, for a report that shows them.
+    pub keeps_bodies: bool,
 }
 
 /// Runs a plan: looks its secrets up, does its steps, cleans up, closes all sessions. What happens is told by `events`,
@@ -86,7 +88,7 @@ async fn prepare<'a>(
         return Err(unwritable);
     }
     let limits = Limits::of_run(&*world.clock, plan.deadline);
-    let exchange = Exchange::new(world.clone(), events.clone());
+    let exchange = Exchange::new(world.clone(), events.clone()).keeping_bodies(options.keeps_bodies);
     let mut names = names(options, run_id.into(), started_at(world));
     let interrupted = |interruption: Interruption| {
         let trouble =

@@ -1,3 +1,4 @@
+use super::http::HttpNote;
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
@@ -65,10 +66,14 @@ pub enum EventKind {
         status: Option<u16>,
         /// What went wrong on the way, if no whole answer came.
         problem: Option<Redacted>,
-        /// How long it took.
+        /// When it began, counted from the run's beginning. After a redirect that is when it was sent on.
+        began: Duration,
+        /// How long it took since then.
         took: Duration,
         /// The wait before the next attempt; `None` when there is none.
         retry_after: Option<Duration>,
+        /// What went over the wire; `None` when nothing did.
+        http: Option<Box<HttpNote>>,
     },
     /// A session was opened by a step that needed one. (An `authenticate` step reports itself.)
     SessionOpened {

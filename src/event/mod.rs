@@ -2,12 +2,14 @@
 //! progress and the JSON report all are folds of the same events. Every text in them is [`Redacted`](crate::model::redacted).
 
 mod draft;
+mod http;
 mod kind;
 mod outcome;
 mod session;
 mod sink;
 
 pub use draft::FailureDraft;
+pub use http::{BodyNote, HeaderNote, HttpNote, MessageNote, Omission, ResponseNote};
 pub use kind::{
     Event, EventKind, Failure, FileNote, ItemCounts, Purpose, SessionEnd, SessionNote, StepNote, StepResult,
     StepStatus, Verdict,

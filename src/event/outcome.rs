@@ -337,8 +337,10 @@ mod tests {
             was_sent,
             status: None,
             problem: None,
+            began: Duration::ZERO,
             took: Duration::ZERO,
             retry_after: None,
+            http: None,
         }
     }
 

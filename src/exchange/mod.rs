@@ -15,6 +15,7 @@ pub mod retry;
 mod send;
 mod shown;
 mod value;
+mod wire;
 
 pub use answer::{Answer, BodyError};
 pub use errors::{Said, hint, status_text};

@@ -72,8 +72,10 @@ impl Script {
                 was_sent: true,
                 status: Some(200),
                 problem: None,
+                began: Duration::ZERO,
                 took: Duration::ZERO,
                 retry_after: None,
+                http: None,
             });
         }
         self
