@@ -10,7 +10,7 @@ use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::streams;
 use super::world::{around, real_world};
 use crate::engine::{self, RunOptions, Selection};
-use crate::event::{Event, EventSink, Events, RunReport, Verdict};
+use crate::event::{Event, EventKind, EventSink, Events, Verdict};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
@@ -34,12 +34,13 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
         &*surroundings,
         &mut streams::stderr(redactor),
     )?;
-    let options = options(args, &plan, &*surroundings)?;
+    let mut options = options(args, &plan, &*surroundings)?;
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
     let progress = Progress::new(streams::stderr_look(), !log.is_on());
     let world = world(args, surroundings, &progress, &cancellation);
     let reports = Reports::of(&args.report, &plan, &sources, &options.inputs, &world)?;
+    options.keeps_bodies = reports.keep_bodies();
     outlets::check(&args.playbook, &reports, &plan, &sources, &options.selection, &*world.output)?;
     let job = Job { reports, log, sources, options, redactor, progress };
     match (args.dry_run, args.simulate) {
@@ -143,13 +144,12 @@ impl Job<'_> {
     }
 
     async fn run(self, plan: Plan, world: World, simulators: Option<Simulators>) -> Result<i32, Refusal> {
-        let listeners = Rc::new(RefCell::new(self.listeners(&plan)));
+        let listeners = Listeners { simulators, ..self.listeners(&plan) };
+        let listeners = Rc::new(RefCell::new(listeners));
         let events = Events::new(listeners.clone(), world.clock.clone(), self.redactor.clone());
         let verdict = engine::run(Rc::new(plan), &self.sources, &self.options, &world, &events).await;
         let live = &listeners.borrow().live;
-        let mut report = live.report().clone();
-        report.simulators = simulators.map(|simulators| simulators.counts());
-        Ok(self.finish(live, &report, &verdict, &world))
+        Ok(self.finish(live, &verdict, &world))
     }
 
     fn listeners(&self, plan: &Plan) -> Listeners {
@@ -166,7 +166,8 @@ impl Job<'_> {
             self.messages()
         };
         let live = LiveReport::new(lines, messages, self.progress.clone());
-        Listeners { live, log: EventLog }
+        let live = live.keeping_requests(self.reports.need_requests());
+        Listeners { live, log: EventLog, simulators: None }
     }
 
     fn messages(&self) -> Messages {
@@ -174,7 +175,7 @@ impl Job<'_> {
     }
 
     /// Writes the reports for machines. Returns the exit code of the run, in which a report that is missing counts.
-    fn finish(&self, live: &LiveReport, report: &RunReport, verdict: &Verdict, world: &World) -> i32 {
+    fn finish(&self, live: &LiveReport, verdict: &Verdict, world: &World) -> i32 {
         let mut causes = verdict.causes.clone();
         let mut missing = |report: &str, error: &io::Error| {
             causes.push(Cause::Machine);
@@ -184,7 +185,7 @@ impl Job<'_> {
         if let Some(error) = live.error() {
             missing("the report", error);
         }
-        self.reports.write(report, self.redactor, &*world.output, &mut |place, error| {
+        self.reports.write(&live.record(), self.redactor, &*world.output, &mut |place, error| {
             missing(&format!("the report to {place}"), error);
         });
         Cause::heaviest(causes).map_or(0, Cause::exit_code)
@@ -195,12 +196,24 @@ impl Job<'_> {
 struct Listeners {
     live: LiveReport,
     log: EventLog,
+    simulators: Option<Simulators>,
+}
+
+impl Listeners {
+    fn tell(&mut self, event: &Event) {
+        self.log.receive(event);
+        self.live.receive(event);
+    }
 }
 
 impl EventSink for Listeners {
     fn receive(&mut self, event: &Event) {
-        self.log.receive(event);
-        self.live.receive(event);
+        // All requests were made, and the last event is the last.
+        if let (EventKind::RunFinished { .. }, Some(simulators)) = (&event.kind, &self.simulators) {
+            let counts = simulators.counts();
+            self.tell(&Event { kind: EventKind::SimulatorsCounted { counts }, ..event.clone() });
+        }
+        self.tell(event);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use std::time::Duration;
 
 /// A fact of a run with its time.
@@ -107,6 +108,11 @@ pub enum EventKind {
     CleanupStarted {
         /// How many cleanup blocks will run.
         blocks: usize,
+    },
+    /// What the simulators have counted, where there are some.
+    SimulatorsCounted {
+        /// By provider. Numbers, and words of the program itself.
+        counts: Value,
     },
     /// The last event.
     RunFinished {

@@ -5,6 +5,7 @@ mod draft;
 mod http;
 mod kind;
 mod outcome;
+mod record;
 mod session;
 mod sink;
 
@@ -15,4 +16,5 @@ pub use kind::{
     StepStatus, Verdict,
 };
 pub use outcome::{EntryKind, EntryReport, ReportFold, RunReport};
+pub use record::{RecordFold, RequestRecord, RunRecord};
 pub use sink::{EventSink, Events, Fanout};

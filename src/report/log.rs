@@ -61,6 +61,7 @@ impl EventSink for EventLog {
                 result.failure.iter().for_each(log_failure);
             }
             EventKind::CleanupStarted { blocks } => debug!(target: TARGET, blocks, "cleanup started"),
+            EventKind::SimulatorsCounted { .. } => {}
             EventKind::RunFinished { verdict } => {
                 verdict.failures.iter().for_each(log_failure);
                 info!(target: TARGET, exit_code = verdict.exit_code(), "run finished")
