@@ -1,20 +1,22 @@
 //! The report for people to keep and to forward: one page that needs nothing else and runs nothing.
 
 mod rows;
+mod scale;
 
 use super::messages::failures;
 use super::terminal::{steps, verdict};
 use super::text::Texts;
 use crate::event::{Failure, RunRecord, RunReport};
 use crate::model::exit::Cause;
-use crate::model::words::{counted, duration, total};
+use crate::model::words::{counted, total};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value};
-use rows::{Lane, RequestRow, Row, Scale, Shown};
+use rows::{Lane, RequestRow, Row, Shown};
+use scale::{Scale, Tick};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
@@ -61,7 +63,7 @@ struct Page {
     failures: Vec<FailureCard>,
     failures_left_out: Option<String>,
     warnings: Vec<String>,
-    ticks: Vec<String>,
+    ticks: Vec<Tick>,
     timeline: Vec<Lane>,
     timeline_left_out: Option<String>,
     entries: Vec<Row>,
@@ -74,12 +76,14 @@ struct Page {
 struct Verdict {
     class: &'static str,
     mark: &'static str,
-    word: &'static str,
+    /// `failed: 1 of 5 steps`
+    words: String,
     sum: String,
 }
 
 #[derive(Serialize)]
 struct FailureCard {
+    class: &'static str,
     headline: String,
     /// Request and place.
     lines: Vec<String>,
@@ -119,7 +123,7 @@ impl Page {
                 format!("and {more} more; the JSON report has them all")
             }),
             warnings: report.warnings.iter().map(|text| texts.of(text)).collect(),
-            ticks: (0..4).map(|quarter| duration(scale.whole() * quarter / 4)).collect(),
+            ticks: scale.ticks(),
             timeline,
             timeline_left_out,
             entries,
@@ -138,18 +142,16 @@ impl Verdict {
             Some(Cause::Unknown) => ("odd", "?"),
             Some(_) => ("bad", "✗"),
         };
-        let counts = [
-            steps(report),
-            counted(report.requests.into(), "request"),
-            counted(report.retries.into(), "retry"),
-        ];
-        Self { class, mark, word: verdict(report).0, sum: counts.join(" · ") }
+        let counts = [counted(report.requests.into(), "request"), counted(report.retries.into(), "retry")];
+        let words = format!("{}: {}", verdict(report).0, steps(report));
+        Self { class, mark, words, sum: counts.join(" · ") }
     }
 }
 
 impl FailureCard {
     fn of(failure: &Failure, texts: &Texts<'_>) -> Self {
         Self {
+            class: if failure.cause == Cause::Unknown { "unknown" } else { "failed" },
             headline: texts.of(&failure.headline),
             lines: failure.request.iter().chain(&failure.place).map(|text| texts.of(text)).collect(),
             notes: failure.notes.iter().map(|text| texts.of(text)).collect(),

@@ -32,7 +32,8 @@ impl Suite<'_> {
         let mut suite = TestSuite::new(self.texts.of(&report.playbook));
         suite.set_time(milliseconds(report.took_ms));
         if let Some(started_at) = report.started_at {
-            suite.extra.insert("timestamp".into(), started_at.to_string().into());
+            let timestamp = started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            suite.extra.insert("timestamp".into(), timestamp.into());
         }
         suite.add_properties(self.properties());
         suite.add_test_cases(report.entries.iter().map(|entry| self.entry(entry)));

@@ -1,5 +1,6 @@
 //! The rows of the page: steps, their times, requests.
 
+use super::scale::Scale;
 use crate::event::{EntryKind, EntryReport, RequestRecord, RunRecord, StepStatus};
 use crate::model::words::{counted, duration, grouped};
 use crate::report::entry;
@@ -14,8 +15,6 @@ const MOST_ROWS: usize = 1000;
 /// How many steps the time line shows, and how many requests in one of them.
 const MOST_LANES: usize = 200;
 const MOST_REQUESTS_IN_LANE: usize = 200;
-/// What has almost no width is still to be seen, in percent.
-const NARROWEST: f64 = 0.4;
 /// Deeper ones are not indented further.
 const DEEPEST: usize = 4;
 
@@ -35,7 +34,7 @@ pub(super) struct Row {
     depth: usize,
     is_cleanup: bool,
     details: String,
-    request_count: Option<u32>,
+    request_count: String,
     request_unit: &'static str,
     took: String,
 }
@@ -50,12 +49,12 @@ pub(super) struct Lane {
     span: String,
     x: String,
     width: String,
-    requests: Vec<Tick>,
+    requests: Vec<LaneRequest>,
 }
 
 /// A request on the time line.
 #[derive(Serialize)]
-struct Tick {
+struct LaneRequest {
     class: &'static str,
     words: String,
     x: String,
@@ -77,40 +76,22 @@ pub(super) struct RequestRow {
     took: String,
 }
 
-/// Times of the run as places on the time line.
-pub(super) struct Scale(Duration);
-
-impl Scale {
-    /// From the run's beginning to its end.
-    pub(super) fn of(record: &RunRecord) -> Self {
-        Self(from_ms(record.report.took_ms).max(Duration::from_millis(1)))
-    }
-
-    /// All of it.
-    pub(super) fn whole(&self) -> Duration {
-        self.0
-    }
-
-    fn percent(&self, time: Duration) -> f64 {
-        (100.0 * time.as_secs_f64() / self.0.as_secs_f64()).clamp(0.0, 100.0)
-    }
-
-    /// The left edge, which leaves room for what follows, and the width.
-    fn place(&self, start: Duration, length: Duration) -> (String, String) {
-        let (start, end) = (self.percent(start), self.percent(start + length));
-        let width = (end - start).max(NARROWEST);
-        (number(start.min(100.0 - width)), number(width))
-    }
-}
-
-/// The steps in the order of their beginnings: a group stands before what is in it.
+/// The steps that are shown, in the order in which they ended, but a group before what is in it.
 fn shown(record: &RunRecord) -> Vec<(usize, &EntryReport)> {
-    let mut entries: Vec<_> =
-        record.report.entries.iter().enumerate().filter(|(_, entry)| is_shown(entry)).collect();
-    entries.sort_by(|(_, one), (_, other)| {
-        one.started_ms.total_cmp(&other.started_ms).then(one.depth.cmp(&other.depth))
-    });
-    entries
+    let mut ordered: Vec<(usize, &EntryReport)> = Vec::new();
+    // How deep the group is that stands before an entry already.
+    let mut group_depths: Vec<usize> = Vec::new();
+    for (index, entry) in record.report.entries.iter().enumerate().filter(|(_, entry)| is_shown(entry)) {
+        let is_inside = |at: usize| ordered[at].1.depth > entry.depth && group_depths[at] > entry.depth;
+        // A login that a step inside needed has no depth of its own.
+        let is_between = |at: usize| matches!(ordered[at].1.kind, EntryKind::Login | EntryKind::Logout);
+        let tail = (0..ordered.len()).rev().take_while(|at| is_inside(*at) || is_between(*at));
+        let place = tail.filter(|at| is_inside(*at)).last().unwrap_or(ordered.len());
+        group_depths[place..].fill(entry.depth);
+        group_depths.insert(place, usize::MAX);
+        ordered.insert(place, (index, entry));
+    }
+    ordered
 }
 
 fn left_out(all: usize, most: usize, what: &str, others: &str) -> Option<String> {
@@ -173,7 +154,7 @@ impl Row {
             depth: entry.depth.min(DEEPEST),
             is_cleanup: entry.kind == EntryKind::Cleanup,
             details: texts.show(entry::details(entry, now)),
-            request_count: Some(entry.requests).filter(|requests| *requests > 0),
+            request_count: if entry.requests > 0 { grouped(entry.requests.into()) } else { String::new() },
             request_unit: if entry.requests == 1 { "request" } else { "requests" },
             took: entry::took(entry),
         }
@@ -192,12 +173,12 @@ impl Lane {
             span: format!("{} from {}", duration(took), duration(start)),
             x,
             width,
-            requests: requests.map(|request| Tick::of(request, texts, scale)).collect(),
+            requests: requests.map(|request| LaneRequest::of(request, texts, scale)).collect(),
         }
     }
 }
 
-impl Tick {
+impl LaneRequest {
     fn of(request: &RequestRecord, texts: &Texts<'_>, scale: &Scale) -> Self {
         let (x, width) = scale.place(request.began, request.took);
         let end = request.began + request.took;
@@ -207,8 +188,8 @@ impl Tick {
             words: format!("{what}: {}, {}", answer(request, texts), duration(request.took)),
             x,
             width,
-            end: number(scale.percent(end)),
-            wait_end: request.retry_after.map(|wait| number(scale.percent(end + wait))),
+            end: scale.point(end),
+            wait_end: request.retry_after.map(|wait| scale.point(end + wait)),
         }
     }
 }
@@ -271,9 +252,4 @@ fn ended_at(record: &RunRecord) -> Timestamp {
 
 fn from_ms(milliseconds: f64) -> Duration {
     Duration::from_secs_f64(milliseconds.max(0.0) / 1000.0)
-}
-
-/// A number of percent with two digits behind the point.
-fn number(percent: f64) -> String {
-    format!("{percent:.2}")
 }
