@@ -60,6 +60,7 @@ pub(super) async fn run(
     let progress = Progress::new(streams::stderr_look(), !log.is_on() && !args.quiet);
     let world = world(args, surroundings, &progress, &cancellation);
     let reports = Reports::of(&args.report, &plan, &sources, &options.inputs, &world)?;
+    options.keeps_bodies = reports.keep_bodies();
     outlets::check(&args.playbook, &reports, &plan, &sources, &options.selection, &*world.output)?;
     let job = Job { args, reports, log, sources, options, redactor, progress, state, earlier };
     match (args.dry_run, args.simulate) {
@@ -201,7 +202,7 @@ impl Job<'_> {
             None => Some(self.begin_journal(&plan, &mut world)?),
             Some(_) => None,
         };
-        let listeners = Listeners { lock, journal: journal.clone(), ..self.listeners(&plan) };
+        let listeners = Listeners { lock, journal: journal.clone(), simulators, ..self.listeners(&plan) };
         let listeners = Rc::new(RefCell::new(listeners));
         let events = Events::new(listeners.clone(), world.clock.clone(), self.redactor.clone());
         let Self { sources, options, .. } = &self;
@@ -213,9 +214,6 @@ impl Job<'_> {
             None => pings.beside(engine::run(plan.clone(), sources, options, &world, &events)).await,
             Some(why) => engine::refuse(&plan, sources, options, &world, &events, why),
         };
-        if let Some(simulators) = &simulators {
-            events.emit(EventKind::SimulatorsCounted { counts: simulators.counts() });
-        }
         if let Some(journal) = journal.as_ref().filter(|_| verdict.causes.is_empty()) {
             journal.forget_secrets().await;
         }
@@ -284,7 +282,8 @@ impl Job<'_> {
             self.messages()
         };
         let live = LiveReport::new(lines, messages, self.progress.clone());
-        Listeners { live, log: EventLog, journal: None, lock: None }
+        let live = live.keeping_requests(self.reports.need_requests());
+        Listeners { live, log: EventLog, journal: None, lock: None, simulators: None }
     }
 
     fn messages(&self) -> Messages {
@@ -299,7 +298,6 @@ impl Job<'_> {
         journal: Option<&FileJournal>,
         world: &World,
     ) -> i32 {
-        let report = live.report();
         let mut causes = verdict.causes.clone();
         let mut unwritten = Vec::new();
         let mut missing = |report: &str, error: &io::Error| {
@@ -309,7 +307,7 @@ impl Job<'_> {
         if let Some(error) = live.error() {
             missing("the report", error);
         }
-        self.reports.write(report, self.redactor, &*world.output, &mut |place, error| {
+        self.reports.write(&live.record(), self.redactor, &*world.output, &mut |place, error| {
             missing(&format!("the report to {place}"), error);
         });
         if let Some(error) = journal.and_then(FileJournal::error) {
@@ -318,7 +316,7 @@ impl Job<'_> {
         }
         let cause = Cause::heaviest(causes);
         match cause {
-            Some(cause) if self.args.quiet => self.messages().brief(report, cause, &unwritten),
+            Some(cause) if self.args.quiet => self.messages().brief(live.report(), cause, &unwritten),
             _ => {
                 let mut err = streams::stderr(self.redactor);
                 // Where nobody listens, the exit code says it all.
@@ -337,6 +335,17 @@ struct Listeners {
     journal: Option<FileJournal>,
     /// What keeps other runs out until this one is told to its end.
     lock: Option<RunLock>,
+    simulators: Option<Simulators>,
+}
+
+impl Listeners {
+    fn tell(&mut self, event: &Event) {
+        if let Some(journal) = &mut self.journal {
+            journal.receive(event);
+        }
+        self.log.receive(event);
+        self.live.receive(event);
+    }
 }
 
 impl EventSink for Listeners {
@@ -344,11 +353,12 @@ impl EventSink for Listeners {
         if let (EventKind::RunStarted { run, .. }, Some(lock)) = (&event.kind, &mut self.lock) {
             lock.name_run(run);
         }
-        if let Some(journal) = &mut self.journal {
-            journal.receive(event);
+        // All requests were made, and the last event is the last.
+        if let (EventKind::RunFinished { .. }, Some(simulators)) = (&event.kind, &self.simulators) {
+            let counts = simulators.counts();
+            self.tell(&Event { kind: EventKind::SimulatorsCounted { counts }, ..event.clone() });
         }
-        self.log.receive(event);
-        self.live.receive(event);
+        self.tell(event);
     }
 }
 

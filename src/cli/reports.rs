@@ -2,12 +2,12 @@
 
 use super::args::{ReportPlace, ReportTarget};
 use super::refusal::Refusal;
-use crate::event::RunReport;
+use crate::event::RunRecord;
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::plan::{Plan, ReportFile};
+use crate::plan::{Plan, ReportFile, ReportForm};
 use crate::port::{OutputFiles, World};
-use crate::report::json;
+use crate::report::{keeps_bodies, needs_requests, write_report};
 use crate::source::{SourceMap, Span};
 use crate::template::Moment;
 use serde_json::{Map, Value};
@@ -71,6 +71,16 @@ impl Reports {
         self.0.iter().any(|report| report.target.place == ReportPlace::Stdout)
     }
 
+    /// Whether one shows single requests.
+    pub(super) fn need_requests(&self) -> bool {
+        self.0.iter().any(|report| needs_requests(report.target.form))
+    }
+
+    /// Whether one shows the texts of bodies.
+    pub(super) fn keep_bodies(&self) -> bool {
+        self.0.iter().any(|report| keeps_bodies(report.target.form))
+    }
+
     /// Those that go into a file, with its path.
     pub(super) fn files(&self) -> impl Iterator<Item = (&Report, &Path)> {
         self.0.iter().filter_map(|report| match &report.target.place {
@@ -82,15 +92,15 @@ impl Reports {
     /// Writes all of them. `missing` hears of each that could not be written; that nobody reads on is no error.
     pub(super) fn write(
         &self,
-        report: &RunReport,
+        record: &RunRecord,
         redactor: &Redactor,
         files: &dyn OutputFiles,
         missing: &mut dyn FnMut(&ReportPlace, &io::Error),
     ) {
         for Report { target, .. } in &self.0 {
             let written = match &target.place {
-                ReportPlace::Stdout => json::write(report, redactor, &mut io::stdout()),
-                ReportPlace::File(path) => json::write_file(report, redactor, files, path),
+                ReportPlace::Stdout => write_report(target.form, record, redactor, &mut io::stdout().lock()),
+                ReportPlace::File(path) => write_file(target.form, record, redactor, files, path),
             };
             match written {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => missing(&target.place, &error),
@@ -98,4 +108,17 @@ impl Reports {
             }
         }
     }
+}
+
+/// Writes a report into a file, whole or not at all.
+fn write_file(
+    form: ReportForm,
+    record: &RunRecord,
+    redactor: &Redactor,
+    files: &dyn OutputFiles,
+    path: &Path,
+) -> io::Result<()> {
+    let mut file = files.create(path)?;
+    write_report(form, record, redactor, &mut file)?;
+    file.commit()
 }

@@ -149,9 +149,9 @@ impl Engine<'_> {
         let turn = call.limits.wait(self.world, turn).await;
         let turn = turn.map_err(|interruption| self.interrupted(interruption, &what))?;
         let sending = Sending {
-            purpose: Purpose::Step,
-            attempt: tries.attempt,
             follows_redirects: !expects_redirect(call.request),
+            hides_bodies: outputs::makes_secrets(&call.request.outputs),
+            ..Sending::attempt(Purpose::Step, tries.attempt)
         };
         self.course.note_flight(Some((what, call.request.effect)));
         let sent = call.limits.finish(self.world, self.send_in_journal(call, turn, &outgoing, sending)).await;

@@ -43,6 +43,11 @@ pub fn learn(outputs: &[PlannedOutput], step: &str, answer: &Answer, events: &Ev
     }
 }
 
+/// Whether a secret is made of an answer by a template: what it is made from cannot be learned before it is told.
+pub fn makes_secrets(outputs: &[PlannedOutput]) -> bool {
+    outputs.iter().any(|output| output.is_secret && matches!(output.output, Output::Template(_)))
+}
+
 /// The name under which people know an output: `steps.issue.outputs.token`.
 pub fn public_name(step: &str, output: &str) -> String {
     format!("steps.{step}.outputs.{output}")

@@ -50,6 +50,8 @@ pub struct RunOptions {
     pub taken_up: Option<TakenUp>,
     /// What was seen before the run and is worth a warning in its report.
     pub warnings: Vec<String>,
+    /// Whether events keep the texts of bodies, for a report that shows them.
+    pub keeps_bodies: bool,
 }
 
 /// Which run it is, the same in each process that works on it.
@@ -142,7 +144,7 @@ async fn prepare<'a>(
         return Err(unwritable);
     }
     let limits = Limits::of_run(&*world.clock, plan.deadline);
-    let exchange = Exchange::new(world.clone(), events.clone());
+    let exchange = Exchange::new(world.clone(), events.clone()).keeping_bodies(options.keeps_bodies);
     let mut names = names(options, identity.id.into(), started_at(identity.started_at));
     let interrupted = |interruption: Interruption| {
         let trouble =

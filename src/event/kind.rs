@@ -1,8 +1,10 @@
+use super::http::HttpNote;
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 
 /// A fact of a run with its time.
@@ -71,7 +73,11 @@ pub enum EventKind {
         status: Option<u16>,
         /// What went wrong on the way, if no whole answer came.
         problem: Option<Redacted>,
-        /// How long it took.
+        /// When it began, counted from the run's beginning. After a redirect that is when it was sent on.
+        #[serde(with = "super::duration")]
+        #[schemars(with = "u64")]
+        began: Duration,
+        /// How long it took since then.
         #[serde(with = "super::duration")]
         #[schemars(with = "u64")]
         took: Duration,
@@ -79,6 +85,8 @@ pub enum EventKind {
         #[serde(with = "super::duration::optional")]
         #[schemars(with = "Option<u64>")]
         retry_after: Option<Duration>,
+        /// What went over the wire; `None` when nothing did.
+        http: Option<Box<HttpNote>>,
     },
     /// A session was opened by a step that needed one. (An `authenticate` step reports itself.)
     SessionOpened {
@@ -119,12 +127,12 @@ pub enum EventKind {
         /// The verdict so far: cleanup makes it no better.
         verdict: Verdict,
     },
-    /// What the simulators of a simulated run have counted; after its end.
+    /// What the simulators have counted, where there are some.
     SimulatorsCounted {
-        /// By the provider's name.
-        counts: serde_json::Value,
+        /// By provider. Numbers, and words of the program itself.
+        counts: Value,
     },
-    /// The last event of the run itself.
+    /// The last event.
     RunFinished {
         /// The run's end.
         verdict: Verdict,

@@ -3,15 +3,19 @@
 
 mod draft;
 mod duration;
+mod http;
 mod kind;
 mod outcome;
+mod record;
 mod session;
 mod sink;
 
 pub use draft::FailureDraft;
+pub use http::{BodyNote, HeaderNote, HttpNote, MessageNote, Omission, ResponseNote};
 pub use kind::{
     Event, EventKind, Failure, FileNote, ItemCounts, Purpose, SessionEnd, SessionNote, StepNote, StepResult,
     StepStatus, Verdict,
 };
 pub use outcome::{EntryKind, EntryReport, ReportFold, RunReport};
+pub use record::{RecordFold, RequestRecord, RunRecord};
 pub use sink::{EventSink, Events, Fanout};

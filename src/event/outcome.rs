@@ -120,6 +120,8 @@ pub struct EntryReport {
     pub requests: u32,
     /// Of these, how many were repetitions.
     pub retries: u32,
+    /// How long after the run's beginning it began, in milliseconds.
+    pub started_ms: f64,
     /// How long it took, in milliseconds.
     pub took_ms: f64,
     /// The session that it opened.
@@ -155,6 +157,7 @@ impl EntryReport {
             file: None,
             requests: 0,
             retries: 0,
+            started_ms: 0.0,
             took_ms: milliseconds(took),
             session: None,
             session_end: None,
@@ -177,12 +180,19 @@ pub struct ReportFold {
     report: RunReport,
     session_requests: Requests,
     last_attempt: LastAttempt,
+    /// The time of the event at hand, since the run's beginning.
+    elapsed: Duration,
 }
 
 impl Default for ReportFold {
     fn default() -> Self {
         let report = RunReport { version: 1, ..RunReport::default() };
-        Self { report, session_requests: Requests::default(), last_attempt: LastAttempt::default() }
+        Self {
+            report,
+            session_requests: Requests::default(),
+            last_attempt: LastAttempt::default(),
+            elapsed: Duration::ZERO,
+        }
     }
 }
 
@@ -233,6 +243,7 @@ impl ReportFold {
             http_status: status,
             problem,
             attempts: number,
+            started_ms: milliseconds(self.elapsed.saturating_sub(took)),
             ..EntryReport::new(kind, label, took)
         }
     }
@@ -285,6 +296,7 @@ impl ReportFold {
 
 impl EventSink for ReportFold {
     fn receive(&mut self, event: &Event) {
+        self.elapsed = event.elapsed;
         match &event.kind {
             EventKind::RunStarted { run, playbook, file, is_simulated, is_resumed } => {
                 self.report.run = run.clone();
@@ -304,8 +316,8 @@ impl EventSink for ReportFold {
             EventKind::SessionOpened { session, took } => self.session_opened(session, *took),
             EventKind::SessionClosed { provider, end, took } => self.session_closed(provider, end, *took),
             EventKind::StepFinished { step, result } => self.step_finished(step, result),
-            EventKind::RunFinished { verdict } => self.run_finished(verdict, event.elapsed),
             EventKind::SimulatorsCounted { counts } => self.report.simulators = Some(counts.clone()),
+            EventKind::RunFinished { verdict } => self.run_finished(verdict, event.elapsed),
             EventKind::CleanupStarted { .. }
             | EventKind::StepProgress { .. }
             | EventKind::SessionRefreshed { .. } => {}
@@ -346,8 +358,10 @@ mod tests {
             was_sent,
             status: None,
             problem: None,
+            began: Duration::ZERO,
             took: Duration::ZERO,
             retry_after: None,
+            http: None,
         }
     }
 

@@ -63,6 +63,11 @@ impl Events {
         self.redactor.clean(text)
     }
 
+    /// A time of [`Clock::elapsed`], counted from the first event.
+    pub fn since_start(&self, elapsed: Duration) -> Duration {
+        elapsed.saturating_sub(self.started)
+    }
+
     /// The time since the first event.
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed().saturating_sub(self.started)

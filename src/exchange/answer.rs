@@ -73,7 +73,7 @@ impl fmt::Debug for Answer {
 impl Answer {
     /// Decodes an answer from an address.
     pub fn decode(response: Response, url: Url) -> Self {
-        let Response { status, headers, body: bytes } = response;
+        let Response { status, headers, body: bytes, .. } = response;
         let (body, problem) = match decode_body(&bytes, &headers) {
             Ok(body) => (body, None),
             Err(problem) => (Value::Null, Some(problem)),
@@ -262,7 +262,7 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         let url = "https://api.example.com/v1/devices?page=1".parse().unwrap();
-        Answer::decode(Response { status, headers: map, body: body.to_vec() }, url)
+        Answer::decode(Response::new(status, map, body.to_vec()), url)
     }
 
     fn reader(place: impl FnOnce(Text) -> ReaderPlace, written: &str) -> Reader {
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn neither_an_answer_nor_a_response_prints_what_it_holds() {
         let headers = HeaderMap::from_iter([(http::header::SET_COOKIE, "sid=geheim".parse().unwrap())]);
-        let response = Response { status: 200, headers, body: br#"{"token":"geheim"}"#.to_vec() };
+        let response = Response::new(200, headers, br#"{"token":"geheim"}"#.to_vec());
         assert_eq!(format!("{response:?}"), "Response { status: 200, bytes: 18, .. }");
         let answer = Answer::decode(response, "https://api.test".parse().unwrap());
         assert_eq!(format!("{answer:?}"), "Answer { status: 200, bytes: 18, .. }");

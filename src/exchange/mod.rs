@@ -16,6 +16,7 @@ pub mod retry;
 mod send;
 mod shown;
 mod value;
+mod wire;
 
 pub use answer::{Answer, BodyError};
 pub use aside::send_aside;

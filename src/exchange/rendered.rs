@@ -120,6 +120,7 @@ impl Rendered {
         for (name, template) in send.headers.iter() {
             if let Some(text) = evaluation.text(template, scope)? {
                 self.set_header(&name.value, &text, template.span())?;
+                self.hide_header(&name.value);
             }
         }
         for (name, template) in send.query.iter() {
@@ -222,6 +223,13 @@ impl Rendered {
         self.shown_headers.retain(|(known, _)| !known.eq_ignore_ascii_case(written));
         self.shown_headers.push((written.to_owned(), text.shown().to_owned()));
         Ok(())
+    }
+
+    /// Marks a header as one that nobody shows, secret or not.
+    fn hide_header(&mut self, name: &str) {
+        if let Some(value) = self.headers.get_mut(name) {
+            value.set_sensitive(true);
+        }
     }
 
     pub(super) fn set_cookie(&mut self, name: &str, text: Shown, span: Span) -> Result<(), RenderError> {

@@ -1,6 +1,7 @@
 //! The one place from which requests leave.
 
 use super::retry::Ending;
+use super::wire::{Keeping, Wire};
 use super::{Answer, Limiter, Origin, Realm, Rendered};
 use crate::event::{EventKind, Events, Purpose};
 use crate::port::{Request, Response, SendFailure, TransportError, World};
@@ -20,6 +21,7 @@ const MOST_REDIRECTS: u32 = 10;
 pub struct Exchange {
     world: World,
     events: Events,
+    keeps_bodies: bool,
 }
 
 /// The permission to send one request now: see [`Exchange::turn`].
@@ -47,12 +49,14 @@ pub struct Sending {
     pub attempt: u32,
     /// Whether redirects of a read are followed. False where the step expects one.
     pub follows_redirects: bool,
+    /// Whether the bodies hold what the step makes a secret of later: then no event does.
+    pub hides_bodies: bool,
 }
 
 impl Sending {
     /// The attempt of that number, redirects followed.
     pub fn attempt(purpose: Purpose, attempt: u32) -> Self {
-        Self { purpose, attempt, follows_redirects: true }
+        Self { purpose, attempt, follows_redirects: true, hides_bodies: false }
     }
 }
 
@@ -115,7 +119,9 @@ pub struct AttemptRecord {
     was_sent: bool,
     status: Option<u16>,
     problem: Option<String>,
+    began: Duration,
     took: Duration,
+    wire: Option<Wire>,
 }
 
 impl AttemptRecord {
@@ -128,7 +134,13 @@ impl AttemptRecord {
 impl Exchange {
     /// Sends through a world's network and tells `events`.
     pub fn new(world: World, events: Events) -> Self {
-        Self { world, events }
+        Self { world, events, keeps_bodies: false }
+    }
+
+    /// Keeps the texts of bodies in its events, too.
+    #[must_use]
+    pub fn keeping_bodies(self, keeps_bodies: bool) -> Self {
+        Self { keeps_bodies, ..self }
     }
 
     /// The ports of the run.
@@ -176,23 +188,14 @@ impl Exchange {
         let outcome = self.follow(&turn, rendered, sending, &mut flight).await;
         let requests = flight.redirects + u32::from(was_sent(&outcome));
         let paced = flight.paced;
-        let (shown_address, took) = flight.land();
+        let took = flight.took();
+        let record = flight.land(was_sent(&outcome), status_of(&outcome), problem_of(&outcome));
         let is_throttled = outcome.as_ref().is_ok_and(|answer| self.is_throttled(&turn.realm, answer));
         let wish =
             outcome.as_ref().ok().and_then(|answer| turn.realm.wish(answer, clock.now(), is_throttled));
         if let Some(wish) = wish {
             turn.realm.pause_until(clock.elapsed().saturating_add(wish));
         }
-        let record = AttemptRecord {
-            purpose: sending.purpose,
-            method: rendered.method().clone(),
-            shown_address,
-            attempt: sending.attempt,
-            was_sent: was_sent(&outcome),
-            status: status_of(&outcome),
-            problem: problem_of(&outcome),
-            took,
-        };
         Attempt { outcome, is_throttled, wish, requests, took, paced, record }
     }
 
@@ -207,8 +210,10 @@ impl Exchange {
             was_sent: record.was_sent,
             status: record.status,
             problem: record.problem.as_deref().map(clean),
+            began: record.began,
             took: record.took,
             retry_after,
+            http: record.wire.map(|wire| Box::new(wire.note(record.purpose, &self.events))),
         });
     }
 
@@ -232,8 +237,7 @@ impl Exchange {
         request.ca_file = turn.realm.ca_file().map(Path::to_owned);
         let is_read = matches!(request.method, Method::GET | Method::HEAD);
         loop {
-            let started = self.world.clock.elapsed();
-            let response = self.transmit(&turn.realm, &request).await?;
+            let response = self.transmit(&turn.realm, rendered, &request, flight).await?;
             let follows = is_read && sending.follows_redirects;
             let target = match redirect_target(&request.url, &response) {
                 Some(target) if follows => target?,
@@ -243,21 +247,8 @@ impl Exchange {
                 let reason = format!("more than {MOST_REDIRECTS} redirects in a row");
                 return Err(SendError::Redirect { status: response.status, reason });
             }
-            let took = self.world.clock.elapsed().saturating_sub(started);
-            let next_address = self.events.clean(&target).to_string();
-            self.report(
-                AttemptRecord {
-                    purpose: sending.purpose,
-                    method: request.method.clone(),
-                    shown_address: std::mem::replace(&mut flight.shown_address, next_address),
-                    attempt: sending.attempt,
-                    was_sent: true,
-                    status: Some(response.status),
-                    problem: None,
-                    took,
-                },
-                None,
-            );
+            self.report(flight.record(true, Some(response.status), None), None);
+            flight.shown_address = self.events.clean(&target).to_string();
             flight.redirects += 1;
             request.url = target;
             let next_turn = self.turn(&turn.realm, turn.operation.as_ref(), turn.latest);
@@ -266,46 +257,79 @@ impl Exchange {
     }
 
     /// The only call of the transport.
-    async fn transmit(&self, realm: &Realm, request: &Request) -> Result<Response, SendError> {
+    async fn transmit(
+        &self,
+        realm: &Realm,
+        rendered: &Rendered,
+        request: &Request,
+        flight: &mut Flight<'_>,
+    ) -> Result<Response, SendError> {
         realm.check(&request.url).map_err(SendError::Refused)?;
-        Ok(self.world.transport.send(request).await?)
+        flight.sent_at = self.world.clock.elapsed();
+        let Sending { purpose, hides_bodies, .. } = flight.sending;
+        let keeping = Keeping::of(purpose, self.keeps_bodies, hides_bodies);
+        let wire = flight.wire.insert(Wire::of_request(rendered, request, keeping));
+        let response = self.world.transport.send(request).await?;
+        wire.answered(&response);
+        Ok(response)
     }
 }
 
 /// A request on its way.
 struct Flight<'a> {
     exchange: &'a Exchange,
-    purpose: Purpose,
+    sending: Sending,
     method: Method,
-    attempt: u32,
     shown_address: String,
+    wire: Option<Wire>,
     redirects: u32,
     paced: Duration,
     started: Duration,
+    /// When it was sent, or sent on by a redirect.
+    sent_at: Duration,
     has_landed: bool,
 }
 
 impl<'a> Flight<'a> {
     fn begin(exchange: &'a Exchange, rendered: &Rendered, sending: Sending) -> Self {
+        let started = exchange.world.clock.elapsed();
         Self {
             exchange,
-            purpose: sending.purpose,
+            sending,
             method: rendered.method().clone(),
-            attempt: sending.attempt,
             shown_address: rendered.shown_address(),
+            wire: None,
             redirects: 0,
             paced: Duration::ZERO,
-            started: exchange.world.clock.elapsed(),
+            started,
+            sent_at: started,
             has_landed: false,
         }
     }
 
-    /// The last address as it may be shown, and how long it took.
-    fn land(mut self) -> (String, Duration) {
+    /// The record of its end.
+    fn land(mut self, was_sent: bool, status: Option<u16>, problem: Option<String>) -> AttemptRecord {
         self.has_landed = true;
-        (std::mem::take(&mut self.shown_address), self.took())
+        self.record(was_sent, status, problem)
     }
 
+    /// The record of what was sent last.
+    fn record(&mut self, was_sent: bool, status: Option<u16>, problem: Option<String>) -> AttemptRecord {
+        AttemptRecord {
+            purpose: self.sending.purpose,
+            method: self.method.clone(),
+            shown_address: std::mem::take(&mut self.shown_address),
+            attempt: self.sending.attempt,
+            was_sent,
+            status,
+            problem,
+            began: self.exchange.events.since_start(self.sent_at),
+            took: self.exchange.world.clock.elapsed().saturating_sub(self.sent_at),
+            wire: self.wire.take(),
+        }
+    }
+
+    /// How long it took from the beginning.
     fn took(&self) -> Duration {
         self.exchange.world.clock.elapsed().saturating_sub(self.started)
     }
@@ -316,22 +340,13 @@ impl Drop for Flight<'_> {
         if self.has_landed {
             return;
         }
-        if self.purpose == Purpose::Login {
+        if self.sending.purpose == Purpose::Login {
             self.exchange.events.warn(format!(
                 "the login at {} was given up before its answer came: a session may be left open there",
                 self.shown_address
             ));
         }
-        let record = AttemptRecord {
-            purpose: self.purpose,
-            method: self.method.clone(),
-            shown_address: std::mem::take(&mut self.shown_address),
-            attempt: self.attempt,
-            was_sent: true,
-            status: None,
-            problem: Some("given up before an answer came".to_owned()),
-            took: self.took(),
-        };
+        let record = self.record(true, None, Some("given up before an answer came".to_owned()));
         self.exchange.report(record, None);
     }
 }

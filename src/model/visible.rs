@@ -30,8 +30,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Control characters, line separators, marks of direction (Unicode Standard Annex 9) and what has no width but the
-/// joiner that emoji need.
+/// Control characters, line separators, marks of direction (Unicode Standard Annex 9) what has no width but the joiner
+/// that emoji need, and what is no character at all.
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -47,6 +47,7 @@ pub fn is_obeyed(character: char) -> bool {
                 | '\u{2060}'..='\u{206f}'
                 | '\u{feff}'
                 | '\u{fff9}'..='\u{fffb}'
+                | '\u{fffe}'..='\u{ffff}'
                 | '\u{e0000}'..='\u{e007f}'
         )
 }

@@ -1,5 +1,5 @@
 use futures_util::future::LocalBoxFuture;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +59,17 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body, decompressed.
     pub body: Vec<u8>,
+    /// The protocol.
+    pub version: Version,
+    /// How long its head was waited for.
+    pub waited: Duration,
+}
+
+impl Response {
+    /// An answer that came at once, over HTTP/1.1.
+    pub fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
+        Self { status, headers, body, version: Version::HTTP_11, waited: Duration::ZERO }
+    }
 }
 
 /// Shows neither headers nor body: they may hold what a login yields.

@@ -121,8 +121,10 @@ mod tests {
             was_sent: true,
             status: Some(503),
             problem: None,
+            began: Duration::ZERO,
             took: Duration::ZERO,
             retry_after,
+            http: None,
         };
         activity.follow(&event(10, attempt(Some(Duration::from_millis(4200)))));
         assert_eq!(message(&activity, 20), "order   attempt 2 in 4.2 s");

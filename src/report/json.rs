@@ -2,35 +2,18 @@
 
 use crate::event::RunReport;
 use crate::model::redaction::Redactor;
-use crate::port::OutputFiles;
 use serde_json::Value;
 use std::io::{self, Write};
-use std::path::Path;
 
 /// The report as JSON, indented, with a line end behind it.
 ///
 /// # Errors
 /// The writer's.
-pub fn write(report: &RunReport, redactor: &Redactor, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &RunReport, redactor: &Redactor, out: &mut dyn Write) -> io::Result<()> {
     let mut report = serde_json::to_value(report)?;
     redact_texts(&mut report, redactor);
     writeln!(out, "{report:#}")?;
     out.flush()
-}
-
-/// Writes the report into a file, whole or not at all.
-///
-/// # Errors
-/// As the operating system says.
-pub fn write_file(
-    report: &RunReport,
-    redactor: &Redactor,
-    files: &dyn OutputFiles,
-    path: &Path,
-) -> io::Result<()> {
-    let mut file = files.create(path)?;
-    write(report, redactor, &mut file)?;
-    file.commit()
 }
 
 /// Members whose texts are words, identities and moments of the program itself. No secret stands there, and one that happens

@@ -1,13 +1,13 @@
 use super::messages::{Messages, failures};
 use super::progress::Progress;
 use super::terminal::Terminal;
-use crate::event::{Event, EventKind, EventSink, ReportFold, RunReport};
+use crate::event::{Event, EventKind, EventSink, RecordFold, RunRecord, RunReport};
 use std::io;
 
 /// Shows a run while it goes on: lines of the report as things end, warnings at once, errors at the end, and on a terminal the moving line of
 /// the running step.
 pub struct LiveReport {
-    fold: ReportFold,
+    fold: RecordFold,
     lines: Terminal,
     messages: Messages,
     progress: Progress,
@@ -16,7 +16,18 @@ pub struct LiveReport {
 impl LiveReport {
     /// The report goes where `lines` writes, warnings and errors where `messages` does.
     pub fn new(lines: Terminal, messages: Messages, progress: Progress) -> Self {
-        Self { fold: ReportFold::default(), lines, messages, progress }
+        Self { fold: RecordFold::default(), lines, messages, progress }
+    }
+
+    /// Keeps each request for a report that shows it.
+    #[must_use]
+    pub fn keeping_requests(self, keeps_requests: bool) -> Self {
+        Self { fold: self.fold.keeping_requests(keeps_requests), ..self }
+    }
+
+    /// What other reports are made of.
+    pub fn record(&self) -> RunRecord {
+        self.fold.record()
     }
 
     /// The report so far.

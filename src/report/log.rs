@@ -35,6 +35,7 @@ impl EventSink for EventLog {
                 problem,
                 took,
                 retry_after,
+                ..
             } => {
                 let problem = problem.as_ref().map(tracing::field::display);
                 let retry_after_ms = retry_after.map(milliseconds);

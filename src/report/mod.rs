@@ -7,6 +7,11 @@ mod activity;
 mod brief;
 mod dry_run;
 mod entry;
+mod form;
+mod har;
+mod html;
+mod json;
+mod junit;
 mod lines;
 mod live;
 mod log;
@@ -14,10 +19,10 @@ mod look;
 mod messages;
 mod progress;
 mod terminal;
-
-pub mod json;
+mod text;
 
 pub use dry_run::write_dry_run;
+pub use form::{keeps_bodies, needs_requests, write_report};
 pub use live::LiveReport;
 pub use log::EventLog;
 pub use look::Look;

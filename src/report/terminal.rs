@@ -111,7 +111,7 @@ fn dimmed(text: &str) -> String {
     if text.is_empty() { String::new() } else { painted(DIM, text) }
 }
 
-fn is_shown(entry: &EntryReport) -> bool {
+pub(super) fn is_shown(entry: &EntryReport) -> bool {
     match entry.status {
         StepStatus::Skipped if entry.kind == EntryKind::Cleanup => false,
         StepStatus::Done | StepStatus::Skipped => entry.item.is_none(),
@@ -144,7 +144,7 @@ fn counts(report: &RunReport) -> String {
 }
 
 /// The run's end in a word or two.
-fn verdict(report: &RunReport) -> (&'static str, Style) {
+pub(super) fn verdict(report: &RunReport) -> (&'static str, Style) {
     match Cause::heaviest(report.causes.iter().copied()) {
         None => ("done", GOOD.bold()),
         Some(Cause::Cleanup) => ("done, but not cleaned up", ODD.bold()),
@@ -157,7 +157,7 @@ fn verdict(report: &RunReport) -> (&'static str, Style) {
 }
 
 /// `6 steps`, `5 steps, 1 skipped`, `1 of 2 steps` for those that failed, `3 of 6 steps done` for a run that ended early.
-fn steps(report: &RunReport) -> String {
+pub(super) fn steps(report: &RunReport) -> String {
     let is_whole_step =
         |entry: &&EntryReport| entry.kind == EntryKind::Step && entry.depth == 0 && entry.item.is_none();
     let steps: Vec<StepStatus> =

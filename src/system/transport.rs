@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::fs::File;
+use tokio::time::Instant;
 use url::{Host, Url};
 
 /// How long an idle connection is kept. Many servers close theirs after 60 s: one that is just being closed when a write
@@ -91,9 +92,11 @@ impl HttpTransport {
         let builder = client.request(request.method.clone(), request.url.clone());
         let builder = builder.headers(guarded(&request.headers)).timeout(request.timeout);
         let builder = with_body(builder, &request.body).await?;
+        let started = Instant::now();
         let answer = sending(request.timeout, builder.send()).await;
         let answer = answer.map_err(|error| unanswered(error, request.timeout))?;
-        read(answer, request.timeout).await
+        let waited = started.elapsed();
+        Ok(Response { waited, ..read(answer, request.timeout).await? })
     }
 
     fn client(&self, route: Route) -> Result<Client, TransportError> {
@@ -198,6 +201,7 @@ async fn open(path: &Path) -> Result<(File, u64), TransportError> {
 async fn read(mut answer: reqwest::Response, timeout: Duration) -> Result<Response, TransportError> {
     let status = answer.status().as_u16();
     let headers = answer.headers().clone();
+    let version = answer.version();
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| broken_body(error, status, timeout))? {
         if body.len() + chunk.len() > MAX_BODY_BYTES {
@@ -210,7 +214,7 @@ async fn read(mut answer: reqwest::Response, timeout: Duration) -> Result<Respon
         Some(encoding) if encoding != "identity" && !body.is_empty() => {
             Err(encoding_unknown(status, encoding))
         }
-        _ => Ok(Response { status, headers, body }),
+        _ => Ok(Response { version, ..Response::new(status, headers, body) }),
     }
 }
 

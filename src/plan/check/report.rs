@@ -30,11 +30,6 @@ pub(super) fn check(context: &Context<'_>, playbook: &Playbook, keys: &ReportKey
 fn check_file(context: &Context<'_>, playbook: &Playbook, form: ReportForm, file: &Template) {
     let place = Some("the file of a report");
     context.template(file, &View { place, inputs: Some(&playbook.inputs), ..View::default() });
-    if form != ReportForm::Json {
-        let diagnostic =
-            Diagnostic::new(Code::NotSupportedYet, file.span(), format!("`{form}` is not supported yet"));
-        return context.report(diagnostic.label("use `json`"));
-    }
     let report = |message: &str, help: String| {
         context.report(Diagnostic::new(Code::InvalidValue, file.span(), message).help(help));
     };

@@ -56,7 +56,7 @@ pub struct Reply {
 impl Reply {
     /// An empty answer.
     pub fn status(status: u16) -> Self {
-        Self::of(Ok(Response { status, headers: HeaderMap::new(), body: Vec::new() }))
+        Self::of(Ok(Response::new(status, HeaderMap::new(), Vec::new())))
     }
 
     /// A JSON answer.

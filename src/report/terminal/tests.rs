@@ -78,8 +78,10 @@ impl Script {
                 was_sent: true,
                 status: Some(200),
                 problem: None,
+                began: Duration::ZERO,
                 took: Duration::ZERO,
                 retry_after: None,
+                http: None,
             });
         }
         self

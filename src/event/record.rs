@@ -1,0 +1,136 @@
+//! A run as its events tell it, request by request: what every report is made of.
+
+use super::{Event, EventKind, EventSink, HttpNote, Purpose, ReportFold, RunReport};
+use crate::model::redacted::Redacted;
+use std::time::Duration;
+
+/// A run: its report, and each of its requests.
+#[derive(Debug, Clone, Default)]
+pub struct RunRecord {
+    /// The report.
+    pub report: RunReport,
+    /// The requests in the order in which they ended; none when nobody wants to read them.
+    pub requests: Vec<RequestRecord>,
+}
+
+/// One request: an attempt, or a part of one that ended in a redirect.
+#[derive(Debug, Clone)]
+pub struct RequestRecord {
+    /// The entry of the report that it was sent for, by its index; `None` when the run ended before that entry did.
+    pub entry: Option<usize>,
+    /// What it was for.
+    pub purpose: Purpose,
+    /// The verb.
+    pub method: Redacted,
+    /// The address without secrets.
+    pub address: Redacted,
+    /// The attempt, 1-based.
+    pub attempt: u32,
+    /// Whether any byte may have left this machine.
+    pub was_sent: bool,
+    /// The status of the answer, if one came.
+    pub status: Option<u16>,
+    /// What went wrong on the way, if no whole answer came.
+    pub problem: Option<Redacted>,
+    /// When it began, counted from the run's beginning.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// The wait before the next attempt; `None` when there was none.
+    pub retry_after: Option<Duration>,
+    /// What went over the wire.
+    pub http: Option<Box<HttpNote>>,
+}
+
+/// Makes a [`RunRecord`] of events.
+#[derive(Debug, Default)]
+pub struct RecordFold {
+    fold: ReportFold,
+    requests: Vec<RequestRecord>,
+    /// The indexes of those that no entry has taken yet.
+    unclaimed: Vec<usize>,
+    keeps_requests: bool,
+}
+
+impl RecordFold {
+    /// Keeps each request, too, and not only their number. Memory grows with them.
+    #[must_use]
+    pub fn keeping_requests(self, keeps_requests: bool) -> Self {
+        Self { keeps_requests, ..self }
+    }
+
+    /// The report so far.
+    pub fn report(&self) -> &RunReport {
+        self.fold.report()
+    }
+
+    /// What is known so far.
+    pub fn record(&self) -> RunRecord {
+        RunRecord { report: self.report().clone(), requests: self.requests.clone() }
+    }
+
+    fn keep(&mut self, kind: &EventKind) {
+        let EventKind::AttemptFinished {
+            purpose,
+            method,
+            address,
+            attempt,
+            was_sent,
+            status,
+            problem,
+            began,
+            took,
+            retry_after,
+            http,
+        } = kind
+        else {
+            return;
+        };
+        self.unclaimed.push(self.requests.len());
+        self.requests.push(RequestRecord {
+            entry: None,
+            purpose: *purpose,
+            method: method.clone(),
+            address: address.clone(),
+            attempt: *attempt,
+            was_sent: *was_sent,
+            status: *status,
+            problem: problem.clone(),
+            began: *began,
+            took: *took,
+            retry_after: *retry_after,
+            http: http.clone(),
+        });
+    }
+
+    /// Gives a new entry the requests that no other one has taken: a login that no step asked for those that sign in, a
+    /// logout those that sign out, a step all.
+    fn hand_over(&mut self, kind: &EventKind, entry: usize) {
+        let is_its_own = |purpose: Purpose| match kind {
+            EventKind::SessionOpened { .. } => purpose == Purpose::Login,
+            EventKind::SessionClosed { .. } => purpose == Purpose::Logout,
+            _ => true,
+        };
+        let requests = &mut self.requests;
+        self.unclaimed.retain(|&index| {
+            let is_left = !is_its_own(requests[index].purpose);
+            if !is_left {
+                requests[index].entry = Some(entry);
+            }
+            is_left
+        });
+    }
+}
+
+impl EventSink for RecordFold {
+    fn receive(&mut self, event: &Event) {
+        let known_entries = self.report().entries.len();
+        self.fold.receive(event);
+        if self.keeps_requests {
+            self.keep(&event.kind);
+            if self.report().entries.len() > known_entries {
+                self.hand_over(&event.kind, known_entries);
+            }
+        }
+    }
+}
