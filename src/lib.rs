@@ -3,6 +3,7 @@
 //! The folders are the stations of the data: YAML text -> [`document`] (spans) -> [`plan`] (typed, every name resolved) ->
 //! [`engine`] -> [`event`]s -> [`report`]s. Nothing is sent before the whole plan is checked.
 
+pub mod calendar;
 pub mod cli;
 pub mod credential;
 pub mod document;

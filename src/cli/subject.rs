@@ -153,5 +153,6 @@ fn without_work(plan: &Plan) -> Plan {
         cleanup: Vec::new(),
         step_count: 0,
         deadline: None,
+        schedule: None,
     }
 }

@@ -13,6 +13,7 @@ mod playbook;
 mod reader;
 mod request;
 mod scalar;
+mod schedule;
 mod step;
 mod yaml;
 
@@ -24,5 +25,6 @@ pub use playbook::*;
 pub use reader::{JsonPath, Reader, ReaderPlace};
 pub use request::*;
 pub use scalar::*;
+pub use schedule::*;
 pub use step::*;
 pub use yaml::{Content, Entry, Node, Scalar, ScalarKind, parse};

@@ -6,6 +6,7 @@ use super::lower::{FromNode, KeySet, Lower, keys};
 use super::named::Named;
 use super::request::{Retry, ValueKeys};
 use super::scalar::{Time, Version};
+use super::schedule::Schedule;
 use super::step::Steps;
 use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Spanned};
@@ -40,10 +41,11 @@ keys! {
             "defaults" => defaults: Option<Defaults>;
             /// How long the run may take; cleanup and logout have time of their own beyond it.
             "deadline" => deadline: Option<Spanned<Time>>;
+            /// When the playbook is to be run by itself; `runner schedule` makes timers of it.
+            "schedule" => schedule: Option<Schedule>;
         }
         later {
             "matrix": "runs over many accounts are not built yet";
-            "schedule": "schedules are not built yet";
             "overlap": "locks against two runs at once are not built yet";
             "journal": "runs are not kept on disk yet";
             "resume": "runs are not kept on disk yet";

@@ -1,8 +1,9 @@
 //! The plan: typed, resolved, ready to run. Templates stay templates; whatever they name exists.
 
+use crate::calendar::{CronExpression, Zone};
 use crate::document::JsonPath;
 use crate::document::{
-    AuthKeys, Effect, Errors, Field, Named, OnError, Output, Paginate, Part, RateLimit, RequestKeys,
+    AuthKeys, Effect, Errors, Field, Named, OnError, Output, Overlap, Paginate, Part, RateLimit, RequestKeys,
     SaveFormat, Source, SourceKind, StatusSet, Tree, ValueKeys,
 };
 use crate::source::Span;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub step_count: usize,
     /// How long the run may take.
     pub deadline: Option<Duration>,
+    /// When it is to be run by itself.
+    pub schedule: Option<PlannedSchedule>,
 }
 
 impl Plan {
@@ -43,6 +46,19 @@ impl Plan {
     pub fn provider(&self, index: ProviderIndex) -> &PlannedProvider {
         &self.providers[index.0]
     }
+}
+
+/// When a playbook is to be run by itself.
+#[derive(Debug, Clone)]
+pub struct PlannedSchedule {
+    /// When.
+    pub cron: CronExpression,
+    /// In which time zone that counts.
+    pub zone: Zone,
+    /// The longest random time by which a run begins later.
+    pub jitter: Duration,
+    /// What a run does while another one goes on.
+    pub overlap: Overlap,
 }
 
 /// An input with its declaration.

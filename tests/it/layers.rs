@@ -8,7 +8,8 @@ use regex::Regex;
 
 /// The level of every folder of `src/`. Folders of one level ignore each other. The simulators are written from the facts,
 /// not from our client: so they stand on the ground and import nothing.
-const LEVELS: [(&str, u8); 17] = [
+const LEVELS: [(&str, u8); 18] = [
+    ("calendar", 0),
     ("model", 0),
     ("simulate", 0),
     ("source", 1),

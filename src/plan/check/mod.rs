@@ -23,6 +23,7 @@ mod preset;
 mod provider;
 mod reach;
 mod request;
+mod schedule;
 mod send;
 mod source;
 mod step;

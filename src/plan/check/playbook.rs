@@ -7,6 +7,7 @@ use super::names::check_name;
 use super::order::StepIndex;
 use super::provider::Providers;
 use super::request;
+use super::schedule;
 use super::source::{self, Chain, ChainKind};
 use super::step::{Around, Planner};
 use super::value::check_declarations;
@@ -48,6 +49,7 @@ pub(super) fn plan(context: &Context<'_>, documents: &Documents, playbook: &Play
         cleanup,
         step_count,
         deadline: playbook.deadline.as_ref().map(|deadline| deadline.value.0),
+        schedule: playbook.schedule.as_ref().map(|schedule| schedule::plan(context, schedule)),
     }
 }
 

@@ -1,0 +1,14 @@
+//! Cron expressions, time zones, and the times that follow from both.
+//!
+//! Pure: the present time is given. [`CronExpression`] is what five fields say; [`times`] lists when that is, as the
+//! scheduler understands it that will do the work ([`Clockwork`]). Imports nothing of the project.
+
+mod cron;
+mod field;
+mod next;
+mod zone;
+
+pub use cron::{CronExpression, CronMistake};
+pub use field::{Field, Part};
+pub use next::{Clockwork, times};
+pub use zone::{Zone, known_zones};
