@@ -108,6 +108,11 @@ impl CronExpression {
         Err(CronMistake::new(range, "this never happens: no such month has such a day"))
     }
 
+    /// Whether cron(8) takes it as "as often as" rather than "at": minute or hour begin with `*`.
+    pub fn goes_by_clock(&self) -> bool {
+        self.minute.is_starred() || self.hour.is_starred()
+    }
+
     /// Whether something happens on a day.
     pub fn has_day(&self, date: Date) -> bool {
         let is_day = self.day.contains(date.day().unsigned_abs());

@@ -58,16 +58,33 @@ fn times_of_day(
     if !expression.has_day(date) {
         return Vec::new();
     }
-    let is_by_clock = expression.minute.is_starred() || expression.hour.is_starred();
     let mut times = Vec::new();
-    for hour in expression.hour.numbers() {
-        for minute in expression.minute.numbers() {
-            let time = date.at(hour.cast_signed(), minute.cast_signed(), 0, 0);
-            instants(time, zone, after, clockwork, is_by_clock, &mut times);
-        }
+    for time in clock_times(expression, date) {
+        instants(time, zone, after, clockwork, expression.goes_by_clock(), &mut times);
     }
     times.sort();
     times
+}
+
+/// What a clock shows on a day of the expression, each time that something is to happen.
+fn clock_times(expression: &CronExpression, date: Date) -> impl Iterator<Item = DateTime> {
+    let at = move |hour: u8, minute: u8| date.at(hour.cast_signed(), minute.cast_signed(), 0, 0);
+    expression
+        .hour
+        .numbers()
+        .flat_map(move |hour| expression.minute.numbers().map(move |minute| at(hour, minute)))
+}
+
+/// Whether a time of the expression is left out or doubled by a change of clocks in the next two years.
+pub fn changes_matter(expression: &CronExpression, zone: &Zone, now: Timestamp) -> bool {
+    let end = now + (2 * 366 * 24).hours();
+    let changes = zone.rules().following(now).take_while(|change| change.timestamp() < end);
+    let days = changes.flat_map(|change| {
+        let day = zone.rules().to_datetime(change.timestamp()).date();
+        [day.yesterday(), Ok(day)].into_iter().flatten()
+    });
+    let is_changed = |time: DateTime| zone.rules().to_ambiguous_timestamp(time).is_ambiguous();
+    days.filter(|day| expression.has_day(*day)).any(|day| clock_times(expression, day).any(is_changed))
 }
 
 /// Adds the moments at which a clock shows this time, or which stand in for it.

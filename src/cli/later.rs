@@ -18,7 +18,7 @@ const FLAGS: [&str; 14] = [
     "--trust",
     "--vault",
 ];
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 15] = [
     "compare",
     "completions",
     "doctor",
@@ -31,7 +31,6 @@ const COMMANDS: [&str; 16] = [
     "ping",
     "report",
     "resume",
-    "schedule",
     "secrets",
     "trust",
     "vault",
@@ -73,7 +72,7 @@ mod tests {
             let expected = format!("`{name}` is not supported yet");
             assert_eq!(refused(&["apply", flag, "p.yaml"]), Some(expected), "{flag}");
         }
-        for command in ["history", "journal", "ping", "schedule", "vault"] {
+        for command in ["history", "journal", "ping", "vault"] {
             assert_eq!(refused(&[command, "emnify"]), Some(format!("`{command}` is not supported yet")));
         }
     }

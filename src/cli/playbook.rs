@@ -36,3 +36,11 @@ pub(super) fn check(
 pub(super) fn folder(file: &Path) -> &Path {
     file.parent().unwrap_or(Path::new(""))
 }
+
+/// `PROFILE`, or `PROVIDER=PROFILE`.
+pub(super) fn split_profile(written: &str) -> (Option<String>, String) {
+    match written.split_once('=') {
+        Some((provider, profile)) => (Some(provider.to_owned()), profile.to_owned()),
+        None => (None, written.to_owned()),
+    }
+}
