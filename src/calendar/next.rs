@@ -124,3 +124,66 @@ fn instants(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(cron: &str, zone: &str, after: &str, clockwork: Clockwork) -> Vec<String> {
+        let expression = CronExpression::parse(cron).unwrap();
+        let zone = Zone::named(zone).unwrap();
+        let times = times(&expression, &zone, after.parse().unwrap(), clockwork).take(3);
+        times.map(|time| time.strftime("%d %H:%M").to_string()).collect()
+    }
+
+    /// In Berlin, 02:00 to 03:00 is left out on 28 March 2027 (01:00 UTC), and doubled on 31 October (from 00:00 UTC on).
+    #[test]
+    fn each_clockwork_has_its_own_way_where_clocks_change() {
+        use Clockwork::{Cron, Github, Kubernetes, Systemd};
+        let (spring, autumn) = ("2027-03-27T12:00:00Z", "2027-10-30T12:00:00Z");
+        let table: [(&str, &str, Clockwork, [&str; 3]); 11] = [
+            ("30 2 * * *", spring, Systemd, ["29 00:30", "30 00:30", "31 00:30"]),
+            ("30 2 * * *", spring, Kubernetes, ["29 00:30", "30 00:30", "31 00:30"]),
+            ("30 2 * * *", spring, Cron, ["28 01:00", "29 00:30", "30 00:30"]),
+            ("30 2 * * *", spring, Github, ["28 01:00", "29 00:30", "30 00:30"]),
+            ("*/30 2 * * *", spring, Cron, ["29 00:00", "29 00:30", "30 00:00"]),
+            ("0,30 2,3 * * *", spring, Cron, ["28 01:00", "28 01:30", "29 00:00"]),
+            ("30 2 * * *", autumn, Systemd, ["31 00:30", "01 01:30", "02 01:30"]),
+            ("30 2 * * *", autumn, Cron, ["31 00:30", "01 01:30", "02 01:30"]),
+            ("30 2 * * *", autumn, Github, ["31 00:30", "01 01:30", "02 01:30"]),
+            ("30 2 * * *", autumn, Kubernetes, ["31 00:30", "31 01:30", "01 01:30"]),
+            ("*/40 2 * * *", autumn, Cron, ["31 00:00", "31 00:40", "31 01:00"]),
+        ];
+        for (cron, after, clockwork, expected) in table {
+            assert_eq!(
+                next(cron, "Europe/Berlin", after, clockwork),
+                expected,
+                "{cron} {clockwork:?} {after}"
+            );
+        }
+    }
+
+    #[test]
+    fn changes_matter_only_to_what_they_touch() {
+        let now = "2027-01-01T00:00:00Z".parse().unwrap();
+        for (cron, zone, expected) in [
+            ("30 2 * * *", "Europe/Berlin", true),
+            ("30 4 * * *", "Europe/Berlin", false),
+            ("30 2 * * mon-sat", "Europe/Berlin", false),
+            ("* * * * *", "Asia/Tokyo", false),
+            ("0 0 * * *", "America/Santiago", true),
+        ] {
+            let expression = CronExpression::parse(cron).unwrap();
+            assert_eq!(
+                changes_matter(&expression, &Zone::named(zone).unwrap(), now),
+                expected,
+                "{cron} {zone}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_leap_day_is_found_over_a_century_without_one() {
+        assert_eq!(next("0 0 29 2 *", "UTC", "2096-03-01T00:00:00Z", Clockwork::Systemd)[0], "29 00:00");
+    }
+}

@@ -6,6 +6,7 @@ use super::needs::Needs;
 use super::text::{one_line, unit_line, unit_word};
 use crate::document::Overlap;
 use std::fmt::Write;
+use std::time::Duration;
 
 const FORM: &str = "a unit of systemd";
 
@@ -61,10 +62,17 @@ fn timer(job: &Job) -> String {
     // What was missed while the machine was off is done when it is back.
     text += "Persistent=true\nAccuracySec=1s\n";
     if !job.schedule.jitter.is_zero() {
-        let milliseconds = job.schedule.jitter.as_millis();
-        writeln!(text, "RandomizedDelaySec={milliseconds}ms").expect("a string takes all");
+        writeln!(text, "RandomizedDelaySec={}", span(job.schedule.jitter)).expect("a string takes all");
     }
     text + "\n[Install]\nWantedBy=timers.target\n"
+}
+
+/// As systemd reads it: `90s`, `500ms`.
+fn span(duration: Duration) -> String {
+    match duration.subsec_nanos() {
+        0 => format!("{}s", duration.as_secs()),
+        _ => format!("{}ms", duration.as_millis()),
+    }
 }
 
 fn service(job: &Job, manager: Manager<'_>) -> String {

@@ -22,6 +22,7 @@ mod prompts;
 mod readme;
 mod redaction;
 mod sayable;
+mod schedules;
 mod schema;
 mod secrets;
 mod sessions;

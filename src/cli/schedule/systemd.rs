@@ -23,7 +23,7 @@ pub(super) fn print(job: &Job, manager: Manager<'_>, out: &mut dyn Write) -> Res
         if index > 0 {
             writeln!(out)?;
         }
-        writeln!(out, "# {folder}/{}.{ending}\n{text}", id.as_str())?;
+        write!(out, "# {folder}/{}.{ending}\n{text}", id.as_str())?;
     }
     let user = if matches!(manager, Manager::User) { " --user" } else { "" };
     writeln!(
