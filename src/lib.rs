@@ -15,6 +15,7 @@ pub mod model;
 pub mod plan;
 pub mod port;
 pub mod report;
+pub mod schedule;
 pub mod session;
 pub mod simulate;
 pub mod source;

@@ -108,6 +108,11 @@ impl CronExpression {
         Err(CronMistake::new(range, "this never happens: no such month has such a day"))
     }
 
+    /// Whether cron(8) takes it as "as often as" rather than "at": minute or hour begin with `*`.
+    pub fn goes_by_clock(&self) -> bool {
+        self.minute.is_starred() || self.hour.is_starred()
+    }
+
     /// Whether something happens on a day.
     pub fn has_day(&self, date: Date) -> bool {
         let is_day = self.day.contains(date.day().unsigned_abs());
@@ -138,5 +143,51 @@ impl fmt::Display for CronExpression {
     /// Five fields with numbers only: what every cron understands.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} {} {}", self.minute, self.hour, self.day, self.month, self.weekday)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_every_cron_reads() {
+        for (written, expected) in [
+            ("15 3 * * *", "15 3 * * *"),
+            ("  15\t03  1,15 JAN-mar Mon ", "15 3 1,15 1-3 1"),
+            ("*/10 8-18/2 * * mon-fri", "*/10 8-18/2 * * 1-5"),
+            ("0 0 * * 7", "0 0 * * 0"),
+            ("0 0 * * fri-sun", "0 0 * * 0,5,6"),
+            ("0 0 * * 5-7", "0 0 * * 0,5,6"),
+            ("0 0 * * */2", "0 0 * * */2"),
+            ("0 0 * * sun-tue", "0 0 * * 0-2"),
+            ("*/1 */1 * * *", "* * * * *"),
+            ("@daily", "0 0 * * *"),
+        ] {
+            assert_eq!(CronExpression::parse(written).unwrap().to_string(), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn mistakes_have_their_place() {
+        for (written, place, part) in [
+            ("60 3 * * *", 0..2, "the minute is 0 to 59"),
+            ("0 3 0 * *", 4..5, "the day of the month is 1 to 31"),
+            ("0 3 * 13 *", 6..8, "the month is 1 to 12"),
+            ("0 3 * * 8", 8..9, "the day of the week is 0 to 7"),
+            ("0 1,,2 * * *", 4..4, "a number is missing"),
+            ("0 +3 * * *", 2..4, "`+3` is no hour"),
+            ("*/0 3 * * *", 0..3, "the step of the minute"),
+            ("*,5 3 * * *", 0..3, "`*` stands alone"),
+            ("0 3 * * mon#1", 8..13, "`mon#1` is no day of the week"),
+            ("0 99999999999 * * *", 2..13, "the hour is 0 to 23"),
+            ("", 0..0, "this has 0"),
+            ("0 0 31 4,6 *", 4..10, "never"),
+            ("@Daily", 0..6, "names no time"),
+        ] {
+            let mistake = CronExpression::parse(written).unwrap_err();
+            assert!(mistake.message.contains(part), "{written}: {}", mistake.message);
+            assert_eq!(mistake.range, place, "{written}: {}", mistake.message);
+        }
     }
 }

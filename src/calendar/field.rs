@@ -87,6 +87,20 @@ impl Field {
         self.numbers &= !SEVEN;
     }
 
+    /// A list of numbers.
+    pub(super) fn of(numbers: impl IntoIterator<Item = u8>) -> Self {
+        let parts: Vec<Part> =
+            numbers.into_iter().map(|number| Part { range: Some((number, number)), step: 1 }).collect();
+        let bits = parts.iter().filter_map(|part| part.range).fold(0, |bits, (number, _)| bits | 1 << number);
+        Self { parts, numbers: bits }
+    }
+
+    /// The numbers of two fields.
+    pub(super) fn and(self, other: Self) -> Self {
+        let both = Self { parts: Vec::new(), numbers: self.numbers | other.numbers };
+        Self::of(both.numbers())
+    }
+
     /// Whether a number belongs to it.
     pub fn contains(&self, number: u8) -> bool {
         number < 64 && self.numbers & (1 << number) != 0

@@ -6,9 +6,11 @@
 mod cron;
 mod field;
 mod next;
+mod shift;
 mod zone;
 
 pub use cron::{CronExpression, CronMistake};
 pub use field::{Field, Part};
-pub use next::{Clockwork, times};
+pub use next::{Clockwork, changes_matter, times};
+pub use shift::{Shifted, shifted};
 pub use zone::{Zone, known_zones};

@@ -58,16 +58,33 @@ fn times_of_day(
     if !expression.has_day(date) {
         return Vec::new();
     }
-    let is_by_clock = expression.minute.is_starred() || expression.hour.is_starred();
     let mut times = Vec::new();
-    for hour in expression.hour.numbers() {
-        for minute in expression.minute.numbers() {
-            let time = date.at(hour.cast_signed(), minute.cast_signed(), 0, 0);
-            instants(time, zone, after, clockwork, is_by_clock, &mut times);
-        }
+    for time in clock_times(expression, date) {
+        instants(time, zone, after, clockwork, expression.goes_by_clock(), &mut times);
     }
     times.sort();
     times
+}
+
+/// What a clock shows on a day of the expression, each time that something is to happen.
+fn clock_times(expression: &CronExpression, date: Date) -> impl Iterator<Item = DateTime> {
+    let at = move |hour: u8, minute: u8| date.at(hour.cast_signed(), minute.cast_signed(), 0, 0);
+    expression
+        .hour
+        .numbers()
+        .flat_map(move |hour| expression.minute.numbers().map(move |minute| at(hour, minute)))
+}
+
+/// Whether a time of the expression is left out or doubled by a change of clocks in the next two years.
+pub fn changes_matter(expression: &CronExpression, zone: &Zone, now: Timestamp) -> bool {
+    let end = now + (2 * 366 * 24).hours();
+    let changes = zone.rules().following(now).take_while(|change| change.timestamp() < end);
+    let days = changes.flat_map(|change| {
+        let day = zone.rules().to_datetime(change.timestamp()).date();
+        [day.yesterday(), Ok(day)].into_iter().flatten()
+    });
+    let is_changed = |time: DateTime| zone.rules().to_ambiguous_timestamp(time).is_ambiguous();
+    days.filter(|day| expression.has_day(*day)).any(|day| clock_times(expression, day).any(is_changed))
 }
 
 /// Adds the moments at which a clock shows this time, or which stand in for it.
@@ -105,5 +122,68 @@ fn instants(
                 Clockwork::Systemd => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(cron: &str, zone: &str, after: &str, clockwork: Clockwork) -> Vec<String> {
+        let expression = CronExpression::parse(cron).unwrap();
+        let zone = Zone::named(zone).unwrap();
+        let times = times(&expression, &zone, after.parse().unwrap(), clockwork).take(3);
+        times.map(|time| time.strftime("%d %H:%M").to_string()).collect()
+    }
+
+    /// In Berlin, 02:00 to 03:00 is left out on 28 March 2027 (01:00 UTC), and doubled on 31 October (from 00:00 UTC on).
+    #[test]
+    fn each_clockwork_has_its_own_way_where_clocks_change() {
+        use Clockwork::{Cron, Github, Kubernetes, Systemd};
+        let (spring, autumn) = ("2027-03-27T12:00:00Z", "2027-10-30T12:00:00Z");
+        let table: [(&str, &str, Clockwork, [&str; 3]); 11] = [
+            ("30 2 * * *", spring, Systemd, ["29 00:30", "30 00:30", "31 00:30"]),
+            ("30 2 * * *", spring, Kubernetes, ["29 00:30", "30 00:30", "31 00:30"]),
+            ("30 2 * * *", spring, Cron, ["28 01:00", "29 00:30", "30 00:30"]),
+            ("30 2 * * *", spring, Github, ["28 01:00", "29 00:30", "30 00:30"]),
+            ("*/30 2 * * *", spring, Cron, ["29 00:00", "29 00:30", "30 00:00"]),
+            ("0,30 2,3 * * *", spring, Cron, ["28 01:00", "28 01:30", "29 00:00"]),
+            ("30 2 * * *", autumn, Systemd, ["31 00:30", "01 01:30", "02 01:30"]),
+            ("30 2 * * *", autumn, Cron, ["31 00:30", "01 01:30", "02 01:30"]),
+            ("30 2 * * *", autumn, Github, ["31 00:30", "01 01:30", "02 01:30"]),
+            ("30 2 * * *", autumn, Kubernetes, ["31 00:30", "31 01:30", "01 01:30"]),
+            ("*/40 2 * * *", autumn, Cron, ["31 00:00", "31 00:40", "31 01:00"]),
+        ];
+        for (cron, after, clockwork, expected) in table {
+            assert_eq!(
+                next(cron, "Europe/Berlin", after, clockwork),
+                expected,
+                "{cron} {clockwork:?} {after}"
+            );
+        }
+    }
+
+    #[test]
+    fn changes_matter_only_to_what_they_touch() {
+        let now = "2027-01-01T00:00:00Z".parse().unwrap();
+        for (cron, zone, expected) in [
+            ("30 2 * * *", "Europe/Berlin", true),
+            ("30 4 * * *", "Europe/Berlin", false),
+            ("30 2 * * mon-sat", "Europe/Berlin", false),
+            ("* * * * *", "Asia/Tokyo", false),
+            ("0 0 * * *", "America/Santiago", true),
+        ] {
+            let expression = CronExpression::parse(cron).unwrap();
+            assert_eq!(
+                changes_matter(&expression, &Zone::named(zone).unwrap(), now),
+                expected,
+                "{cron} {zone}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_leap_day_is_found_over_a_century_without_one() {
+        assert_eq!(next("0 0 29 2 *", "UTC", "2096-03-01T00:00:00Z", Clockwork::Systemd)[0], "29 00:00");
     }
 }

@@ -104,16 +104,8 @@ fn check_options(args: &ApplyArgs) -> Options {
     Options {
         base_urls: args.base_url.clone(),
         auth_base_urls: args.auth_base_url.clone(),
-        profiles: args.profile.iter().map(|profile| split_profile(profile)).collect(),
+        profiles: args.profile.iter().map(|profile| playbook::split_profile(profile)).collect(),
         is_simulated: args.simulate,
-    }
-}
-
-/// `PROFILE`, or `PROVIDER=PROFILE`.
-fn split_profile(written: &str) -> (Option<String>, String) {
-    match written.split_once('=') {
-        Some((provider, profile)) => (Some(provider.to_owned()), profile.to_owned()),
-        None => (None, written.to_owned()),
     }
 }
 

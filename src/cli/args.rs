@@ -102,6 +102,8 @@ pub enum Command {
     Providers,
     /// Show what a provider can do and which credentials it needs
     Show(ShowArgs),
+    /// Let a playbook run by itself: units of systemd, a crontab, Kubernetes, GitHub
+    Schedule(ScheduleArgs),
     /// Print the JSON Schema of playbooks, provider definitions or reports, for editors
     Schema(SchemaArgs),
     /// Sign in to a provider and keep the credentials in the keychain
@@ -395,6 +397,83 @@ pub struct ShowArgs {
 pub struct SchemaArgs {
     /// Of what
     pub kind: SchemaKind,
+}
+
+/// `runner schedule`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+                        runner schedule print fleet.yaml\n  \
+                        runner schedule print --for kubernetes fleet.yaml | kubectl apply -f -\n  \
+                        runner schedule install --for crontab fleet.yaml")]
+pub struct ScheduleArgs {
+    /// What to do about schedules.
+    #[command(subcommand)]
+    pub command: ScheduleCommand,
+}
+
+/// The subcommands of `runner schedule`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ScheduleCommand {
+    /// Print what a scheduler needs to run the playbook as its `schedule` says, and the next five times
+    Print(ScheduleJobArgs),
+    /// Put it into your own systemd or crontab; an entry that is there is replaced
+    Install(ScheduleJobArgs),
+    /// List what was installed here
+    List,
+    /// Take out what was installed here
+    Remove(ScheduleRemoveArgs),
+}
+
+/// Which playbook is run by whom.
+#[derive(Debug, Clone, Args)]
+pub struct ScheduleJobArgs {
+    /// The playbook, a YAML file with the key `schedule`
+    pub playbook: PathBuf,
+    /// Who runs it
+    #[arg(long = "for", value_name = "SCHEDULER", default_value = "systemd")]
+    pub scheduler: Scheduler,
+    /// Value of an input that the playbook declares, in each run; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub input: Vec<(String, String)>,
+    /// Which stored credentials to use, for all providers or for one; can be repeated
+    #[arg(long, value_name = "[PROVIDER=]PROFILE")]
+    pub profile: Vec<String>,
+    /// What the playbook may look at
+    #[command(flatten)]
+    pub around: AroundArgs,
+    /// Folder for what outlives a run, in each run
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Units for the system's systemd, which runs them as this user
+    #[arg(long, value_name = "USER")]
+    pub run_as: Option<String>,
+    /// The container image that has runner in it, for kubernetes and github
+    #[arg(long, default_value = "REPLACE-ME/runner:latest")]
+    pub image: String,
+}
+
+/// Which entry is taken out.
+#[derive(Debug, Clone, Args)]
+pub struct ScheduleRemoveArgs {
+    /// The playbook, or the name that `runner schedule list` shows
+    #[arg(value_name = "PLAYBOOK|NAME")]
+    pub job: String,
+    /// Where; both, if not said
+    #[arg(long = "for", value_name = "SCHEDULER")]
+    pub scheduler: Option<Scheduler>,
+}
+
+/// Who runs playbooks when their time comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scheduler {
+    /// A timer and a service.
+    Systemd,
+    /// A line for cron.
+    Crontab,
+    /// A CronJob.
+    Kubernetes,
+    /// A workflow of GitHub Actions.
+    Github,
 }
 
 /// Whose provider is meant.

@@ -15,7 +15,7 @@ const FLAGS: [&str; 11] = [
     "--trust",
     "--vault",
 ];
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 13] = [
     "compare",
     "completions",
     "doctor",
@@ -26,7 +26,6 @@ const COMMANDS: [&str; 14] = [
     "new",
     "ping",
     "report",
-    "schedule",
     "secrets",
     "trust",
     "vault",
@@ -65,7 +64,7 @@ mod tests {
             let expected = format!("`{name}` is not supported yet");
             assert_eq!(refused(&["apply", flag, "p.yaml"]), Some(expected), "{flag}");
         }
-        for command in ["journal", "ping", "schedule", "vault"] {
+        for command in ["journal", "ping", "vault"] {
             assert_eq!(refused(&[command, "emnify"]), Some(format!("`{command}` is not supported yet")));
         }
     }

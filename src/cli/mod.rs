@@ -18,6 +18,7 @@ mod refusal;
 mod reports;
 mod resume;
 mod run_journal;
+mod schedule;
 mod show;
 mod simulate;
 mod simulated;
@@ -83,6 +84,7 @@ fn dispatch(command: Command, log: LogArgs, redactor: &Redactor) -> Result<i32, 
         Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),
         Command::Providers => show::write_providers(streams::stdout_look(), out)?,
         Command::Show(args) => show::show(&args, redactor, out)?,
+        Command::Schedule(args) => schedule::schedule(&args, redactor)?,
         Command::Schema(args) => schema::write_schema(args.kind, out)?,
         Command::Login(args) => {
             let (subject, options) = (&args.subject, login::options(&args));

@@ -65,3 +65,11 @@ fn planned(file: &Path, checked: Checked) -> Result<(Plan, SourceMap), Refusal> 
 pub(super) fn folder(file: &Path) -> &Path {
     file.parent().unwrap_or(Path::new(""))
 }
+
+/// `PROFILE`, or `PROVIDER=PROFILE`.
+pub(super) fn split_profile(written: &str) -> (Option<String>, String) {
+    match written.split_once('=') {
+        Some((provider, profile)) => (Some(provider.to_owned()), profile.to_owned()),
+        None => (None, written.to_owned()),
+    }
+}

@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// The level of every folder of `src/`. Folders of one level ignore each other. The simulators are written from the facts,
 /// not from our client: so they stand on the ground and import nothing.
-const LEVELS: [(&str, u8); 18] = [
+const LEVELS: [(&str, u8); 19] = [
     ("calendar", 0),
     ("model", 0),
     ("simulate", 0),
@@ -19,6 +19,7 @@ const LEVELS: [(&str, u8); 18] = [
     ("document", 3),
     ("plan", 4),
     ("credential", 5),
+    ("schedule", 5),
     ("exchange", 6),
     ("session", 7),
     ("engine", 8),

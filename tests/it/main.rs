@@ -23,6 +23,7 @@ mod readme;
 mod redaction;
 mod reports;
 mod sayable;
+mod schedules;
 mod schema;
 mod secrets;
 mod sessions;
