@@ -59,6 +59,9 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body, decompressed.
     pub body: Vec<u8>,
+    /// The body is proven to be whole: by its length, its last chunk, its own end mark, or an end of the connection that
+    /// only the server can have made. False where nothing but a plain connection's end ends it (RFC 9112, section 6.3).
+    pub is_proven_whole: bool,
 }
 
 /// Shows neither headers nor body: they may hold what a login yields.

@@ -210,7 +210,7 @@ mod tests {
         let (headers, body) =
             (HeaderMap::from_iter([(http::header::DATE, HeaderValue::from_static("x"))]), vec![]);
         let url = "https://api.example.com".parse().unwrap();
-        let answer = Answer::decode(Response { status: 200, headers, body }, url);
+        let answer = Answer::decode(Response { status: 200, headers, body, is_proven_whole: true }, url);
         let receipt = Receipt { elapsed: Duration::ZERO, now: LOCAL_NOW.parse().unwrap() };
         let file = crate::source::SourceMap::default().add("t", "");
         let after = |seconds| {

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod apply;
+mod bodies;
 mod check_cases;
 mod commands;
 mod dotenv;

@@ -56,7 +56,7 @@ pub struct Reply {
 impl Reply {
     /// An empty answer.
     pub fn status(status: u16) -> Self {
-        Self::of(Ok(Response { status, headers: HeaderMap::new(), body: Vec::new() }))
+        Self::of(Ok(Response { status, headers: HeaderMap::new(), body: Vec::new(), is_proven_whole: true }))
     }
 
     /// A JSON answer.

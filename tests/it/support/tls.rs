@@ -34,7 +34,15 @@ pub const OTHER: Authority = Authority {
 impl Authority {
     /// A server with a certificate of this authority. It gives each connection the same answer, and closes it.
     pub fn server(&self, answer: impl Into<Vec<u8>>) -> RawServer {
-        let answer = answer.into();
+        self.serve(answer.into(), true)
+    }
+
+    /// The same, but a server that closes its connections without saying so in the encrypted stream, as one that is cut off.
+    pub fn server_that_hangs_up(&self, answer: impl Into<Vec<u8>>) -> RawServer {
+        self.serve(answer.into(), false)
+    }
+
+    fn serve(&self, answer: Vec<u8>, says_goodbye: bool) -> RawServer {
         let certificate = CertificateDer::from_pem_slice(self.server_certificate).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(self.server_key).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -47,7 +55,9 @@ impl Authority {
             let mut request = [0; 4096];
             if matches!(stream.read(&mut request), Ok(1..)) {
                 let _ = stream.write_all(&answer);
-                stream.conn.send_close_notify();
+                if says_goodbye {
+                    stream.conn.send_close_notify();
+                }
                 let _ = stream.flush();
             }
         })
