@@ -331,6 +331,7 @@ impl Engine<'_> {
             Err(SendError::Redirect { status, reason }) => format!("{}: {reason}", subject.answered(*status)),
             Err(SendError::Transport(error)) => match error.failure {
                 SendFailure::NotSent => format!("{} cannot be reached: {error}", subject.provider),
+                SendFailure::TurnedAway => format!("{} was {error}", subject.request()),
                 SendFailure::Local => format!("{} cannot be sent: {error}", subject.request()),
                 SendFailure::Unknown => format!("no answer to {} came: {error}", subject.request()),
                 SendFailure::BodyCut { status } => format!("{}: {error}", subject.answered(status)),

@@ -79,6 +79,8 @@ pub enum SendFailure {
     NotSent,
     /// No byte of the request was written: something on this machine stood in the way, such as a file that cannot be read.
     Local,
+    /// It arrived, and the server says that it has not looked at it and never will (RFC 9113, section 8.7).
+    TurnedAway,
     /// Bytes went out, no status came back.
     Unknown,
     /// A status came, the body was cut or could not be read.
@@ -97,7 +99,7 @@ impl SendFailure {
     /// The status that came.
     pub fn status(self) -> Option<u16> {
         match self {
-            Self::NotSent | Self::Local | Self::Unknown => None,
+            Self::NotSent | Self::Local | Self::TurnedAway | Self::Unknown => None,
             Self::BodyCut { status } => Some(status),
             Self::Unreadable { status } => status,
         }

@@ -33,7 +33,8 @@ pub(super) fn unanswered(error: reqwest::Error, timeout: Duration) -> TransportE
         return not_sent(connect_reason(&error));
     }
     if find::<h2::Error>(&error).is_some_and(was_turned_away) {
-        return not_sent("turned away by the server before it was looked at".to_owned());
+        let reason = "turned away by the server, which has not looked at it".to_owned();
+        return TransportError { failure: SendFailure::TurnedAway, reason };
     }
     let reason = match io_kind(&error) {
         _ if error.is_timeout() => format!("no answer within {}", in_words(timeout)),

@@ -11,6 +11,7 @@ mod echome;
 mod emnify;
 mod engine;
 mod exit_codes;
+mod http2;
 mod keychain;
 mod layers;
 mod oauth2;
