@@ -1,6 +1,6 @@
 //! The network as it really is: servers that refuse, fall silent, cut and lie.
 
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use runner::system::HttpTransport;
 use tempfile::NamedTempFile;
 
 use super::support::client::{assert_answer_fails, assert_fails, block_on, post, request, send};
+use super::support::fleet::entries;
 use super::support::raw_server::RawServer;
+use super::support::runner::Runner;
 use super::support::tls::{self, Authority};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -269,6 +271,37 @@ fn a_write_that_meets_a_dying_connection_is_sent_once() {
     assert_eq!(error.failure, SendFailure::Unknown, "{error}");
     let seconds = server.requests().iter().filter(|request| request.ends_with("second")).count();
     assert_eq!(seconds, 1);
+}
+
+/// The server closes each connection as soon as it has answered, without having said that it will, and takes note of what is
+/// still sent there: the program meets the end of some connections just when it uses them again.
+#[test]
+fn attempts_in_the_report_are_requests_at_the_server_on_stale_connections_too() {
+    let server = RawServer::start(|_, connection| {
+        connection.receive();
+        connection.send(OK);
+        let _ = connection.stream.shutdown(Shutdown::Write);
+        while connection.receive().is_some() {}
+    });
+    let playbook = format!(
+        "
+version: 1
+providers:
+  api: {{ base_url: {:?} }}
+steps:
+  - {{ id: read, for_each: '${{{{ range(200) | list }}}}', provider: api, get: '/read/${{{{ item }}}}' }}
+  - {{ id: write, for_each: '${{{{ range(200) | list }}}}', provider: api, post: '/write/${{{{ item }}}}', on_error: continue }}
+",
+        server.url("")
+    );
+    let report = Runner::applying(playbook).run().report();
+    let requests = server.requests();
+    assert_eq!(report["requests"], requests.len());
+    assert!(entries(&report, "read").iter().all(|entry| entry["status"] == "done"), "{report:#}");
+    for number in 0..200 {
+        let writes = requests.iter().filter(|request| request.starts_with(&format!("POST /write/{number} ")));
+        assert_eq!(writes.count(), 1, "write {number}");
+    }
 }
 
 #[test]
