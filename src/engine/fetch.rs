@@ -10,9 +10,7 @@ use super::tally::Tally;
 use crate::document::Effect;
 use crate::event::{FailureDraft, Purpose};
 use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER, next};
-use crate::exchange::{
-    Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, is_redirect, status_text,
-};
+use crate::exchange::{Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, is_redirect};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
@@ -371,11 +369,10 @@ impl Engine<'_> {
             Err(SendError::Redirect { status, reason }) => format!("{}: {reason}", subject.answered(*status)),
             Err(SendError::Transport(error)) => match error.failure {
                 SendFailure::NotSent => format!("{} cannot be reached: {error}", subject.provider),
+                SendFailure::TurnedAway => format!("{} was {error}", subject.request()),
                 SendFailure::Local => format!("{} cannot be sent: {error}", subject.request()),
                 SendFailure::Unknown => format!("no answer to {} came: {error}", subject.request()),
-                SendFailure::BodyCut { status } => {
-                    format!("the answer {} to {} was cut: {error}", status_text(status), subject.request())
-                }
+                SendFailure::BodyCut { status } => format!("{}: {error}", subject.answered(status)),
                 SendFailure::Unreadable { status: Some(status) } => {
                     format!("{}, but {error}", subject.answered(status))
                 }

@@ -60,6 +60,9 @@ impl Engine<'_> {
             None if is_foreign(answer) && !keeps_page(call.request) => {
                 format!("{answered} with an HTML page")
             }
+            None if !answer.is_proven_whole && answer.is_success() && self.reads_body(call.request) => {
+                return Err(doubtful(&answered, is_write));
+            }
             None => return Ok(()),
         };
         if is_write {
@@ -131,6 +134,15 @@ fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), FailureDraft> {
         let place = if violation.place.is_empty() { "the body itself" } else { &violation.place };
         trouble.note(format!("{place}: `{}`", violation.keyword))
     }))
+}
+
+/// A body that may be a part of what was sent: nothing but the end of a plain connection ends it.
+fn doubtful(answered: &str, is_write: bool) -> FailureDraft {
+    let lost = if is_write { "; it was done, but what it brought is lost" } else { "" };
+    let headline = format!("{answered}, but nothing says whether its body is whole{lost}");
+    FailureDraft::new(Cause::Step, headline)
+        .note("it has no `Content-Length`, no chunks and no encryption")
+        .advice("use https, or let the server say how long its answers are")
 }
 
 /// A web page where data is wanted: no API answers a success so.

@@ -1,5 +1,6 @@
 use super::json;
 use crate::document::{Reader, ReaderPlace};
+use crate::model::words::counted;
 use crate::port::Response;
 use crate::template::Data;
 use http::HeaderMap;
@@ -19,6 +20,12 @@ pub enum BodyError {
         line: usize,
         /// The column, 1-based.
         column: usize,
+    },
+    /// It promised JSON and stops before its end.
+    #[error("the JSON body ends in the middle, after {}", counted(*bytes as u64, "byte"))]
+    Ends {
+        /// How much of it there is.
+        bytes: usize,
     },
     /// It promised JSON and is a web page.
     #[error(
@@ -58,6 +65,8 @@ pub struct Answer {
     pub problem: Option<BodyError>,
     /// The body as it came, decompressed.
     pub bytes: Vec<u8>,
+    /// The body is proven to be whole, be it by the end of its JSON.
+    pub is_proven_whole: bool,
     /// The address that answered.
     url: Url,
 }
@@ -73,12 +82,19 @@ impl fmt::Debug for Answer {
 impl Answer {
     /// Decodes an answer from an address.
     pub fn decode(response: Response, url: Url) -> Self {
-        let Response { status, headers, body: bytes, .. } = response;
+        let Response { status, headers, body: bytes, is_proven_whole, .. } = response;
         let (body, problem) = match decode_body(&bytes, &headers) {
             Ok(body) => (body, None),
             Err(problem) => (Value::Null, Some(problem)),
         };
-        Self { status, headers, body, problem, bytes, url }
+        // Text is whole after each of its characters, a JSON list only at its end.
+        let is_whole_json = matches!(body, Value::Object(_) | Value::Array(_));
+        Self { status, headers, body, problem, bytes, is_proven_whole: is_proven_whole || is_whole_json, url }
+    }
+
+    /// True when the connection ended in the middle of the body, and nothing but its JSON says so.
+    pub fn is_cut(&self) -> bool {
+        !self.is_proven_whole && matches!(self.problem, Some(BodyError::Ends { .. }))
     }
 
     /// True for a status from 200 to 299.
@@ -170,7 +186,10 @@ fn decode_body(bytes: &[u8], headers: &HeaderMap) -> Result<Value, BodyError> {
     if looks_like_html(bytes) {
         return Err(BodyError::Html);
     }
-    let text = decode_text(bytes, "utf-8")?;
+    let text = decode_text(bytes, "utf-8").map_err(|problem| match str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => BodyError::Ends { bytes: bytes.len() },
+        _ => problem,
+    })?;
     match text.trim().is_empty() {
         true => Ok(Value::Null),
         false => json::parse(&text),
@@ -307,12 +326,34 @@ mod tests {
     fn broken_bodies_are_errors_of_their_own() {
         for (content_type, body, problem) in [
             ("application/json", &b"\n <!DOCTYPE html><p>"[..], BodyError::Html),
-            ("application/json", b"{", BodyError::Json { line: 1, column: 1 }),
+            ("application/json", b"{", BodyError::Ends { bytes: 1 }),
+            ("application/json", b"{\"name\":\"gr\xC3", BodyError::Ends { bytes: 12 }),
+            ("application/json", b"{\"a\":1}}", BodyError::Json { line: 1, column: 8 }),
             ("application/json", b"\"\xFF\"", BodyError::Charset { charset: "utf-8".into() }),
             ("text/plain; charset=utf-16", b"xx", BodyError::Charset { charset: "utf-16".into() }),
         ] {
             let answer = answer(200, &[("content-type", content_type)], body);
             assert_eq!((answer.body, answer.problem), (json!(null), Some(problem)), "{content_type}");
+        }
+    }
+
+    /// Over a plain connection that has no length and no chunks, each end looks like the end.
+    #[test]
+    fn json_ends_by_itself_and_text_does_not() {
+        for (content_type, body, is_proven_whole, is_cut) in [
+            ("application/json", "[1, 2]", true, false),
+            ("application/json", "{}\n", true, false),
+            ("application/json", "[1, 2", false, true),
+            ("application/json", "{\"a\": \"b", false, true),
+            ("application/json", "[1 2]", false, false),
+            ("application/json", "12", false, false),
+            ("application/json", "", false, false),
+            ("text/csv", "a,b\n", false, false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
+            let response = Response { is_proven_whole: false, ..Response::new(200, headers, body.into()) };
+            let answer = Answer::decode(response, "http://api.test".parse().unwrap());
+            assert_eq!((answer.is_proven_whole, answer.is_cut()), (is_proven_whole, is_cut), "{body}");
         }
     }
 

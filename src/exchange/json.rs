@@ -13,7 +13,7 @@ const NUMBER_KEY: &str = "$serde_json::private::Number";
 /// Parses a whole text. Digits of numbers survive.
 ///
 /// # Errors
-/// [`BodyError::Json`], [`BodyError::DuplicateKey`], [`BodyError::Number`] or [`BodyError::Depth`].
+/// [`BodyError::Json`], [`BodyError::Ends`], [`BodyError::DuplicateKey`], [`BodyError::Number`] or [`BodyError::Depth`].
 pub fn parse(text: &str) -> Result<Value, BodyError> {
     let mistake = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -22,6 +22,7 @@ pub fn parse(text: &str) -> Result<Value, BodyError> {
     value.map_err(|error| match mistake.take() {
         Some(mistake) => mistake,
         None if error.to_string().starts_with("recursion limit exceeded") => BodyError::Depth,
+        None if error.is_eof() => BodyError::Ends { bytes: text.len() },
         None => BodyError::Json { line: error.line(), column: error.column() },
     })
 }
@@ -124,8 +125,26 @@ mod tests {
         assert_eq!(parse(r#"{"a":1,"b":{"c":1,"c":2}}"#), Err(BodyError::DuplicateKey { key: "c".into() }));
         assert_eq!(parse("[1e400]"), Err(BodyError::Number));
         assert_eq!(parse(&format!("{}1{}", "[".repeat(200), "]".repeat(200))), Err(BodyError::Depth));
-        for (text, column) in [("[NaN]", 2), ("{\"a\":1", 6), ("[1] x", 5), ("{'a': 1}", 2), ("", 0)] {
+        assert_eq!(parse(&"[".repeat(100_000)), Err(BodyError::Depth));
+        for (text, column) in [
+            ("[NaN]", 2),
+            ("[Infinity]", 2),
+            ("[1] x", 5),
+            ("{'a': 1}", 2),
+            ("[1,]", 4),
+            ("[01]", 3),
+            ("[\"\\ud800\"]", 9),
+        ] {
             assert_eq!(parse(text), Err(BodyError::Json { line: 1, column }), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_anywhere_is_no_mistake_of_its_writer() {
+        let text = r#"{"iccid": "89\u0031", "flags": [true, null, -1.5e3], "name": "gr\u00fcn"}"#;
+        assert!(parse(text).is_ok());
+        for length in 0..text.len() {
+            assert_eq!(parse(&text[..length]), Err(BodyError::Ends { bytes: length }), "{}", &text[..length]);
         }
     }
 

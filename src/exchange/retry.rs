@@ -19,7 +19,7 @@ const LONGEST_WISH: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// How an attempt ended, as far as repeating it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// No byte of the request was written.
+    /// No byte of the request was written, or the server says that it has looked at none.
     NotSent,
     /// A whole answer says "too fast": it was surely not done.
     Throttled,
@@ -42,7 +42,7 @@ impl Ending {
     /// step's author wrote the status under `expect`, `is_throttled` that the answer bears the sign of throttling.
     pub fn of(result: Result<u16, SendFailure>, is_expected: bool, is_throttled: bool) -> Self {
         match result {
-            Err(SendFailure::NotSent) => Self::NotSent,
+            Err(SendFailure::NotSent | SendFailure::TurnedAway) => Self::NotSent,
             Err(SendFailure::Local) => Self::Rejected,
             Err(SendFailure::Unknown) => Self::Unknown,
             Err(SendFailure::BodyCut { status }) => match Self::of_status(status) {
@@ -60,15 +60,16 @@ impl Ending {
         }
     }
 
-    /// A redirect counts as done, since some servers answer so to a write that they have carried out. A 5xx that has no
-    /// meaning of its own is treated like 500 (RFC 9110, section 15).
+    /// Some servers redirect a write that they have carried out; 307 and 308 ask for it anew and elsewhere, so that it was
+    /// not. A 5xx that has no meaning of its own is treated like 500, and so is a status that no server may give (RFC 9110,
+    /// section 15).
     fn of_status(status: u16) -> Self {
         match status {
+            200..=306 | 309..=399 => Self::Done,
             429 => Self::Throttled,
             408 => Self::Unknown,
-            400..=499 | 501 | 505 | 511 => Self::Rejected,
-            500..=599 => Self::Unknown,
-            _ => Self::Done,
+            307 | 308 | 400..=499 | 501 | 505 | 511 => Self::Rejected,
+            _ => Self::Unknown,
         }
     }
 
@@ -203,6 +204,12 @@ mod tests {
             (200, Ending::Done),
             (204, Ending::Done),
             (302, Ending::Done),
+            (303, Ending::Done),
+            (307, Ending::Rejected),
+            (308, Ending::Rejected),
+            (101, Ending::Unknown),
+            (600, Ending::Unknown),
+            (999, Ending::Unknown),
             (400, Ending::Rejected),
             (401, Ending::Rejected),
             (404, Ending::Rejected),
@@ -224,6 +231,7 @@ mod tests {
         }
         for (failure, ending) in [
             (SendFailure::NotSent, Ending::NotSent),
+            (SendFailure::TurnedAway, Ending::NotSent),
             (SendFailure::Local, Ending::Rejected),
             (SendFailure::Unknown, Ending::Unknown),
             (SendFailure::BodyCut { status: 201 }, Ending::DoneBodyCut),

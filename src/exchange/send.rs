@@ -4,6 +4,7 @@ use super::retry::Ending;
 use super::wire::{Keeping, Wire};
 use super::{Answer, Limiter, Origin, Realm, Rendered};
 use crate::event::{EventKind, Events, Purpose};
+use crate::model::words::counted;
 use crate::port::{Request, Response, SendFailure, TransportError, World};
 use http::Method;
 use http::header::LOCATION;
@@ -241,7 +242,7 @@ impl Exchange {
             let follows = is_read && sending.follows_redirects;
             let target = match redirect_target(&request.url, &response) {
                 Some(target) if follows => target?,
-                _ => return Ok(Answer::decode(response, request.url)),
+                _ => return whole(Answer::decode(response, request.url)),
             };
             if flight.redirects >= MOST_REDIRECTS {
                 let reason = format!("more than {MOST_REDIRECTS} redirects in a row");
@@ -375,6 +376,17 @@ fn redirect_target(from: &Url, response: &Response) -> Option<Result<Url, SendEr
         true => Ok(target),
         false => Err(fail(format!("redirected to {other}; only redirects within {own} are followed"))),
     })
+}
+
+/// Takes an answer whose connection ended in the middle of its body for what it is.
+fn whole(answer: Answer) -> Result<Answer, SendError> {
+    if !answer.is_cut() {
+        return Ok(answer);
+    }
+    let received = counted(answer.bytes.len() as u64, "byte");
+    let failure = SendFailure::BodyCut { status: answer.status };
+    let reason = format!("body cut after {received}, in the middle of its JSON");
+    Err(TransportError { failure, reason }.into())
 }
 
 fn was_sent(outcome: &Result<Answer, SendError>) -> bool {

@@ -63,12 +63,16 @@ pub struct Response {
     pub version: Version,
     /// How long its head was waited for.
     pub waited: Duration,
+    /// The body is proven to be whole: by its length, its last chunk, its own end mark, or an end of the connection that
+    /// only the server can have made. False where nothing but a plain connection's end ends it (RFC 9112, section 6.3).
+    pub is_proven_whole: bool,
 }
 
 impl Response {
-    /// An answer that came at once, over HTTP/1.1.
+    /// An answer that came at once and whole, over HTTP/1.1.
     pub fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
-        Self { status, headers, body, version: Version::HTTP_11, waited: Duration::ZERO }
+        let (version, waited) = (Version::HTTP_11, Duration::ZERO);
+        Self { status, headers, body, version, waited, is_proven_whole: true }
     }
 }
 
@@ -87,6 +91,8 @@ pub enum SendFailure {
     NotSent,
     /// No byte of the request was written: something on this machine stood in the way, such as a file that cannot be read.
     Local,
+    /// It arrived, and the server says that it has not looked at it and never will (RFC 9113, section 8.7).
+    TurnedAway,
     /// Bytes went out, no status came back.
     Unknown,
     /// A status came, the body was cut or could not be read.
@@ -105,7 +111,7 @@ impl SendFailure {
     /// The status that came.
     pub fn status(self) -> Option<u16> {
         match self {
-            Self::NotSent | Self::Local | Self::Unknown => None,
+            Self::NotSent | Self::Local | Self::TurnedAway | Self::Unknown => None,
             Self::BodyCut { status } => Some(status),
             Self::Unreadable { status } => status,
         }

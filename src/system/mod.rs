@@ -15,6 +15,7 @@ mod random;
 mod signals;
 mod surroundings;
 mod transport;
+mod transport_body;
 mod transport_connect;
 mod transport_error;
 

@@ -1,7 +1,6 @@
+use super::transport_body::{ENCODINGS, read};
 use super::transport_connect::{ConnectLimit, sending};
-use super::transport_error::{
-    broken_body, encoding_unknown, local, not_sent, too_large, unanswered, without_client,
-};
+use super::transport_error::{local, not_sent, unanswered, without_client};
 use crate::port::{Body, BodyPart, Request, Response, Transport, TransportError};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -22,9 +21,6 @@ const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How many idle connections are kept for each host.
 const MAX_IDLE: usize = 32;
-
-/// How large an answer may be after decompression.
-pub(super) const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
 /// Headers that never hold a secret: HTTP/2 may keep them in its table, and logs may show them.
 const PUBLIC_HEADERS: [HeaderName; 3] = [header::ACCEPT, header::CONTENT_TYPE, header::USER_AGENT];
@@ -96,7 +92,7 @@ impl HttpTransport {
         let answer = sending(request.timeout, builder.send()).await;
         let answer = answer.map_err(|error| unanswered(error, request.timeout))?;
         let waited = started.elapsed();
-        Ok(Response { waited, ..read(answer, request.timeout).await? })
+        Ok(Response { waited, ..read(answer, request).await? })
     }
 
     fn client(&self, route: Route) -> Result<Client, TransportError> {
@@ -147,9 +143,13 @@ impl Transport for HttpTransport {
     }
 }
 
-/// The headers, marked so that nobody below shows or keeps what may be secret.
+/// The headers, marked so that nobody below shows or keeps what may be secret. A part of a file is not asked for in a
+/// compressed form, whose bytes would be others.
 fn guarded(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
+    if !headers.contains_key(header::RANGE) {
+        headers.entry(header::ACCEPT_ENCODING).or_insert(HeaderValue::from_static(ENCODINGS));
+    }
     for (name, value) in &mut headers {
         value.set_sensitive(!PUBLIC_HEADERS.contains(name));
     }
@@ -194,27 +194,6 @@ async fn open(path: &Path) -> Result<(File, u64), TransportError> {
     match metadata.is_file() {
         true => Ok((file, metadata.len())),
         false => Err(fail(io::Error::other("not a regular file"))),
-    }
-}
-
-/// Reads the whole answer. A body without length or end that is proven is an error of the layers below.
-async fn read(mut answer: reqwest::Response, timeout: Duration) -> Result<Response, TransportError> {
-    let status = answer.status().as_u16();
-    let headers = answer.headers().clone();
-    let version = answer.version();
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| broken_body(error, status, timeout))? {
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err(too_large(status));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    // What was decompressed has lost this header.
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" && !body.is_empty() => {
-            Err(encoding_unknown(status, encoding))
-        }
-        _ => Ok(Response { version, ..Response::new(status, headers, body) }),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What went wrong on the network: how far the request came, and why in words, without its address.
 
+use super::transport_body::Progress;
+use crate::model::words::{counted, grouped};
 use crate::port::{SendFailure, TransportError};
-use http::HeaderValue;
 use rustls::CertificateError;
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -31,6 +32,10 @@ pub(super) fn unanswered(error: reqwest::Error, timeout: Duration) -> TransportE
     if error.is_connect() || error.is_builder() || was_canceled {
         return not_sent(connect_reason(&error));
     }
+    if find::<h2::Error>(&error).is_some_and(was_turned_away) {
+        let reason = "turned away by the server, which has not looked at it".to_owned();
+        return TransportError { failure: SendFailure::TurnedAway, reason };
+    }
     let reason = match io_kind(&error) {
         _ if error.is_timeout() => format!("no answer within {}", in_words(timeout)),
         Some(ErrorKind::ConnectionReset) => "connection reset before an answer".to_owned(),
@@ -43,17 +48,28 @@ pub(super) fn unanswered(error: reqwest::Error, timeout: Duration) -> TransportE
 }
 
 /// A status came, and then not the whole body.
-pub(super) fn broken_body(error: reqwest::Error, status: u16, timeout: Duration) -> TransportError {
+pub(super) fn broken_body(error: reqwest::Error, progress: &Progress<'_>) -> TransportError {
     let error = error.without_url();
-    let reason = match find::<hyper::Error>(&error) {
-        _ if error.is_timeout() => format!("the answer was not complete within {}", in_words(timeout)),
-        Some(_) => "the answer was cut".to_owned(),
-        None if io_kind(&error) == Some(ErrorKind::UnexpectedEof) => {
-            "the compressed answer was cut".to_owned()
+    let why = match io_kind(&error) {
+        _ if error.is_timeout() => {
+            format!(": not complete within {}", in_words(progress.request.timeout))
         }
-        None => return unreadable(status, "the answer cannot be decompressed".to_owned()),
+        Some(ErrorKind::ConnectionReset) => ": connection reset".to_owned(),
+        Some(ErrorKind::InvalidInput | ErrorKind::InvalidData) => ": what follows is no chunk".to_owned(),
+        _ if progress.announced.is_none() => ", before its end".to_owned(),
+        _ => String::new(),
     };
-    body_cut(status, reason)
+    body_cut(progress, &why)
+}
+
+/// A status came with a compressed body that ends before its end mark.
+pub(super) fn cut_encoding(progress: &Progress<'_>) -> TransportError {
+    body_cut(&Progress { announced: None, ..*progress }, ", in the middle of what is compressed")
+}
+
+/// A status came with a body that is not in the form that it names.
+pub(super) fn broken_encoding(status: u16) -> TransportError {
+    unreadable(status, "the answer cannot be decompressed".to_owned())
 }
 
 /// A status came with a body that would fill the memory.
@@ -62,13 +78,20 @@ pub(super) fn too_large(status: u16) -> TransportError {
 }
 
 /// A status came with a body in a form that was not asked for.
-pub(super) fn encoding_unknown(status: u16, encoding: &HeaderValue) -> TransportError {
-    let encoding = String::from_utf8_lossy(encoding.as_bytes());
+pub(super) fn encoding_unknown(status: u16, encoding: &str) -> TransportError {
     unreadable(status, format!("the answer has an encoding that was not asked for: {encoding}"))
 }
 
-fn body_cut(status: u16, reason: String) -> TransportError {
-    TransportError { failure: SendFailure::BodyCut { status }, reason }
+/// `body cut after 512 of 1,000 bytes`
+fn body_cut(progress: &Progress<'_>, why: &str) -> TransportError {
+    let received = progress.received as u64;
+    let reason = match progress.announced {
+        Some(announced) => {
+            format!("body cut after {} of {}{why}", grouped(received), counted(announced, "byte"))
+        }
+        None => format!("body cut after {}{why}", counted(received, "byte")),
+    };
+    TransportError { failure: SendFailure::BodyCut { status: progress.status }, reason }
 }
 
 fn unreadable(status: u16, reason: String) -> TransportError {
@@ -110,7 +133,18 @@ fn tls_reason(error: &rustls::Error) -> String {
     format!("certificate not trusted: {why}")
 }
 
+/// Whether the server says that it did nothing with the request: it refused the stream, or goes away and names an older
+/// stream as the last one that it looked at (RFC 9113, sections 6.8 and 8.7). Streams that it did look at end otherwise.
+fn was_turned_away(error: &h2::Error) -> bool {
+    let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    error.is_remote() && (is_refused || error.is_go_away())
+}
+
 fn protocol_reason(error: &reqwest::Error) -> String {
+    if let Some(error) = find::<h2::Error>(error).filter(|error| error.is_remote()) {
+        let reason = error.reason().map(|reason| reason.description().to_owned()).unwrap_or_default();
+        return format!("the server gave the request up: {reason}");
+    }
     match find::<hyper::Error>(error) {
         Some(error) if error.is_incomplete_message() => "connection closed before an answer".to_owned(),
         Some(error) if error.is_parse() => format!("the answer is not HTTP: {error}"),

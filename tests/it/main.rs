@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves")]
 
 mod apply;
+mod bodies;
 mod check_cases;
 mod commands;
 mod dotenv;
@@ -10,6 +11,7 @@ mod echome;
 mod emnify;
 mod engine;
 mod exit_codes;
+mod http2;
 mod keychain;
 mod layers;
 mod oauth2;

@@ -278,7 +278,8 @@ steps:
 fn broken_answers_are_failures_and_are_not_sent_again() {
     for (reply, words) in [
         (Reply::text(200, "application/json", "<html>"), "HTML"),
-        (Reply::text(200, "application/json", "{"), "not the JSON"),
+        (Reply::text(200, "application/json", "{]"), "not the JSON"),
+        (Reply::text(200, "application/json", "{"), "ends in the middle, after 1 byte"),
         (Reply::text(200, "text/html", "<!doctype html><p>log in"), "HTML page"),
         (Reply::status(302).header("location", "/y"), "302 Found"),
     ] {
@@ -301,7 +302,7 @@ fn what_a_broken_answer_says_of_a_write() {
             "{ post: /x, expect: { status: [2xx, 404] } }",
             Reply::text(404, "application/json", "{"),
             1,
-            "but the body",
+            "but the JSON body",
         ),
         ("{ post: /x, outputs: { a: $.a } }", broken(201), 1, lost),
         ("post: /x", broken(201), 0, ""),

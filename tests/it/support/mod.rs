@@ -5,6 +5,7 @@
 
 pub mod acme;
 pub mod cases;
+pub mod client;
 pub mod fleet;
 pub mod keyring;
 pub mod planted;
