@@ -20,6 +20,7 @@ mod outputs;
 mod pages;
 mod references;
 mod request;
+mod rounds;
 mod rows;
 mod run;
 mod save;

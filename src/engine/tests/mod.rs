@@ -4,5 +4,6 @@ mod case;
 mod cleanup;
 mod flow;
 mod lists;
+mod polling;
 mod repetition;
 mod sign_in;
