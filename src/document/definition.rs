@@ -624,8 +624,8 @@ keys! {
             request: RequestKeys;
         }
         later {
-            "until": "asking again until a condition holds is not built yet";
-            "every": "asking again until a condition holds is not built yet";
+            "until": "write it at the step that calls the operation";
+            "every": "write it at the step that calls the operation";
             "idempotency_key": "repeating a write under a key is not built yet";
             "verify": "asking whether a write happened is not built yet";
         }

@@ -75,6 +75,10 @@ keys! {
             "retry" => retry: Option<Retry>;
             /// How long the step may take with all its items, pages and attempts; default as long as it needs.
             "within" => within: Option<Spanned<Time>>;
+            /// The request is sent again until this holds; needs `within`.
+            "until" => until: Option<Condition>;
+            /// With `until`: how long it is waited before it is asked again; default 5s.
+            "every" => every: Option<Spanned<Time>>;
             /// What repeating the request would do; default by its verb.
             "effect" => effect: Option<Spanned<Effect>>;
             /// Steps that undo this one at the end of the run.
@@ -90,8 +94,6 @@ keys! {
         }
         later {
             "concurrency": "loops run one item after the other so far";
-            "until": "asking again until a condition holds is not built yet";
-            "every": "asking again until a condition holds is not built yet";
             "idempotency_key": "repeating a write under a key is not built yet";
             "verify": "asking whether a write happened is not built yet";
             "matrix": "runs over many accounts are not built yet";
@@ -103,7 +105,14 @@ keys! {
 
 /// For the JSON Schema of [`Step`]: keys that mean something only beside another.
 fn companions() -> Value {
-    json!({ "value": ["store"], "store": ["value"], "as": ["for_each"], "method": ["authenticate"] })
+    json!({
+        "value": ["store"],
+        "store": ["value"],
+        "as": ["for_each"],
+        "method": ["authenticate"],
+        "until": ["within"],
+        "every": ["until"]
+    })
 }
 
 /// The keys that make a step, verbs included: exactly one of them is written.

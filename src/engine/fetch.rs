@@ -495,6 +495,7 @@ pub fn needs_body(request: &PlannedRequest) -> bool {
         || request.rows.are_read
         || request.save.is_some()
         || !request.that.is_empty()
+        || request.until.is_some()
         || request.schema.is_some()
 }
 

@@ -82,6 +82,12 @@ impl Limits {
         self.end.map(|(end, _)| end.saturating_sub(clock.elapsed()))
     }
 
+    /// What would end a wait of this length before its time, or leave none behind it.
+    pub fn shortfall(&self, clock: &dyn Clock, wait: Duration) -> Option<TimeLimit> {
+        let (end, limit) = self.end?;
+        (end <= clock.elapsed().saturating_add(wait)).then_some(limit)
+    }
+
     /// Asks whether work may begin.
     ///
     /// # Errors

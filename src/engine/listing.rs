@@ -12,6 +12,7 @@ use crate::document::{Paginate, Reader};
 use crate::event::{EventKind, FailureDraft};
 use crate::exchange::Rendered;
 use crate::model::exit::Cause;
+use crate::plan::PlannedRequest;
 use serde_json::Value as Json;
 
 /// What the pages of a request have brought together.
@@ -25,7 +26,8 @@ pub struct Pages {
 }
 
 impl Engine<'_> {
-    /// Fetches all pages; without paging, the one answer. Rows are saved page by page.
+    /// Fetches all pages; without paging, the one answer. Rows are saved page by page, unless it may have to be asked again
+    /// for all of them.
     ///
     /// # Errors
     /// When a page cannot be had, or the list is not complete.
@@ -50,12 +52,14 @@ impl Engine<'_> {
             let settled = self.fetch(call, rendered, tally).await?;
             self.judge(call, &settled, scopes)?;
             let rows = self.take_rows(call, &settled)?;
-            self.save(call, &settled, rows.as_deref(), scopes, file)?;
+            if request.until.is_none() {
+                self.save(call, &settled, rows.as_deref(), scopes, file)?;
+            }
             if let Some(rows) = &rows {
                 tally.rows = Some(tally.rows.unwrap_or(0) + rows.len() as u64);
             }
             let next = self.next_position(call, pager.as_mut(), &settled, rows.as_deref(), tally)?;
-            kept.extend(rows.filter(|_| request.rows.are_kept).into_iter().flatten());
+            kept.extend(rows.filter(|_| keeps_rows(request)).into_iter().flatten());
             let (Some(position), Some(keys)) = (next, &request.paginate) else {
                 return Ok(Pages { last: settled, kept, row_count: tally.rows });
             };
@@ -93,6 +97,7 @@ impl Engine<'_> {
         self.events.emit(EventKind::StepProgress {
             page: Some((pager.page(), pager.pages())),
             item: None,
+            round: None,
             rows: tally.rows.unwrap_or(0),
         });
         next.map_err(|problem| self.error(call.subject.incomplete(&problem).request(&settled.request_line)))
@@ -108,4 +113,9 @@ impl Engine<'_> {
         rows.map(Some)
             .map_err(|problem| self.error(call.subject.no_rows(&problem).request(&settled.request_line)))
     }
+}
+
+/// Whether all rows are needed at once: a template reads them, or it is not known yet whether they are what is saved.
+fn keeps_rows(request: &PlannedRequest) -> bool {
+    request.rows.are_kept || (request.until.is_some() && request.save.is_some())
 }

@@ -46,7 +46,12 @@ impl<'a> Engine<'a> {
                 break;
             }
             let rows = tally.rows.unwrap_or(0);
-            self.events.emit(EventKind::StepProgress { page: None, item: Some((index + 1, count)), rows });
+            self.events.emit(EventKind::StepProgress {
+                page: None,
+                item: Some((index + 1, count)),
+                round: None,
+                rows,
+            });
             let item_stage = stage.of_item(&repeated.item_name, item, index + 1);
             match self.item(step, &item_stage, tally, file).await {
                 Ok((record, is_idle)) => {

@@ -24,6 +24,7 @@ mod record;
 mod references;
 mod replay;
 mod request;
+mod rounds;
 mod rows;
 mod run;
 mod save;

@@ -66,7 +66,7 @@ impl<'a> Ping<'a> {
         };
         let given_up = async {
             let insisted = pin!(self.world.cancellation.insisted());
-            select(self.world.clock.sleep(LAST_WORD), insisted).await;
+            select(self.world.journal.sleep(LAST_WORD), insisted).await;
         };
         let told = match select(pin!(work), pin!(given_up)).await {
             Either::Left((told, _)) => told,
@@ -85,7 +85,7 @@ impl<'a> Ping<'a> {
                 Err(error) => Err(error.to_string()),
             };
             match told {
-                Err(_) if attempt < ATTEMPTS => self.world.clock.sleep(PAUSE).await,
+                Err(_) if attempt < ATTEMPTS => self.world.journal.sleep(PAUSE).await,
                 told => return told.map_err(|reason| format!("{}{reason}", place(request))),
             }
             attempt += 1;

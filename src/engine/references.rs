@@ -109,6 +109,7 @@ impl<'a> Found<'a> {
             headers.iter().for_each(|(_, template)| self.template(template));
         }
         self.0.extend(of_playbook(&request.that).map(|condition| condition.expression()));
+        self.0.extend(request.until.iter().map(|until| until.condition.expression()));
         for output in &request.outputs {
             if let Output::Template(template) = &output.output {
                 self.template(template);

@@ -22,6 +22,16 @@ use serde_json::{Value as Json, json};
 use std::cell::Cell;
 use url::Url;
 
+/// A request that is rendered and can be sent.
+pub struct Prepared<'c> {
+    /// Whom it asks, and within which bounds.
+    pub call: Call<'c>,
+    /// What is sent.
+    pub rendered: Rendered,
+    /// What its templates see.
+    pub scopes: Scopes,
+}
+
 impl<'a> Engine<'a> {
     /// Sends the request of a step, for one item if the step is a loop.
     ///
@@ -38,18 +48,19 @@ impl<'a> Engine<'a> {
         let subject = self.subject(request);
         self.ready(request, stage, &subject).await?;
         let moment = self.moment(step, stage, request.effect != Effect::Read).await?;
-        let mut scopes = self.scopes(step, request, stage, &moment).await?;
+        let scopes = self.scopes(step, request, stage, &moment).await?;
         let rendered = self.render(request, &scopes);
-        let mut rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
+        let rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
         let subject = subject.with_target(request, &rendered);
-        let mut call = self.call(step, request, stage, subject, &rendered);
+        let call = self.call(step, request, stage, subject, &rendered);
         let registration = self.register_cleanup(step, stage, &stage.frame);
-        let pages = self.pages(&mut call, &mut rendered, &scopes, tally, file).await;
-        tally.may_be_done = call.may_be_done.get();
+        let mut prepared = Prepared { call, rendered, scopes };
+        let end = self.rounds(step, stage, &mut prepared, tally, file).await;
+        tally.may_be_done = prepared.call.may_be_done.get();
         if !tally.may_be_done {
             self.cleanup.drop(registration);
         }
-        self.conclude(step, stage, &call, pages?, &mut scopes)
+        end
     }
 
     /// Signs in before the request is rendered, since its templates may name the session.
@@ -189,30 +200,39 @@ impl<'a> Engine<'a> {
     }
 
     /// Reads the outputs of the last answer and asks the conditions.
-    fn conclude(
+    ///
+    /// # Errors
+    /// When an output cannot be had, or a condition does not hold.
+    pub fn conclude(
         &self,
         step: &PlannedStep,
         stage: &Stage,
-        call: &Call<'_>,
-        pages: Pages,
-        scopes: &mut Scopes,
+        prepared: &mut Prepared<'_>,
+        pages: &mut Pages,
     ) -> Result<StepRecord, StepError> {
-        let Pages { last, kept, row_count } = pages;
-        let rows = call.request.rows.are_kept.then(|| SharedJson::from(Json::Array(kept)));
-        if !call.request.that.is_empty() || !call.request.outputs.is_empty() {
+        let Prepared { call, scopes, .. } = prepared;
+        let request = call.request;
+        // The file may still want the rows of a round.
+        let kept = request.rows.are_kept.then(|| match &request.until {
+            Some(_) => pages.kept.clone(),
+            None => std::mem::take(&mut pages.kept),
+        });
+        let rows = kept.map(|kept| SharedJson::from(Json::Array(kept)));
+        let (last, row_count) = (&pages.last, pages.row_count);
+        if !request.that.is_empty() || !request.outputs.is_empty() || request.until.is_some() {
             let response = last.answer.as_ref().map_or(Data::Json(Json::Null), Answer::data);
             scopes.set("response", &response);
             scopes.set("row_count", &json!(row_count).into());
             scopes.set("rows", &rows.clone().map_or(Data::Json(Json::Null), Data::Shared));
         }
-        let outputs = self.outputs(call, &last, scopes)?;
+        let outputs = self.outputs(call, last, scopes)?;
         scopes.operation.set("outputs", Data::Map(outputs.clone()));
         let status = Some(last.status);
         let record =
             StepRecord { has_succeeded: true, status, outputs, rows, row_count, ..StepRecord::default() };
         // Cleanup needs what was made even if the answer turns out not to be what the step wants.
         stage.frame.record(step, StepRecord { has_succeeded: false, ..record.clone() });
-        self.ask_conditions(call, &last, row_count, scopes)?;
+        self.ask_conditions(call, last, row_count, scopes)?;
         Ok(record)
     }
 

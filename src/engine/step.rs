@@ -308,6 +308,7 @@ impl<'a> Engine<'a> {
             detail: tally.detail.map(|detail| self.events.clean(detail)),
             rows: tally.rows,
             pages: tally.pages,
+            rounds: tally.rounds,
             items: tally.items,
             file: tally.file,
             is_restored: tally.is_restored,

@@ -11,6 +11,8 @@ pub struct Tally {
     pub rows: Option<u64>,
     /// Pages, where there is paging.
     pub pages: Option<u32>,
+    /// How often it was asked, where it is asked until a condition holds.
+    pub rounds: Option<u32>,
     /// Items of a loop.
     pub items: Option<ItemCounts>,
     /// Whether anything may have been done, so that cleanup has something to undo.
@@ -32,6 +34,7 @@ impl Tally {
         self.retries += item.retries;
         self.rows = sum(self.rows, item.rows);
         self.pages = sum(self.pages, item.pages);
+        self.rounds = sum(self.rounds, item.rounds);
     }
 }
 

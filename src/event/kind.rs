@@ -54,6 +54,8 @@ pub enum EventKind {
         page: Option<(u32, Option<u32>)>,
         /// The item of a loop that is worked on, 1-based, and how many there are.
         item: Option<(usize, usize)>,
+        /// How often it was asked so far, where it is asked until a condition holds.
+        round: Option<u32>,
         /// Rows so far.
         rows: u64,
     },
@@ -229,6 +231,8 @@ pub struct StepResult {
     pub rows: Option<u64>,
     /// Pages, where there is paging.
     pub pages: Option<u32>,
+    /// How often it was asked, where it is asked until a condition holds. The first request of a round is no repetition.
+    pub rounds: Option<u32>,
     /// Items of a loop.
     pub items: Option<ItemCounts>,
     /// The file that it wrote.

@@ -104,6 +104,9 @@ pub struct EntryReport {
     /// Pages.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pages: Option<u32>,
+    /// How often it was asked, where it is asked until a condition holds. The first request of a round is no repetition.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rounds: Option<u32>,
     /// Items of a loop.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub items: Option<usize>,
@@ -151,6 +154,7 @@ impl EntryReport {
             attempts: None,
             rows: None,
             pages: None,
+            rounds: None,
             items: None,
             failed_items: None,
             skipped_items: None,
@@ -274,6 +278,7 @@ impl ReportFold {
             detail: result.detail.clone(),
             rows: result.rows,
             pages: result.pages,
+            rounds: result.rounds,
             items: result.items.map(|items| items.all),
             failed_items: result.items.map(|items| items.failed),
             skipped_items: result.items.map(|items| items.skipped),
@@ -374,6 +379,7 @@ mod tests {
             detail: None,
             rows: Some(3),
             pages: None,
+            rounds: None,
             items: Some(ItemCounts { all: 5, failed: 1, skipped: 2 }),
             file: None,
             requests,

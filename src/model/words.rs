@@ -26,6 +26,14 @@ pub fn counted(number: u64, what: &str) -> String {
     }
 }
 
+/// `asked once`, `asked 3 times`
+pub fn asked(times: u32) -> String {
+    match times {
+        1 => "asked once".to_owned(),
+        _ => format!("asked {} times", grouped(times.into())),
+    }
+}
+
 fn plural(word: &str) -> String {
     match word.strip_suffix('y') {
         Some(stem) => format!("{stem}ies"),

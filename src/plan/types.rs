@@ -455,12 +455,23 @@ pub struct PlannedRequest {
     pub rows: Rows,
     /// How all pages are fetched.
     pub paginate: Option<Paginate>,
+    /// Whether it is asked again, and until when.
+    pub until: Option<Until>,
     /// Limits of the operation, besides the provider's.
     pub rate_limit: Option<RateLimit>,
     /// The file that keeps rows or body.
     pub save: Option<PlannedSave>,
     /// Status or error code -> hint; the first that fits wins (step, operation, provider).
     pub hints: Vec<(String, String)>,
+}
+
+/// A request is sent again until a condition holds.
+#[derive(Debug)]
+pub struct Until {
+    /// The condition; sees the playbook's names and the answer.
+    pub condition: Condition,
+    /// How long it is waited between an answer and the next request.
+    pub every: Duration,
 }
 
 /// An operation with its parameters.

@@ -1,7 +1,7 @@
 //! What a run is doing now, in the words of the moving line.
 
 use crate::event::{Event, EventKind};
-use crate::model::words::{counted, duration, grouped};
+use crate::model::words::{asked, counted, duration, grouped};
 use std::time::Duration;
 
 /// A rate is told only of what has gone on for so long: before, it is noise.
@@ -19,6 +19,8 @@ struct Running {
     since: Duration,
     page: Option<(u32, Option<u32>)>,
     item: Option<(usize, usize)>,
+    /// How often it was asked so far.
+    round: Option<u32>,
     rows: u64,
     /// The next attempt and the wait before it.
     waits: Option<(u32, Duration)>,
@@ -34,9 +36,10 @@ impl Activity {
             }
             EventKind::StepFinished { .. } => drop(self.running.pop()),
             EventKind::RunFinished { .. } => self.running.clear(),
-            EventKind::StepProgress { page, item, rows } => {
+            EventKind::StepProgress { page, item, round, rows } => {
                 if let Some(step) = self.running.last_mut() {
                     (step.page, step.item, step.rows) = (page.or(step.page), item.or(step.item), *rows);
+                    step.round = round.or(step.round);
                 }
             }
             EventKind::AttemptFinished { attempt, retry_after, .. } => {
@@ -54,6 +57,7 @@ impl Activity {
         let item = self.running.iter().rev().find_map(|step| step.item);
         let facts = [
             item.map(|(item, of)| format!("item {} of {}", grouped(item as u64), grouped(of as u64))),
+            step.round.map(asked),
             step.page.map(page),
             (step.rows > 0).then(|| counted(step.rows, "row")),
             rate(step.rows, elapsed.saturating_sub(step.since)),
@@ -103,10 +107,20 @@ mod tests {
         assert_eq!(activity.message(Duration::ZERO), None);
         activity.follow(&event(1000, EventKind::StepStarted { step: step("List every device") }));
         assert_eq!(message(&activity, 1000), "List every device");
-        let progress = EventKind::StepProgress { page: Some((2, Some(2))), item: None, rows: 1000 };
+        let progress =
+            EventKind::StepProgress { page: Some((2, Some(2))), item: None, round: None, rows: 1000 };
         activity.follow(&event(1100, progress));
         assert_eq!(message(&activity, 1100), "List every device   page 2 of 2 · 1,000 rows");
         assert_eq!(message(&activity, 4225), "List every device   page 2 of 2 · 1,000 rows · 310/s");
+    }
+
+    #[test]
+    fn the_line_tells_how_often_it_was_asked() {
+        let mut activity = Activity::default();
+        activity.follow(&event(0, EventKind::StepStarted { step: step("shipped") }));
+        let progress = EventKind::StepProgress { page: None, item: None, round: Some(2), rows: 0 };
+        activity.follow(&event(10, progress));
+        assert_eq!(message(&activity, 20), "shipped   asked 2 times");
     }
 
     #[test]
@@ -136,7 +150,10 @@ mod tests {
     fn the_innermost_step_is_told_with_the_item_of_its_loop() {
         let mut activity = Activity::default();
         activity.follow(&event(0, EventKind::StepStarted { step: step("revoke all") }));
-        activity.follow(&event(0, EventKind::StepProgress { page: None, item: Some((3, 1200)), rows: 0 }));
+        activity.follow(&event(
+            0,
+            EventKind::StepProgress { page: None, item: Some((3, 1200)), round: None, rows: 0 },
+        ));
         activity.follow(&event(0, EventKind::StepStarted { step: step("revoke") }));
         assert_eq!(message(&activity, 0), "revoke   item 3 of 1,200");
         let result = StepResult {
@@ -145,6 +162,7 @@ mod tests {
             detail: None,
             rows: None,
             pages: None,
+            rounds: None,
             items: None,
             file: None,
             requests: 1,

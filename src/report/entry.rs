@@ -1,7 +1,7 @@
 //! What one entry of the report says, in a few words.
 
 use crate::event::{EntryKind, EntryReport, FileNote, SessionNote, StepStatus};
-use crate::model::words::{counted, duration};
+use crate::model::words::{asked, counted, duration};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub(super) fn details(entry: &EntryReport, now: Timestamp) -> String {
         entry.detail.as_ref().map(ToString::to_string).or_else(|| end_of_attempts(entry)),
         entry.session.as_ref().map(SessionNote::words),
         entry.session_end.as_ref().map(|end| end.words(now)),
+        entry.rounds.filter(|rounds| *rounds > 1).map(asked),
         items(entry),
         yields(entry).filter(|_| is_done),
         (is_done && entry.retries > 0).then(|| counted(entry.retries.into(), "retry")),

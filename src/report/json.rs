@@ -55,6 +55,7 @@ mod tests {
             detail: Some(clean("token tok-1234")),
             rows: Some(2026),
             pages: None,
+            rounds: None,
             items: None,
             file: None,
             requests: 1,

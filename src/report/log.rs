@@ -22,8 +22,8 @@ impl EventSink for EventLog {
             EventKind::StepStarted { step } => {
                 debug!(target: TARGET, step = %step.label, item = step.item, "step started")
             }
-            EventKind::StepProgress { page, rows, .. } => {
-                debug!(target: TARGET, page = page.map(|(page, _)| page), rows, "step goes on");
+            EventKind::StepProgress { page, round, rows, .. } => {
+                debug!(target: TARGET, page = page.map(|(page, _)| page), round, rows, "step goes on");
             }
             EventKind::AttemptFinished {
                 purpose,

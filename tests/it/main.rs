@@ -19,6 +19,7 @@ mod origins;
 mod outlets;
 mod own_api;
 mod own_login;
+mod polling;
 mod prism;
 mod prompts;
 mod readme;

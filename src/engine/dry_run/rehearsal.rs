@@ -8,7 +8,8 @@ use crate::engine::rows;
 use crate::engine::scope::{Frame, StepRecord};
 use crate::exchange::{RenderError, Rendered, Value};
 use crate::model::redacted::Redacted;
-use crate::plan::{Group, PlannedRequest, PlannedStep, ProviderIndex, StepKind, StoreTarget};
+use crate::model::words::duration;
+use crate::plan::{Group, PlannedRequest, PlannedStep, ProviderIndex, StepKind, StoreTarget, Until};
 use crate::template::{Condition, Data, Moment, Scope};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde_json::Value as Json;
@@ -296,7 +297,7 @@ impl<'a> Rehearsal<'a> {
         }
         self.register(step, place);
         let is_write = request.effect != Effect::Read;
-        let has_pages = request.paginate.is_some();
+        let may_be_more = request.paginate.is_some() || request.until.is_some();
         let mut place = place.clone();
         if let Some(keys) = &request.paginate {
             place.notes.push("then as many pages as there are".to_owned());
@@ -306,7 +307,8 @@ impl<'a> Rehearsal<'a> {
                 return Err(self.impossible("the body has no place for the page: it is no JSON map"));
             }
         }
-        self.push_request(&step.label(), &place, &rendered, is_write, has_pages);
+        place.notes.extend(request.until.as_ref().map(until_words));
+        self.push_request(&step.label(), &place, &rendered, is_write, may_be_more);
         Ok(())
     }
 
@@ -434,7 +436,14 @@ impl<'a> Rehearsal<'a> {
         self.push(&step.label(), place, action, unknown);
     }
 
-    fn push_request(&self, label: &str, place: &Place, rendered: &Rendered, is_write: bool, has_pages: bool) {
+    fn push_request(
+        &self,
+        label: &str,
+        place: &Place,
+        rendered: &Rendered,
+        is_write: bool,
+        may_be_more: bool,
+    ) {
         let origin = rendered.shown_origin().map(|origin| self.clean(origin));
         self.note_destination(rendered, origin.as_ref());
         let action = DryAction::Request {
@@ -448,7 +457,7 @@ impl<'a> Rehearsal<'a> {
                 .collect(),
             body: rendered.shown_body().map(|body| self.clean(body)),
             is_write,
-            has_pages,
+            may_be_more,
         };
         self.push(label, place, action, rendered.unknown().map(str::to_owned));
     }
@@ -483,6 +492,12 @@ impl<'a> Rehearsal<'a> {
 /// `if` with its condition as written.
 fn condition_words(condition: &Condition) -> String {
     format!("if {}", condition.expression().code())
+}
+
+/// `again every 5 s until outputs.state == "shipped"`
+fn until_words(until: &Until) -> String {
+    let Until { condition, every } = until;
+    format!("again every {} until {}", duration(*every), condition.expression().code())
 }
 
 /// `issue` of `steps.issue.outputs.token`.

@@ -60,8 +60,8 @@ pub enum DryAction {
         body: Option<Redacted>,
         /// Whether it would change something.
         is_write: bool,
-        /// Whether there may be more pages.
-        has_pages: bool,
+        /// Whether more like it may follow: the next page, the next round.
+        may_be_more: bool,
     },
     /// Keep a secret.
     Store {
@@ -100,13 +100,13 @@ impl DryLine {
         matches!(self.action, DryAction::Request { is_write: true, .. })
     }
 
-    fn has_pages(&self) -> bool {
-        matches!(self.action, DryAction::Request { has_pages: true, .. })
+    fn may_be_more(&self) -> bool {
+        matches!(self.action, DryAction::Request { may_be_more: true, .. })
     }
 
     /// Whether what would be sent, or whether at all, depends on an answer.
     fn depends_on_answers(&self) -> bool {
-        self.is_request() && (self.has_pages() || !self.after.is_empty())
+        self.is_request() && (self.may_be_more() || !self.after.is_empty())
     }
 }
 
@@ -131,7 +131,7 @@ impl DryRun {
             return None;
         }
         let (requests, writes) = (requests(&lines), writes(&lines));
-        Some(match lines.iter().any(|line| line.is_open_ended || line.has_pages()) {
+        Some(match lines.iter().any(|line| line.is_open_ended || line.may_be_more()) {
             true => {
                 format!(
                     "cleanup may add {requests}, {writes}, and more where a list has several items or pages"

@@ -5,5 +5,6 @@ mod cleanup;
 mod flow;
 mod lists;
 mod ping;
+mod polling;
 mod repetition;
 mod sign_in;

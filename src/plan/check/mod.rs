@@ -19,6 +19,7 @@ mod options;
 mod order;
 mod path;
 mod playbook;
+mod polling;
 mod preset;
 mod provider;
 mod reach;

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::literal_secret;
 use super::names::{check_name, join, part};
 use super::path::PathRules;
+use super::polling;
 use super::provider::{Provider, Providers};
 use super::request::{self, CheckedRequest};
 use super::value::check_given_names;
@@ -64,11 +65,16 @@ impl<'s> RequestStep<'s> {
         let save = self.step.save.as_ref().map(|save| self.save(save, called.map(|call| call.operation)));
         request::check_time(self.context, self.step.timeout.as_ref());
         request::check_retry(self.context, self.step.retry.as_ref());
-        match (called, own) {
+        polling::check_keys(self.context, self.step);
+        let planned = match (called, own) {
             (Some(call), _) => self.planned_call(&call, save.flatten()),
             (None, Some((provider, request))) => Some(self.planned_own(provider, request, save.flatten())),
             (None, None) => None,
+        };
+        if let Some(request) = &planned {
+            polling::refuse_write(self.context, self.step, request);
         }
+        planned
     }
 
     /// The operation that `call` names.
@@ -200,6 +206,9 @@ impl<'s> RequestStep<'s> {
         let after = View { outputs: Some(outputs), rows: Some(Some(self.key)), ..self.view.answered() };
         if let Some(expect) = &self.step.expect {
             request::check_expect(context, expect, &after);
+        }
+        if let Some(until) = &self.step.until {
+            context.condition(until, &after);
         }
         for (position, (name, output)) in self.step.outputs.iter().enumerate() {
             check_name(context, name, "an output");
@@ -390,6 +399,7 @@ impl<'s> RequestStep<'s> {
                 may_be_one: self.step.for_each.is_some() && !self.writes_rows(operation),
             },
             paginate: paginate.map(|paginate| paginate.value.clone()),
+            until: polling::planned(self.step),
             rate_limit: operation.and_then(|it| it.rate_limit.clone()),
             save,
             hints: hints(self.step, operation, provider),

@@ -122,6 +122,7 @@ fn result(status: StepStatus, detail: &str, milliseconds: u64) -> StepResult {
         detail: (!detail.is_empty()).then(|| clean(detail)),
         rows: None,
         pages: None,
+        rounds: None,
         items: None,
         file: None,
         requests: 0,
