@@ -13,7 +13,7 @@ use crate::event::{Event, EventSink, Events, RunReport, Verdict};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
-use crate::port::{Cancellation, Surroundings, World};
+use crate::port::{Cancellation, Forgetful, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, json, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, cancel_on_signals};
@@ -99,7 +99,8 @@ fn world(
         return World { prompt, ..real };
     }
     let transport = Rc::new(LoopbackOnly(real.transport));
-    World { prompt, transport, store: Rc::new(MemoryStore::default()), ..real }
+    let store = Rc::new(MemoryStore::default());
+    World { prompt, transport, store, sign_ins: Rc::new(Forgetful), ..real }
 }
 
 /// A run with all that is around it.

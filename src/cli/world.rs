@@ -2,6 +2,7 @@
 
 use super::args::AroundArgs;
 use super::refusal::Refusal;
+use crate::journal::{StateDir, StateDirError, StateSignIns};
 use crate::port::{Cancellation, Surroundings, World};
 use crate::system::{
     HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
@@ -39,9 +40,19 @@ pub(super) fn real_world(
         random: Arc::new(SystemRandom),
         transport: Rc::new(HttpTransport::default()),
         store: Rc::new(Keychain::default()),
+        sign_ins: Rc::new(StateSignIns::new(state_dir())),
         prompt: Rc::new(TerminalPrompt::new(is_prompt_forbidden, cancellation.clone())),
         surroundings,
         output: Rc::new(SystemOutput),
         cancellation: cancellation.clone(),
     }
+}
+
+/// Where runs leave what outlives them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the folder belongs to the process, not to the playbook and its `.env`"
+)]
+fn state_dir() -> Result<StateDir, StateDirError> {
+    StateDir::locate(None, &|name| std::env::var_os(name))
 }

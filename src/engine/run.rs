@@ -72,7 +72,8 @@ pub async fn run(
     verdict
 }
 
-/// Tries the files, makes providers ready and looks all secrets up. Nothing is sent.
+/// Tries the files, makes providers ready and looks all secrets up. Nothing is sent for the run itself; when all is ready,
+/// sessions are closed that earlier runs have left open.
 async fn prepare<'a>(
     plan: &'a Rc<Plan>,
     sources: &'a SourceMap,
@@ -87,13 +88,15 @@ async fn prepare<'a>(
     }
     let limits = Limits::of_run(&*world.clock, plan.deadline);
     let exchange = Exchange::new(world.clone(), events.clone());
-    let mut names = names(options, run_id.into(), started_at(world));
-    let interrupted = |interruption: Interruption| {
-        let trouble =
-            FailureDraft::interruption(interruption, "the look-up of secrets").advice("run it again");
-        vec![trouble.into_failure(events, sources, None)]
+    let mut names = names(options, run_id.as_str().into(), started_at(world));
+    let interrupted_at = |what: &'static str| {
+        move |interruption: Interruption| {
+            let trouble = FailureDraft::interruption(interruption, what).advice("run it again");
+            vec![trouble.into_failure(events, sources, None)]
+        }
     };
-    let sessions = Sessions::prepare(setup(plan, options, &exchange));
+    let interrupted = interrupted_at("the look-up of secrets");
+    let sessions = Sessions::prepare(setup(plan, options, &exchange, &run_id));
     let sessions = limits.wait(world, sessions).await.map_err(interrupted)?;
     let secrets = limits.wait(world, look_up_secrets(plan, sources, options, world, events, &names));
     let secrets = secrets.await.map_err(interrupted)?;
@@ -106,6 +109,9 @@ async fn prepare<'a>(
             return Err(failures.flatten().collect());
         }
     };
+    let left_open = limits.wait(world, sessions.close_left_open()).await;
+    let left_open = left_open.map_err(interrupted_at("the closing of sessions that were left open"))?;
+    left_open.map_err(|failure| vec![failure])?;
     names.secrets = secrets;
     Ok(Engine {
         plan,
@@ -125,7 +131,7 @@ async fn prepare<'a>(
 }
 
 /// What sessions are made from: the logins that the selected steps and all cleanup may ask for.
-pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange) -> Setup {
+pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange, run: &str) -> Setup {
     let mut logins = planned_logins(&plan.steps, &|key| options.selection.contains(key));
     let of_cleanup = planned_logins(&plan.cleanup, &|_| true);
     logins.extend(of_cleanup.into_iter().filter(|login| !logins.contains(login)).collect::<Vec<_>>());
@@ -134,6 +140,7 @@ pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange) -> Setu
         inputs: Data::Json(Json::Object(options.inputs.clone())),
         logins,
         exchange: exchange.clone(),
+        run: run.to_owned(),
     }
 }
 

@@ -4,6 +4,9 @@
 //! real.
 #![expect(clippy::disallowed_methods, reason = "this is where state files are read and written")]
 
+mod records;
+mod sign_ins;
 mod state_dir;
 
+pub use sign_ins::StateSignIns;
 pub use state_dir::{StateDir, StateDirError, StateFolder};

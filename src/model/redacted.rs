@@ -2,11 +2,11 @@
 
 use super::redaction::Redactor;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A text that has passed the [`Redactor`]. Events hold no other, so that no reporter can forget it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline, description = "Text without secrets.")]
 pub struct Redacted(String);

@@ -1,4 +1,6 @@
-use super::{Cancellation, Clock, OutputFiles, Prompt, Random, SecretStore, Surroundings, Transport};
+use super::{
+    Cancellation, Clock, OutputFiles, Prompt, Random, SecretStore, SignIns, Surroundings, Transport,
+};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ pub struct World {
     pub transport: Rc<dyn Transport>,
     /// The user's store of secrets.
     pub store: Rc<dyn SecretStore>,
+    /// What runs tell each other about signing in.
+    pub sign_ins: Rc<dyn SignIns>,
     /// The person at the terminal.
     pub prompt: Rc<dyn Prompt>,
     /// Environment and files.

@@ -159,8 +159,13 @@ impl Case {
         let exchange = Exchange::new(world, events);
         let logins = self.logins.unwrap_or_else(|| planned_logins(&plan.steps, &|_| true));
         let plan = Rc::new(plan);
-        let setup =
-            Setup { plan: plan.clone(), inputs: Data::Json(json!({})), logins, exchange: exchange.clone() };
+        let setup = Setup {
+            plan: plan.clone(),
+            inputs: Data::Json(json!({})),
+            logins,
+            exchange: exchange.clone(),
+            run: "01RUN".to_owned(),
+        };
         let FakeWorld { clock, store, prompt, .. } = fake;
         (setup, BenchParts { transport, clock, store, prompt, exchange, log, plan })
     }
