@@ -50,6 +50,7 @@ fn measure() {
     let runner = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
         command.args(arguments).current_dir(folder.path());
+        command.env("XDG_STATE_HOME", folder.path());
         for value in simulator.demo() {
             command.envs(value.variable.map(|variable| (variable, &value.value)));
         }

@@ -6,6 +6,7 @@ use super::outlets;
 use super::playbook;
 use super::refusal::Refusal;
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
+use super::state;
 use super::streams;
 use super::world::{around, real_world};
 use crate::engine::{self, RunOptions, Selection};
@@ -34,6 +35,9 @@ pub(super) async fn apply(args: &ApplyArgs, log: LogArgs, redactor: &Redactor) -
         &mut streams::stderr(redactor),
     )?;
     let options = options(args, &plan, &*surroundings)?;
+    if !args.dry_run {
+        state::open(&args.state)?;
+    }
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
     let progress = Progress::new(streams::stderr_look(), !log.is_on());

@@ -142,6 +142,17 @@ pub struct ApplyArgs {
     /// Never ask; a secret that only a person knows is missing then
     #[arg(long)]
     pub no_prompt: bool,
+    /// What outlives the run
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// Where that lies which outlives the process: journals, open sessions, refused logins, locks.
+#[derive(Debug, Clone, Args)]
+pub struct StateArgs {
+    /// Folder for journals and locks, instead of $STATE_DIRECTORY, $XDG_STATE_HOME/runner or ~/.local/state/runner
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// What a playbook may look at besides its own folder.
@@ -251,6 +262,9 @@ pub struct SubjectArgs {
     /// What the playbook may look at
     #[command(flatten)]
     pub around: AroundArgs,
+    /// What outlives the command
+    #[command(flatten)]
+    pub state: StateArgs,
 }
 
 /// `runner login`

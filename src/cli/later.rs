@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-const FLAGS: [&str; 14] = [
+const FLAGS: [&str; 13] = [
     "--compare",
     "--concurrency",
     "--entry",
@@ -14,7 +14,6 @@ const FLAGS: [&str; 14] = [
     "--quiet",
     "--resume",
     "--shard",
-    "--state-dir",
     "--trust",
     "--vault",
 ];
@@ -63,8 +62,6 @@ mod tests {
 
     #[test]
     fn what_is_planned_is_refused_in_plain_words() {
-        let flag = refused(&["apply", "--state-dir", "x", "p.yaml"]);
-        assert_eq!(flag.as_deref(), Some("`--state-dir` is not supported yet"));
         let flag = refused(&["apply", "p.yaml", "--entry=account=tokyo-1"]);
         assert_eq!(flag.as_deref(), Some("`--entry` is not supported yet"));
         assert_eq!(refused(&["resume", "01JD8Y3K"]).as_deref(), Some("`resume` is not supported yet"));

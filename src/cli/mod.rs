@@ -15,6 +15,7 @@ mod refusal;
 mod show;
 mod simulate;
 mod simulated;
+mod state;
 mod status;
 mod streams;
 mod subject;
@@ -103,6 +104,9 @@ fn at_console(
     work: impl AsyncFnOnce(&mut Console<'_>) -> Result<i32, Refusal>,
 ) -> Result<i32, Refusal> {
     let (mut out, mut err) = (streams::stdout(redactor), streams::stderr(redactor));
+    if subject.state.state_dir.is_some() {
+        state::open(&subject.state)?;
+    }
     let folder = subject.playbook.as_deref().map_or(Path::new(""), playbook::folder);
     let surroundings = around(folder, &subject.around, &mut err)?;
     let playbook = match &subject.playbook {

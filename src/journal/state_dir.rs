@@ -37,11 +37,12 @@ impl StateFolder {
 pub enum StateDirError {
     /// Nothing says where it is to be.
     #[error(
-        "there is no folder for journals: neither --state-dir, $STATE_DIRECTORY, $XDG_STATE_HOME nor $HOME names one"
+        "there is no folder for journals and locks: neither $STATE_DIRECTORY, $XDG_STATE_HOME nor $HOME names one; \
+         name one with `--state-dir DIR`"
     )]
     Nowhere,
     /// It cannot be made, or is no folder.
-    #[error("the state folder {path} cannot be used: {source}")]
+    #[error("the state folder {path} cannot be used: {source}; name another with `--state-dir DIR`")]
     Unusable {
         /// The folder.
         path: String,
@@ -55,7 +56,7 @@ pub enum StateDirError {
         path: String,
     },
     /// It belongs to somebody else.
-    #[error("the state folder {path} belongs to another user; name one of your own with --state-dir")]
+    #[error("the state folder {path} belongs to another user; name one of your own with `--state-dir DIR`")]
     Foreign {
         /// The folder.
         path: String,

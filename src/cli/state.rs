@@ -1,0 +1,21 @@
+//! Where that lies which outlives the process.
+#![expect(clippy::disallowed_methods, reason = "the environment says where the state folder is")]
+
+use super::args::StateArgs;
+use super::refusal::Refusal;
+use crate::journal::{StateDir, StateFolder};
+use crate::model::exit::Cause;
+use std::env;
+
+/// The state folder, tried before anything is sent: a run that could not keep its journal or its lock does not begin.
+///
+/// # Errors
+/// When there is none, or it cannot be used.
+pub(super) fn open(args: &StateArgs) -> Result<StateDir, Refusal> {
+    let located = StateDir::locate(args.state_dir.as_deref(), &|name| env::var_os(name));
+    let tried = located.and_then(|state| state.folder(StateFolder::Locks).map(|_| state));
+    tried.map_err(|error| Refusal {
+        cause: Cause::Machine,
+        reasons: vec![format!("{error}; nothing was sent")],
+    })
+}
