@@ -97,7 +97,7 @@ fn world(
     progress: &Progress,
     cancellation: &Cancellation,
 ) -> World {
-    let real = real_world(surroundings, args.no_prompt, cancellation);
+    let real = real_world(surroundings, &args.state, args.no_prompt, cancellation);
     let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
     if !args.simulate {
         return World { prompt, ..real };

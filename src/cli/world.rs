@@ -1,8 +1,9 @@
 //! The world as it is.
 
-use super::args::AroundArgs;
+use super::args::{AroundArgs, StateArgs};
 use super::refusal::Refusal;
-use crate::journal::{StateDir, StateDirError, StateSignIns};
+use super::state;
+use crate::journal::StateSignIns;
 use crate::port::{Cancellation, Surroundings, World};
 use crate::system::{
     HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
@@ -32,6 +33,7 @@ pub(super) fn around(
 /// All ports made real.
 pub(super) fn real_world(
     surroundings: Rc<dyn Surroundings>,
+    state: &StateArgs,
     is_prompt_forbidden: bool,
     cancellation: &Cancellation,
 ) -> World {
@@ -40,19 +42,10 @@ pub(super) fn real_world(
         random: Arc::new(SystemRandom),
         transport: Rc::new(HttpTransport::default()),
         store: Rc::new(Keychain::default()),
-        sign_ins: Rc::new(StateSignIns::new(state_dir())),
+        sign_ins: Rc::new(StateSignIns::new(state::locate(state))),
         prompt: Rc::new(TerminalPrompt::new(is_prompt_forbidden, cancellation.clone())),
         surroundings,
         output: Rc::new(SystemOutput),
         cancellation: cancellation.clone(),
     }
-}
-
-/// Where runs leave what outlives them.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the folder belongs to the process, not to the playbook and its `.env`"
-)]
-fn state_dir() -> Result<StateDir, StateDirError> {
-    StateDir::locate(None, &|name| std::env::var_os(name))
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 /// How long one waits for others: longer than a login and a refresh take with all their attempts.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How often one looks.
-const PACE: Duration = Duration::from_millis(50);
+/// How soon one looks again at first, and at last.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// The turn of this process; over when it is dropped.
 #[derive(Default)]
@@ -42,13 +43,15 @@ impl Sessions {
         let name = format!("sign-in {} {}", account.provider().name, account.profile());
         let world = self.exchange.world();
         let latest = world.clock.elapsed() + PATIENCE;
+        let mut pace = FIRST_LOOK;
         let lock = loop {
             let lock = world.sign_ins.try_lock(&name);
             match lock.map_err(|error| failure::no_state(&error, "nothing was sent", self.events()))? {
                 Some(lock) => break lock,
-                None if world.clock.elapsed() < latest => world.clock.sleep(PACE).await,
+                None if world.clock.elapsed() < latest => world.clock.sleep(pace).await,
                 None => return Err(failure::no_turn(account, self.events()).into()),
             }
+            pace = LAST_LOOK.min(pace * 2);
         };
         let is_credential_new = account.wallet.read_again(&names).await;
         Ok(Turn { _lock: Some(lock), is_credential_new })

@@ -18,6 +18,8 @@ pub struct FakeSignIns {
     pub problems: RefCell<Vec<String>>,
     /// Nothing can be written.
     pub is_broken: Cell<bool>,
+    /// Nothing can be read.
+    pub is_unreadable: Cell<bool>,
     /// Everything that was written or struck off, in its order.
     pub acts: RefCell<Vec<String>>,
     locks: Rc<RefCell<Vec<String>>>,
@@ -26,6 +28,13 @@ pub struct FakeSignIns {
 }
 
 impl FakeSignIns {
+    fn look(&self) -> io::Result<()> {
+        match self.is_unreadable.get() {
+            true => Err(io::Error::other("the state folder /state cannot be used")),
+            false => Ok(()),
+        }
+    }
+
     fn act(&self, what: &str, id: &str) -> io::Result<()> {
         if self.is_broken.get() {
             return Err(io::Error::other("/state/sessions: no space left"));
@@ -37,6 +46,7 @@ impl FakeSignIns {
 
 impl SignIns for FakeSignIns {
     fn refusals(&self, now: Timestamp) -> io::Result<Noted<RefusedLogin>> {
+        self.look()?;
         let mut refusals = self.refusals.borrow_mut();
         refusals.retain(|refusal| refusal.holds_until(now).is_some());
         Ok(Noted { records: refusals.clone(), problems: self.problems.take() })
@@ -71,6 +81,7 @@ impl SignIns for FakeSignIns {
     }
 
     fn ledger(&self) -> io::Result<Noted<LedgerEntry>> {
+        self.look()?;
         Ok(Noted { records: self.left.borrow().clone(), problems: self.problems.take() })
     }
 
