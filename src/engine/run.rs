@@ -111,7 +111,8 @@ async fn prepare<'a>(
     };
     let left_open = limits.wait(world, sessions.close_left_open()).await;
     let left_open = left_open.map_err(interrupted_at("the closing of sessions that were left open"))?;
-    left_open.map_err(|failure| vec![failure])?;
+    let left_open = left_open.map_err(|failure| vec![failure])?;
+    left_open.iter().filter(|note| !note.is_in_use).for_each(|note| events.warn(&note.text));
     names.secrets = secrets;
     Ok(Engine {
         plan,

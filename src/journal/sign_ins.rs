@@ -58,7 +58,7 @@ impl StateSignIns {
             Err(TryLockError::Error(error)) => return Err(records::at(path, &error)),
         };
         match records::read::<OpenSession>(path, &file)? {
-            Some(session) if path.file_stem().is_some_and(|name| name == session.id.as_str()) => {
+            Some(session) if path == self.session_path(&session.id)? => {
                 let is_own = self.held.borrow().get(&session.id).map(|held| held.is_own);
                 if is_own != Some(true) {
                     let is_in_use = !is_free && is_own.is_none();
@@ -167,4 +167,170 @@ fn is_there(file: &File) -> bool {
 #[cfg(not(unix))]
 fn is_there(_: &File) -> bool {
     true
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::model::redaction::Redactor;
+    use crate::port::Closing;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use tempfile::TempDir;
+
+    const NOW: &str = "2026-11-22T06:00:00Z";
+
+    /// What one process has of the state folder.
+    fn process(room: &TempDir) -> StateSignIns {
+        StateSignIns::new(StateDir::locate(Some(room.path()), &|_| None))
+    }
+
+    fn room() -> TempDir {
+        let room = tempfile::tempdir().unwrap();
+        fs::set_permissions(room.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        room
+    }
+
+    fn refusal(account: &str, at: &str) -> RefusedLogin {
+        let clean = |text: &str| Redactor::default().clean(text);
+        let login = LoginKey {
+            definition: clean("emnify"),
+            origin: clean("https://cdn.emnify.net"),
+            account: clean(account),
+            method: clean("user"),
+        };
+        let (run, at) = ("01JD".to_owned(), at.parse().unwrap());
+        RefusedLogin { login, run, at, lasts_ms: 300_000, answer: clean("401"), places: Vec::new() }
+    }
+
+    fn session(id: &str) -> OpenSession {
+        let clean = |text: &str| Redactor::default().clean(text);
+        OpenSession {
+            id: id.to_owned(),
+            run: "01JD".to_owned(),
+            provider: clean("emnify"),
+            definition: clean("emnify"),
+            origin: clean("https://cdn.emnify.net"),
+            profile: clean("default"),
+            account: None,
+            method: clean("user"),
+            opened_at: NOW.parse().unwrap(),
+            valid_until: None,
+            closing: Closing::NoLogout,
+        }
+    }
+
+    fn refusals(process: &StateSignIns) -> Vec<RefusedLogin> {
+        process.refusals(NOW.parse().unwrap()).unwrap().records
+    }
+
+    fn files(room: &TempDir, folder: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(room.path().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn a_refusal_is_one_private_file_until_it_is_over_or_forgotten() {
+        let room = room();
+        let (one, other) = (process(&room), process(&room));
+        let (mine, yours) = (refusal("a/b@example.com", NOW), refusal("b", NOW));
+        one.remember(&refusal("a/b@example.com", "2026-11-22T05:59:00Z")).unwrap();
+        one.remember(&mine).unwrap();
+        one.remember(&yours).unwrap();
+        assert_eq!(refusals(&other), [mine.clone(), yours.clone()]);
+        for file in files(&room, "refusals") {
+            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        other.forget(&mine.login).unwrap();
+        other.forget(&mine.login).unwrap();
+        assert_eq!(refusals(&one), [yours]);
+        assert!(one.refusals("2026-11-22T06:05:00Z".parse().unwrap()).unwrap().records.is_empty());
+        assert!(files(&room, "refusals").is_empty());
+    }
+
+    #[test]
+    fn what_is_damaged_or_strange_is_told_and_in_nobodys_way() {
+        let room = room();
+        let process = process(&room);
+        process.remember(&refusal("a", NOW)).unwrap();
+        let whole = fs::read(&files(&room, "refusals")[0]).unwrap();
+        let folder = room.path().join("refusals");
+        fs::write(folder.join("cut.json"), &whole[..whole.len() / 2]).unwrap();
+        fs::write(folder.join("empty.json"), "").unwrap();
+        fs::write(folder.join("bytes.json"), [0xff; 100]).unwrap();
+        fs::create_dir(folder.join("folder.json")).unwrap();
+        symlink("/etc/passwd", folder.join("link.json")).unwrap();
+        let noted = process.refusals(NOW.parse().unwrap()).unwrap();
+        assert_eq!((noted.records.len(), noted.problems.len()), (1, 5), "{:#?}", noted.problems);
+        let damaged = noted.problems.iter().filter(|problem| problem.contains("was damaged, and is removed"));
+        assert_eq!(damaged.count(), 3);
+        let noted = process.refusals(NOW.parse().unwrap()).unwrap();
+        assert_eq!((noted.records.len(), noted.problems.len()), (1, 2), "{:#?}", noted.problems);
+    }
+
+    #[test]
+    fn a_session_belongs_to_its_process_for_as_long_as_that_lives() {
+        let room = room();
+        let (one, other) = (process(&room), process(&room));
+        one.write_down(&session("01JD-1")).unwrap();
+        assert!(one.ledger().unwrap().records.is_empty(), "it knows its own");
+        let in_use = LedgerEntry { session: session("01JD-1"), is_in_use: true };
+        assert_eq!(other.ledger().unwrap().records, [in_use]);
+        let renewed = OpenSession { valid_until: Some(NOW.parse().unwrap()), ..session("01JD-1") };
+        one.write_down(&renewed).unwrap();
+        assert!(other.ledger().unwrap().records[0].is_in_use, "a new life changes nothing");
+        drop(one);
+        let left = LedgerEntry { session: renewed, is_in_use: false };
+        assert_eq!(other.ledger().unwrap().records, [left.clone()]);
+        assert_eq!(other.ledger().unwrap().records, [left], "it stays with whoever found it");
+        let third = process(&room);
+        assert!(third.ledger().unwrap().records[0].is_in_use, "no two close it");
+        other.strike_off("01JD-1").unwrap();
+        assert_eq!((third.ledger().unwrap().records.len(), files(&room, "sessions").len()), (0, 0));
+    }
+
+    #[test]
+    fn a_record_under_another_name_is_none() {
+        let room = room();
+        let process = process(&room);
+        process.write_down(&session("01JD-1")).unwrap();
+        fs::copy(&files(&room, "sessions")[0], room.path().join("sessions/01JD-2.json")).unwrap();
+        let noted = process.ledger().unwrap();
+        assert_eq!((noted.records.len(), noted.problems.len(), files(&room, "sessions").len()), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_and_freed_by_its_end() {
+        let room = room();
+        let (one, other) = (process(&room), process(&room));
+        let lock = one.try_lock("sign-in a/b").unwrap();
+        assert!(lock.is_some() && other.try_lock("sign-in a/b").unwrap().is_none());
+        assert!(other.try_lock("sign-in c").unwrap().is_some());
+        drop(lock);
+        assert!(other.try_lock("sign-in a/b").unwrap().is_some());
+    }
+
+    #[test]
+    fn without_a_folder_every_answer_says_so() {
+        let nowhere = StateSignIns::new(StateDir::locate(None, &|_| None));
+        let room = room();
+        fs::set_permissions(room.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        for (sign_ins, problem) in
+            [(nowhere, "there is no folder"), (process(&room), "writable by other users")]
+        {
+            let errors = [
+                sign_ins.refusals(NOW.parse().unwrap()).map(drop),
+                sign_ins.remember(&refusal("a", NOW)),
+                sign_ins.forget(&refusal("a", NOW).login),
+                sign_ins.write_down(&session("a")),
+                sign_ins.strike_off("a"),
+                sign_ins.ledger().map(drop),
+                sign_ins.try_lock("a").map(drop),
+            ];
+            for error in errors {
+                let error = error.unwrap_err().to_string();
+                assert!(error.contains(problem), "{error}");
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::{SignInFailure, failure};
 use crate::credential::FoundIn;
 use crate::event::{Failure, Purpose, SessionEnd};
 use crate::model::words;
-use crate::port::{Closing, OpenSession, StoreKey, World};
+use crate::port::{Closing, LedgerEntry, OpenSession, StoreKey, World};
 use jiff::Timestamp;
 
 /// What became of a session that somebody has left open.
@@ -21,31 +21,49 @@ enum Fate {
     Open(String),
 }
 
+/// What is told of a session in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerNote {
+    /// A sentence without a full stop.
+    pub text: String,
+    /// Its process is at work.
+    pub is_in_use: bool,
+}
+
 impl Sessions {
-    /// Looks for sessions that killed processes have left open at the providers of this run, closes those for which the
-    /// user's store holds what that takes, and warns of each. A logout of the definition ends that session and no other.
+    /// Looks for sessions that killed processes have left open at the providers of this run, and closes those for which the
+    /// user's store holds what that takes. A logout of the definition ends that session and no other. Returns what is to be
+    /// told of each.
     ///
     /// # Errors
     /// When nobody can tell, because the ledger cannot be read.
-    pub async fn close_left_open(&self) -> Result<(), Failure> {
+    pub async fn close_left_open(&self) -> Result<Vec<LedgerNote>, Failure> {
+        let mut notes = Vec::new();
         if !self.seats.iter().any(Seat::may_sign_in) {
-            return Ok(());
+            return Ok(notes);
         }
         let world = self.exchange.world();
         let noted = world.sign_ins.ledger();
         let noted = noted.map_err(|error| failure::no_state(&error, "nothing was sent", self.events()))?;
-        noted.problems.iter().for_each(|problem| self.events().warn(problem));
-        for session in noted.records.into_iter().filter(|entry| !entry.is_in_use).map(|entry| entry.session) {
-            if session.is_over(world.clock.now()) {
-                self.strike_off(Some(&session)).await;
-            } else if let Some(seat) = self.seats.iter().find(|seat| seat.is_of(&session)) {
-                self.take_up(seat, &session).await;
-            }
+        notes.extend(noted.problems.into_iter().map(|text| LedgerNote { text, is_in_use: false }));
+        for LedgerEntry { session, is_in_use } in noted.records {
+            let now = world.clock.now();
+            let seat = self.seats.iter().find(|seat| seat.is_of(&session));
+            let text = match seat {
+                _ if !is_in_use && session.is_over(now) => {
+                    self.strike_off(Some(&session)).await;
+                    continue;
+                }
+                None => continue,
+                Some(_) if is_in_use => format!("{} is in use", session_words(&session, now)),
+                Some(seat) => self.take_up(seat, &session).await,
+            };
+            notes.push(LedgerNote { text, is_in_use });
         }
-        Ok(())
+        Ok(notes)
     }
 
-    async fn take_up(&self, seat: &Seat, session: &OpenSession) {
+    async fn take_up(&self, seat: &Seat, session: &OpenSession) -> String {
         let now = self.exchange.world().clock.now();
         let fate = self.close_left(seat, session).await;
         let words = match &fate {
@@ -53,10 +71,10 @@ impl Sessions {
             Fate::HadEnded => "it had ended meanwhile".to_owned(),
             Fate::Open(why) => format!("{}, for {why}", end_words(session, now)),
         };
-        self.events().warn(format!("{} was left open: {words}", left_open(session, now)));
         if !matches!(fate, Fate::Open(_)) {
             self.strike_off(Some(session)).await;
         }
+        format!("{} was left open: {words}", session_words(session, now))
     }
 
     /// Closes what another process has left open, if that is possible here.
@@ -193,15 +211,15 @@ impl Seat {
     }
 }
 
-/// `the session of run 01M81AKT at emnify as ops@example.com, opened 14:02 UTC,`
-pub fn left_open(session: &OpenSession, now: Timestamp) -> String {
+/// A session in the ledger in words: `the session of run 01M81AKT at emnify as ops@example.com, opened 14:02 UTC,`
+pub fn session_words(session: &OpenSession, now: Timestamp) -> String {
     let who = session.account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
     let opened = words::moment(session.opened_at, now);
     format!("the session of run {} at {}{who}, opened {opened},", session.run, session.provider)
 }
 
 /// `it ends at 18:02 UTC`
-pub fn end_words(session: &OpenSession, now: Timestamp) -> String {
+fn end_words(session: &OpenSession, now: Timestamp) -> String {
     match session.valid_until {
         Some(end) => format!("it ends {}", words::at_moment(end, now)),
         None => "nobody knows when it ends".to_owned(),

@@ -25,7 +25,7 @@ mod wallet;
 pub use account::{Account, profile_of};
 pub use failure::SignInFailure;
 pub use freshness::{Freshness, Life};
-pub use ledger::{end_words, left_open};
+pub use ledger::{LedgerNote, session_words};
 pub use needs::{PlannedLogin, planned_logins};
 pub use preview::SecretPreview;
 pub use seat::Generation;

@@ -4,7 +4,10 @@ use super::sessions::Sessions;
 use super::visit::{Trouble, Visit};
 use super::{SignInFailure, failure};
 use crate::credential::FoundIn;
+use crate::model::words;
+use crate::plan::ProviderIndex;
 use crate::port::{LoginKey, RefusedLogin};
+use std::io;
 
 impl Sessions {
     /// Refuses a login that was refused before, for as long as another refusal might lock the account. A person who types
@@ -28,6 +31,29 @@ impl Sessions {
             Some((refusal, until)) => Err(visit.describe_earlier_refusal(refusal, until).into()),
             None => Ok(()),
         }
+    }
+
+    /// The refusals at a provider that still hold, in words, and until when nobody tries again.
+    ///
+    /// # Errors
+    /// When nobody can tell.
+    pub fn known_refusals(&self, provider: ProviderIndex) -> io::Result<Vec<String>> {
+        let (world, account) = (self.exchange.world(), self.account(provider));
+        let now = world.clock.now();
+        let noted = world.sign_ins.refusals(now)?;
+        let (definition, origin) = (&account.provider().definition, account.sign_in_origin());
+        let is_here =
+            |login: &LoginKey| login.definition.as_str() == definition && login.origin.as_str() == origin;
+        let refusals = noted.records.iter().filter(|refusal| is_here(&refusal.login)).filter_map(|refusal| {
+            let (until, at) = (refusal.holds_until(now)?, words::moment(refusal.at, now));
+            let RefusedLogin { login, answer, .. } = refusal;
+            let until = words::moment(until, now);
+            Some(format!(
+                "it refused to sign in {} at {at} ({answer}); not tried again before {until}",
+                login.account
+            ))
+        });
+        Ok(noted.problems.iter().cloned().chain(refusals).collect())
     }
 
     /// Leaves word of a refusal for the lock-out time of its provider.

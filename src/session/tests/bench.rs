@@ -264,6 +264,12 @@ impl Bench {
         self.transport.sent().pop().expect("something was sent")
     }
 
+    /// What is told of sessions that others have left open.
+    pub async fn left_open(&self) -> Vec<String> {
+        let notes = self.sessions.close_left_open().await.expect("a ledger");
+        notes.into_iter().filter(|note| !note.is_in_use).map(|note| note.text).collect()
+    }
+
     /// All warnings.
     pub fn warnings(&self) -> Vec<String> {
         self.kinds(|kind| match kind {

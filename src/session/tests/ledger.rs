@@ -188,8 +188,8 @@ const FOUND: &str = "the session of run 01OLD at api as ops@example.com, opened 
 async fn a_session_that_was_left_open_is_closed_by_what_the_store_keeps() {
     let (sign_ins, store) = left(Closing::Kept, Some(60));
     let bench = stored().store(store).sign_ins(sign_ins).start(transport()).await;
-    bench.sessions.close_left_open().await.unwrap();
-    assert_eq!(bench.warnings(), [format!("{FOUND}: closed now")]);
+    let told = bench.left_open().await;
+    assert_eq!(told, [format!("{FOUND}: closed now")]);
     assert_eq!(bench.transport.lines(), [LOGOUT]);
     assert_eq!(bench.last().header("authorization"), "Bearer token-old-geheim");
     assert!(bench.store.entry(&StoreKey::session("01OLD-1")).is_none());
@@ -201,8 +201,8 @@ async fn one_that_has_ended_meanwhile_is_no_trouble() {
     let (sign_ins, store) = left(Closing::Kept, Some(60));
     let over = ScriptedTransport::script([(LOGOUT, Reply::status(401))]);
     let bench = stored().store(store).sign_ins(sign_ins).start(over).await;
-    bench.sessions.close_left_open().await.unwrap();
-    assert_eq!(bench.warnings(), [format!("{FOUND}: it had ended meanwhile")]);
+    let told = bench.left_open().await;
+    assert_eq!(told, [format!("{FOUND}: it had ended meanwhile")]);
     assert!(bench.sign_ins.left.borrow().is_empty());
 }
 
@@ -214,12 +214,11 @@ async fn what_cannot_be_closed_is_named_until_it_has_ended() {
     ] {
         let (sign_ins, store) = left(closing, Some(60));
         let bench = stored().store(store).sign_ins(sign_ins).start(transport()).await;
-        bench.sessions.close_left_open().await.unwrap();
-        assert_eq!(bench.warnings(), [format!("{FOUND}: it ends at 06:30 UTC, for {why}")]);
+        let told = bench.left_open().await;
+        assert_eq!(told, [format!("{FOUND}: it ends at 06:30 UTC, for {why}")]);
         assert_eq!((bench.transport.lines().len(), bench.sign_ins.left.borrow().len()), (0, 1));
         bench.clock.advance(Duration::from_secs(1800));
-        bench.sessions.close_left_open().await.unwrap();
-        assert_eq!(bench.warnings().len(), 1, "it has ended: not a word");
+        assert!(bench.left_open().await.is_empty(), "it has ended: not a word");
         assert!(bench.sign_ins.left.borrow().is_empty());
     }
 }
@@ -228,11 +227,11 @@ async fn what_cannot_be_closed_is_named_until_it_has_ended() {
 async fn a_life_that_nobody_knows_is_told_for_a_week() {
     let (sign_ins, store) = left(Closing::Impossible, None);
     let bench = stored().store(store).sign_ins(sign_ins).start(transport()).await;
-    bench.sessions.close_left_open().await.unwrap();
+    let told = bench.left_open().await;
     let expected = format!("{FOUND}: nobody knows when it ends, for only its process knew its tokens");
-    assert_eq!(bench.warnings(), [expected]);
+    assert_eq!(told, [expected]);
     bench.clock.advance(Duration::from_secs(7 * 86_400));
-    bench.sessions.close_left_open().await.unwrap();
+    assert!(bench.left_open().await.is_empty());
     assert!(bench.sign_ins.left.borrow().is_empty());
 }
 
@@ -242,9 +241,9 @@ async fn a_closing_that_fails_is_tried_again_by_the_next_run() {
     let down = ScriptedTransport::new(|_| Reply::unsent());
     let bench = stored().store(store).sign_ins(sign_ins).start(down).await;
     let before = bench.clock.elapsed();
-    bench.sessions.close_left_open().await.unwrap();
+    let told = bench.left_open().await;
     let expected = format!("{FOUND}: it ends at 06:30 UTC, for its logout failed (connection refused)");
-    assert_eq!(bench.warnings(), [expected]);
+    assert_eq!(told, [expected]);
     assert!(bench.clock.elapsed() - before <= Duration::from_secs(10));
     assert!(bench.store.entry(&StoreKey::session("01OLD-1")).is_some());
     assert_eq!(bench.sign_ins.left.borrow().len(), 1);
@@ -257,8 +256,7 @@ async fn tokens_go_nowhere_else() {
     let elsewhere = stored().store(store).sign_ins(sign_ins.clone()).base_url("https://evil.example.com");
     let bench = elsewhere.env("API_PASSWORD", "").try_start(transport()).await;
     if let Ok(bench) = bench {
-        bench.sessions.close_left_open().await.unwrap();
-        assert_eq!((bench.transport.lines().len(), bench.warnings().len()), (0, 0));
+        assert_eq!((bench.left_open().await.len(), bench.transport.lines().len()), (0, 0));
     }
     // The definition sends it to one more origin than it was kept for.
     let (sign_ins, store) = left(Closing::Kept, Some(60));
@@ -269,13 +267,9 @@ async fn tokens_go_nowhere_else() {
         )
         .replace("from: [stored]", "from: [{ env: API_PASSWORD }]");
     let bench = case.store(store).sign_ins(sign_ins).start(transport()).await;
-    bench.sessions.close_left_open().await.unwrap();
+    let told = bench.left_open().await;
     assert_eq!(bench.transport.lines(), [""; 0]);
-    assert!(
-        bench.warnings()[0].contains("kept for https://api.example.com, not for"),
-        "{:?}",
-        bench.warnings()
-    );
+    assert!(told[0].contains("kept for https://api.example.com, not for"), "{:?}", told);
 }
 
 #[tokio::test]
@@ -283,16 +277,16 @@ async fn a_session_in_use_and_one_of_another_profile_are_left_alone() {
     let (sign_ins, store) = left(Closing::Kept, Some(60));
     sign_ins.left.borrow_mut()[0].is_in_use = true;
     let bench = stored().store(store).sign_ins(sign_ins.clone()).start(transport()).await;
-    bench.sessions.close_left_open().await.unwrap();
-    assert_eq!((bench.warnings().len(), sign_ins.acts.borrow().len()), (0, 0));
+    let told = bench.left_open().await;
+    assert_eq!((told.len(), sign_ins.acts.borrow().len()), (0, 0));
     sign_ins.left.borrow_mut()[0].is_in_use = false;
     let case = stored().replace("from: [stored]", "from: [{ env: API_PASSWORD }]").profile("acme");
     let case =
         case.replace("env: API_PASSWORD", "value: geheim-geheim").replace("env: API_USERNAME", "value: ops");
     let bench = case.sign_ins(sign_ins).start(transport()).await;
-    bench.sessions.close_left_open().await.unwrap();
+    let told = bench.left_open().await;
     let expected = format!("{FOUND}: it ends at 06:30 UTC, for it is of the profile default, by `default`");
-    assert_eq!(bench.warnings(), [expected]);
+    assert_eq!(told, [expected]);
     assert_eq!(count(&bench, LOGOUT), 0);
 }
 
@@ -301,8 +295,8 @@ async fn a_locked_store_is_no_reason_to_fail() {
     let (sign_ins, _) = left(Closing::Kept, Some(60));
     let case = Case::sayable("logout-204").sign_ins(sign_ins).store(FakeStore::failing(StoreError::Locked));
     let bench = case.start(transport()).await;
-    bench.sessions.close_left_open().await.unwrap();
-    assert_eq!(bench.warnings(), [format!("{FOUND}: it ends at 06:30 UTC, for the keychain is locked")]);
+    let told = bench.left_open().await;
+    assert_eq!(told, [format!("{FOUND}: it ends at 06:30 UTC, for the keychain is locked")]);
     bench.step().await.unwrap();
     assert_eq!(count(&bench, DEVICES), 1);
 }
