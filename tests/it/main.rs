@@ -3,6 +3,7 @@
 
 mod apply;
 mod check_cases;
+mod clocks;
 mod commands;
 mod dotenv;
 mod dry_run;
@@ -12,6 +13,7 @@ mod engine;
 mod exit_codes;
 mod keychain;
 mod layers;
+mod left_open;
 mod oauth2;
 mod origins;
 mod outlets;
@@ -21,6 +23,7 @@ mod prism;
 mod prompts;
 mod readme;
 mod redaction;
+mod renewal;
 mod sayable;
 mod schema;
 mod secrets;
