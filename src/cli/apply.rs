@@ -20,7 +20,7 @@ use crate::journal::{FileJournal, RunLock, StateDir};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
-use crate::port::{Cancellation, Surroundings, World};
+use crate::port::{Cancellation, Forgetful, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{MemoryStore, SystemSurroundings, TerminalPrompt, cancel_on_signals};
@@ -126,13 +126,14 @@ fn world(
     progress: &Progress,
     cancellation: &Cancellation,
 ) -> World {
-    let real = real_world(surroundings, args.no_prompt, cancellation);
+    let real = real_world(surroundings, &args.state, args.no_prompt, cancellation);
     let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
     if !args.simulate {
         return World { prompt, ..real };
     }
     let transport = Rc::new(LoopbackOnly(real.transport));
-    World { prompt, transport, store: Rc::new(MemoryStore::default()), ..real }
+    let store = Rc::new(MemoryStore::default());
+    World { prompt, transport, store, sign_ins: Rc::new(Forgetful), ..real }
 }
 
 /// A run with all that is around it.

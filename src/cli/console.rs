@@ -66,7 +66,8 @@ impl Console<'_> {
         let events = Events::new(warnings.clone(), self.world.clock.clone(), self.redactor.clone());
         let exchange = Exchange::new(self.world.clone(), events);
         let Subject { plan, inputs } = subject.clone();
-        (Setup { plan, inputs, logins, exchange }, warnings)
+        let run = self.world.random.run_id();
+        (Setup { plan, inputs, logins, exchange, run }, warnings)
     }
 
     /// Says the warnings so far.

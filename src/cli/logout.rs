@@ -1,4 +1,4 @@
-//! `runner logout`: signs out, and forgets the credentials of a provider where that is asked for.
+//! `runner logout`: closes what killed runs have left open, and forgets the credentials of a provider where that is asked for.
 
 use super::args::LogoutArgs;
 use super::console::Console;
@@ -7,25 +7,39 @@ use super::refusal::Refusal;
 use super::subject::PROVIDER;
 use crate::model::exit::Cause;
 use crate::port::StoreKey;
-use crate::session::profile_of;
+use crate::session::{Sessions, profile_of};
 
-/// Says that no session is open, or forgets the credentials. Returns the exit code.
+/// Closes what was left open, and says what is open still; forgets the credentials. Returns the exit code.
 ///
 /// # Errors
 /// Why it was not done.
 pub(super) async fn logout(args: &LogoutArgs, console: &mut Console<'_>) -> Result<i32, Refusal> {
-    // Nothing is sent, so it does not matter how safe the way would be.
+    // No credential is sent, so it does not matter how safe the way would be.
     let subject = console.subject("logout", &args.provider, true)?;
     let (plan, provider) = (&subject.plan, subject.provider());
     let profile = profile_of(plan, PROVIDER, &subject.inputs, &console.world).await;
     let profile = profile.map_err(|why| console.stop(Cause::Invalid, &why, None))?;
     let place = format!("{}/{profile}", provider.name);
+    let (setup, _) = console.setup(&subject, Vec::new());
+    let left_open: Vec<String> = match Sessions::preview(setup).await {
+        Ok((sessions, _)) => match sessions.close_left_open().await {
+            Ok(notes) => notes.into_iter().map(|note| note.text).collect(),
+            Err(failure) => vec![failure.headline.to_string()],
+        },
+        // Where not all settings are there, no session can be closed.
+        Err(_) => Vec::new(),
+    };
+    for text in &left_open {
+        console.line(text)?;
+    }
     if args.clear {
         let kept = provider.credentials.iter().filter(|credential| !credential.is_one_time);
         let names: Vec<&str> = kept.map(|credential| credential.name.as_str()).collect();
         return forget(&provider.name, &profile, &names, console).await;
     }
-    console.line(format!("no session of {place} is open: a session ends with its run"))?;
+    if left_open.is_empty() {
+        console.line(format!("no session of {place} is open: a session ends with its run"))?;
+    }
     let clear = format!("{} --clear", console.command("logout", &provider.name));
     let store = console.world.store.name().to_owned();
     console.line(format!("`{clear}` forgets the credentials of {place} in the {store}"))?;

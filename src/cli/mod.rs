@@ -134,7 +134,7 @@ fn at_console(
     runtime()?.block_on(async {
         let cancellation = Cancellation::default();
         cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
-        let world = real_world(Rc::new(surroundings), false, &cancellation);
+        let world = real_world(Rc::new(surroundings), &subject.state, false, &cancellation);
         let redactor = redactor.clone();
         let (look, messages) = (streams::stdout_look(), Messages::new(err, streams::stderr_look()));
         let out = &mut out;

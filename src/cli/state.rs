@@ -3,7 +3,7 @@
 
 use super::args::StateArgs;
 use super::refusal::Refusal;
-use crate::journal::{StateDir, StateFolder};
+use crate::journal::{StateDir, StateDirError, StateFolder};
 use crate::model::exit::Cause;
 use std::env;
 
@@ -12,10 +12,17 @@ use std::env;
 /// # Errors
 /// When there is none, or it cannot be used.
 pub(super) fn open(args: &StateArgs) -> Result<StateDir, Refusal> {
-    let located = StateDir::locate(args.state_dir.as_deref(), &|name| env::var_os(name));
-    let tried = located.and_then(|state| state.folder(StateFolder::Locks).map(|_| state));
+    let tried = locate(args).and_then(|state| state.folder(StateFolder::Locks).map(|_| state));
     tried.map_err(|error| Refusal {
         cause: Cause::Machine,
         reasons: vec![format!("{error}; nothing was sent")],
     })
+}
+
+/// The state folder, not tried yet.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn locate(args: &StateArgs) -> Result<StateDir, StateDirError> {
+    StateDir::locate(args.state_dir.as_deref(), &|name| env::var_os(name))
 }

@@ -1,4 +1,5 @@
-//! `runner status`: which credentials would be found where, never their values. Nothing is sent and nobody is asked.
+//! `runner status`: which credentials would be found where, never their values; refused logins and open sessions. Nobody is
+//! asked, and nothing is sent but the logout of a session that a killed run has left open.
 
 use super::args::StatusArgs;
 use super::console::Console;
@@ -6,8 +7,8 @@ use super::refusal::Refusal;
 use super::subject::{PROVIDER, Subject};
 use crate::credential::{Missing, Preview, Tried};
 use crate::plan::{PlannedMethod, PlannedProvider};
-use crate::port::StoreKey;
-use crate::session::{PlannedLogin, SecretPreview, Sessions};
+use crate::port::{LedgerEntry, OpenSession, StoreKey};
+use crate::session::{PlannedLogin, SecretPreview, Sessions, session_words};
 use std::io;
 
 /// Shows one provider, or all that are built in or the playbook has. Returns the exit code.
@@ -23,11 +24,28 @@ pub(super) async fn status(args: &StatusArgs, console: &mut Console<'_>) -> Resu
         if index > 0 {
             console.line("")?;
         }
-        // Nothing is sent, so it does not matter how safe the way would be.
+        // No credential is sent, so it does not matter how safe the way would be.
         let subject = console.subject("status", name, true)?;
         show(&subject, console).await?;
     }
+    if args.provider.is_none() {
+        write_sessions_elsewhere(&names, console)?;
+    }
     Ok(0)
+}
+
+/// Tells of the open sessions at providers of other playbooks.
+fn write_sessions_elsewhere(names: &[String], console: &mut Console<'_>) -> io::Result<()> {
+    let now = console.world.clock.now();
+    let Ok(noted) = console.world.sign_ins.ledger() else { return Ok(()) };
+    let is_elsewhere = |session: &OpenSession| !names.iter().any(|name| *name == session.definition.as_str());
+    for LedgerEntry { session, is_in_use } in noted.records {
+        if is_elsewhere(&session) && (is_in_use || !session.is_over(now)) {
+            let state = if is_in_use { "is in use" } else { "was left open" };
+            console.line(format!("\n{} {state}", session_words(&session, now)))?;
+        }
+    }
+    Ok(())
 }
 
 async fn show(subject: &Subject, console: &mut Console<'_>) -> Result<(), Refusal> {
@@ -46,6 +64,7 @@ async fn show(subject: &Subject, console: &mut Console<'_>) -> Result<(), Refusa
             let problem = store_problem(provider, profile, console).await;
             write_credentials(provider, &secrets, problem.as_deref(), console)?;
             write_method(provider, &secrets, console)?;
+            write_left(&sessions, provider, console).await?;
         }
         Err(failures) => {
             console.line(&provider.name)?;
@@ -53,6 +72,31 @@ async fn show(subject: &Subject, console: &mut Console<'_>) -> Result<(), Refusa
                 console.line(format!("  {}", failure.headline))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Says what runs have left: sessions, and refusals that hold the next one up.
+async fn write_left(
+    sessions: &Sessions,
+    provider: &PlannedProvider,
+    console: &mut Console<'_>,
+) -> Result<(), Refusal> {
+    match sessions.close_left_open().await {
+        Ok(notes) => {
+            for note in notes {
+                console.line(format!("  {}", note.text))?;
+            }
+        }
+        Err(failure) => console.line(format!("  {}", failure.headline))?,
+    }
+    let refusals = sessions.known_refusals(PROVIDER).unwrap_or_default();
+    for refusal in &refusals {
+        console.line(format!("  {refusal}"))?;
+    }
+    if !refusals.is_empty() {
+        let login = console.command("login", &provider.name);
+        console.line(format!("  `{login}` tries at once"))?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The world as it is.
 
-use super::args::AroundArgs;
+use super::args::{AroundArgs, StateArgs};
 use super::refusal::Refusal;
+use super::state;
+use crate::journal::StateSignIns;
 use crate::port::{Cancellation, MemoryJournal, Surroundings, World};
 use crate::system::{
     HttpTransport, Keychain, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
@@ -23,6 +25,7 @@ pub(super) fn around(folder: &Path, args: &AroundArgs) -> Result<SystemSurroundi
 /// All ports made real.
 pub(super) fn real_world(
     surroundings: Rc<dyn Surroundings>,
+    state: &StateArgs,
     is_prompt_forbidden: bool,
     cancellation: &Cancellation,
 ) -> World {
@@ -32,6 +35,7 @@ pub(super) fn real_world(
         random: Arc::new(SystemRandom),
         transport: Rc::new(HttpTransport::default()),
         store: Rc::new(Keychain::default()),
+        sign_ins: Rc::new(StateSignIns::new(state::locate(state))),
         prompt: Rc::new(TerminalPrompt::new(is_prompt_forbidden, cancellation.clone())),
         surroundings,
         output: Rc::new(SystemOutput),

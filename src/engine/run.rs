@@ -130,7 +130,8 @@ fn begin(plan: &Plan, options: &RunOptions, world: &World, events: &Events) -> R
     identity
 }
 
-/// Tries the files, makes providers ready and looks all secrets up. Nothing is sent.
+/// Tries the files, makes providers ready and looks all secrets up. Nothing is sent for the run itself; when all is ready,
+/// sessions are closed that earlier runs have left open.
 async fn prepare<'a>(
     plan: &'a Rc<Plan>,
     sources: &'a SourceMap,
@@ -145,13 +146,16 @@ async fn prepare<'a>(
     }
     let limits = Limits::of_run(&*world.clock, plan.deadline);
     let exchange = Exchange::new(world.clone(), events.clone()).keeping_bodies(options.keeps_bodies);
+    let run_id = identity.id.clone();
     let mut names = names(options, identity.id.into(), started_at(identity.started_at));
-    let interrupted = |interruption: Interruption| {
-        let trouble =
-            FailureDraft::interruption(interruption, "the look-up of secrets").advice("run it again");
-        vec![trouble.into_failure(events, sources, None)]
+    let interrupted_at = |what: &'static str| {
+        move |interruption: Interruption| {
+            let trouble = FailureDraft::interruption(interruption, what).advice("run it again");
+            vec![trouble.into_failure(events, sources, None)]
+        }
     };
-    let sessions = Sessions::prepare(setup(plan, options, &exchange));
+    let interrupted = interrupted_at("the look-up of secrets");
+    let sessions = Sessions::prepare(setup(plan, options, &exchange, &run_id));
     let sessions = limits.wait(world, sessions).await.map_err(interrupted)?;
     let secrets = limits.wait(world, look_up_secrets(plan, sources, options, world, events, &names));
     let secrets = secrets.await.map_err(interrupted)?;
@@ -164,6 +168,10 @@ async fn prepare<'a>(
             return Err(failures.flatten().collect());
         }
     };
+    let left_open = limits.wait(world, sessions.close_left_open()).await;
+    let left_open = left_open.map_err(interrupted_at("the closing of sessions that were left open"))?;
+    let left_open = left_open.map_err(|failure| vec![failure])?;
+    left_open.iter().filter(|note| !note.is_in_use).for_each(|note| events.warn(&note.text));
     names.secrets = secrets;
     Ok(Engine {
         plan,
@@ -185,7 +193,7 @@ async fn prepare<'a>(
 }
 
 /// What sessions are made from: the logins that the selected steps and all cleanup may ask for.
-pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange) -> Setup {
+pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange, run: &str) -> Setup {
     let mut logins = planned_logins(&plan.steps, &|key| options.selection.contains(key));
     let of_cleanup = planned_logins(&plan.cleanup, &|_| true);
     logins.extend(of_cleanup.into_iter().filter(|login| !logins.contains(login)).collect::<Vec<_>>());
@@ -194,6 +202,7 @@ pub fn setup(plan: &Rc<Plan>, options: &RunOptions, exchange: &Exchange) -> Setu
         inputs: Data::Json(Json::Object(options.inputs.clone())),
         logins,
         exchange: exchange.clone(),
+        run: run.to_owned(),
     }
 }
 

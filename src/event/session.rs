@@ -1,7 +1,7 @@
 //! What people read about sessions.
 
 use super::{SessionEnd, SessionNote};
-use crate::model::words::{duration, moment};
+use crate::model::words::{at_moment, duration, moment};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -34,13 +34,6 @@ impl SessionEnd {
             }
         }
     }
-}
-
-/// `at 18:02 UTC`, `on 2026-11-23 18:02 UTC`
-fn at_moment(at: Timestamp, now: Timestamp) -> String {
-    let moment = moment(at, now);
-    let preposition = if moment.len() > "18:02 UTC".len() { "on" } else { "at" };
-    format!("{preposition} {moment}")
 }
 
 #[cfg(test)]

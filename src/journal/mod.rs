@@ -10,7 +10,9 @@ mod lock;
 mod log;
 mod record;
 mod recording;
+mod records;
 mod resolve;
+mod sign_ins;
 mod state_dir;
 mod summary;
 
@@ -20,5 +22,6 @@ pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};
 pub use resolve::{ResolveError, resolve, step_of, unknown};
+pub use sign_ins::StateSignIns;
 pub use state_dir::{StateDir, StateDirError, StateFolder};
 pub use summary::{RunState, RunSummary};

@@ -88,6 +88,13 @@ pub fn moment(at: Timestamp, seen_from: Timestamp) -> String {
     at.strftime(format).to_string()
 }
 
+/// As [`moment`]: `at 18:02 UTC`, `on 2026-11-23 18:02 UTC`
+pub fn at_moment(at: Timestamp, seen_from: Timestamp) -> String {
+    let moment = moment(at, seen_from);
+    let preposition = if moment.len() > "18:02 UTC".len() { "on" } else { "at" };
+    format!("{preposition} {moment}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

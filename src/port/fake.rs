@@ -3,6 +3,7 @@
 mod clock;
 mod files;
 mod prompt;
+mod sign_ins;
 mod store;
 mod surroundings;
 mod transport;
@@ -11,6 +12,7 @@ mod world;
 pub use clock::FakeClock;
 pub use files::FakeFiles;
 pub use prompt::FakePrompt;
+pub use sign_ins::FakeSignIns;
 pub use store::FakeStore;
 pub use surroundings::FakeSurroundings;
 pub use transport::{Reply, ScriptedTransport, Sent};

@@ -5,9 +5,9 @@ use thiserror::Error;
 /// The place of a secret in the user's store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoreKey {
-    /// `runner/PROVIDER`, or `runner` for secrets of playbooks.
+    /// `runner/PROVIDER`, `runner` for secrets of playbooks, `runner/sessions` for what closes an open session.
     pub service: String,
-    /// `PROFILE/CREDENTIAL`, or the secret's name.
+    /// `PROFILE/CREDENTIAL`, the secret's name, or the session's.
     pub user: String,
 }
 
@@ -15,6 +15,11 @@ impl StoreKey {
     /// The place of a provider's credential under a profile.
     pub fn credential(provider: &str, profile: &str, credential: &str) -> Self {
         Self { service: format!("runner/{provider}"), user: format!("{profile}/{credential}") }
+    }
+
+    /// The place of what closes an open session, by its name in the ledger.
+    pub fn session(id: &str) -> Self {
+        Self { service: "runner/sessions".to_owned(), user: id.to_owned() }
     }
 
     /// The place of a playbook's own secret.

@@ -1,5 +1,5 @@
 use super::{
-    Cancellation, Clock, Journal, OutputFiles, Prompt, Random, SecretStore, Surroundings, Transport,
+    Cancellation, Clock, Journal, OutputFiles, Prompt, Random, SecretStore, SignIns, Surroundings, Transport,
 };
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +15,8 @@ pub struct World {
     pub transport: Rc<dyn Transport>,
     /// The user's store of secrets.
     pub store: Rc<dyn SecretStore>,
+    /// What runs tell each other about signing in.
+    pub sign_ins: Rc<dyn SignIns>,
     /// The person at the terminal.
     pub prompt: Rc<dyn Prompt>,
     /// Environment and files.

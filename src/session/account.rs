@@ -55,6 +55,16 @@ impl Account {
         &self.auth_base_url
     }
 
+    /// Scheme, host and port of the address of sign-in.
+    pub(super) fn sign_in_origin(&self) -> String {
+        self.auth_base_url.origin().ascii_serialization()
+    }
+
+    /// The origins that secrets of the account may go to.
+    pub(super) fn origins(&self) -> Vec<String> {
+        self.realm.origins().iter().map(Origin::to_string).collect()
+    }
+
     /// Where requests of the account may go, and how fast.
     pub fn realm(&self) -> &Rc<Realm> {
         &self.realm

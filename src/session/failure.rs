@@ -9,7 +9,9 @@ use crate::exchange::{Answer, Said, hint, status_text};
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use crate::model::words;
-use crate::port::StoreError;
+use crate::port::{RefusedLogin, StoreError};
+use jiff::Timestamp;
+use std::io;
 use std::time::Duration;
 
 /// Why a session could not be had. It reads like any other failure; the step adds its place.
@@ -85,6 +87,21 @@ pub fn unkept(credential: &str, error: &StoreError, account: &Account, events: &
         .finish(events.redactor())
 }
 
+/// What runs tell each other cannot be read or written.
+pub fn no_state(error: &io::Error, consequence: &str, events: &Events) -> Failure {
+    FailureDraft::new(Cause::Machine, format!("what runs leave for each other cannot be kept: {error}"))
+        .note(consequence)
+        .advice("see to that folder, or name another one with `--state-dir`")
+        .finish(events.redactor())
+}
+
+/// Other processes have signed in with the same credential for too long.
+pub fn no_turn(account: &Account, events: &Events) -> Failure {
+    let provider = &account.provider().name;
+    let headline = format!("another process keeps signing in to {provider} with the same stored credential");
+    FailureDraft::new(Cause::Unavailable, headline).advice(LATER).finish(events.redactor())
+}
+
 /// A session that is refused though it is new.
 pub fn refused_when_new(account: &Account, events: &Events) -> Failure {
     let provider = &account.provider().name;
@@ -154,6 +171,36 @@ impl Visit<'_> {
         draft.finish(self.exchange.events().redactor())
     }
 
+    /// The failure of a login that is not sent, since an earlier run was refused: until then.
+    pub fn describe_earlier_refusal(&self, refusal: &RefusedLogin, until: Timestamp) -> Failure {
+        let provider = &self.account.provider().name;
+        let RefusedLogin { login, run, at, answer, places, .. } = refusal;
+        let now = self.exchange.world().clock.now();
+        let (at, until) = (words::moment(*at, now), words::moment(until, now));
+        let headline = format!("{provider} refused to sign in {} at {at} ({answer})", login.account);
+        let lockout = self.method.auth.lockout.as_ref().map_or(0, |lockout| lockout.after);
+        let login = self.account.login_command();
+        FailureDraft::new(Cause::SignIn, headline)
+            .note(format!(
+                "not tried again before {until}: {provider} locks the account after {lockout} refusals (run {run})"
+            ))
+            .notes(places.iter().map(ToString::to_string))
+            .advice(format!("correct the wrong one there, then `{login}`, or run it again after {until}"))
+            .finish(self.exchange.events().redactor())
+    }
+
+    /// Where credentials came from, a line for each.
+    pub fn places(&self, credentials: &[String]) -> Vec<String> {
+        self.origins(credentials).iter().map(|(credential, place)| origin_words(credential, place)).collect()
+    }
+
+    /// What a refusal says: `401, empty body`.
+    pub fn answer_words(&self, answer: &Answer) -> String {
+        let said = Said::read(answer, self.account.provider().errors.as_ref());
+        let words = said.words().unwrap_or_else(|| answer.describe_body().to_owned());
+        format!("{}, {words}", answer.status)
+    }
+
     /// The failure of a request that carried nothing but credentials, which its answer refuses.
     pub fn describe_refused_credentials(&self, answer: &Answer) -> Failure {
         let send = self.method.auth.send.iter().flat_map(names::of_send);
@@ -165,9 +212,8 @@ impl Visit<'_> {
 
     fn draft_refusal(&self, what: &str, answer: &Answer, credentials: &[String]) -> FailureDraft {
         let said = Said::read(answer, self.account.provider().errors.as_ref());
-        let words = said.words().unwrap_or_else(|| answer.describe_body().to_owned());
         let origins = self.origins(credentials);
-        let mut draft = FailureDraft::new(Cause::SignIn, format!("{what} ({}, {words})", answer.status))
+        let mut draft = FailureDraft::new(Cause::SignIn, format!("{what} ({})", self.answer_words(answer)))
             .notes(origins.iter().map(|(credential, place)| origin_words(credential, place)))
             .notes(self.hint(&said, answer.status));
         draft.advice = self.correction(&origins);
@@ -267,7 +313,8 @@ impl Visit<'_> {
         })
     }
 
-    fn place_of(&self, credential: &str) -> Option<FoundIn> {
+    /// Where a credential came from, if it was looked for.
+    pub fn place_of(&self, credential: &str) -> Option<FoundIn> {
         match self.given.iter().any(|(given, _)| given == credential) {
             true => Some(self.given_place.clone()),
             false => self.account.wallet.found_in(credential),

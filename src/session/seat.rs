@@ -8,6 +8,7 @@ use super::wallet::{Given, Looked};
 use super::{Account, PlannedLogin, SignInFailure};
 use crate::event::{Events, Failure};
 use crate::plan::PlannedMethod;
+use crate::port::OpenSession;
 use std::cell::{Cell, RefCell};
 use tokio::sync::Mutex;
 
@@ -60,6 +61,8 @@ pub struct Session {
     pub is_on_trial: bool,
     /// The provider does not take it any more. What it could be renewed by may live on all the same.
     pub has_ended: bool,
+    /// What stands of it in the ledger; `None` where no request signs in.
+    pub record: Option<OpenSession>,
 }
 
 impl Seat {

@@ -31,19 +31,22 @@ pub struct Setup {
     pub logins: Vec<PlannedLogin>,
     /// What sends.
     pub exchange: Exchange,
+    /// The run's identity, for those who read of its sessions later.
+    pub run: String,
 }
 
 /// The sessions of a run: one for each provider at most.
 pub struct Sessions {
     pub(super) exchange: Exchange,
-    seats: Vec<Seat>,
+    pub(super) seats: Vec<Seat>,
     is_preview: bool,
     /// Where credentials come from that are given to a login.
-    given_place: FoundIn,
+    pub(super) given_place: FoundIn,
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
     run_end: RunEnd,
     has_failed_to_close: Cell<bool>,
+    pub(super) run: String,
 }
 
 impl Sessions {
@@ -268,7 +271,7 @@ impl Sessions {
     }
 
     pub(super) async fn ready_accounts(setup: &Setup, is_preview: bool) -> Result<Self, Vec<Failure>> {
-        let Setup { plan, inputs, exchange, .. } = setup;
+        let Setup { plan, inputs, exchange, run, .. } = setup;
         let run_end = RunEnd::of_run(exchange.world(), plan.deadline);
         let preparation = Preparation { plan, inputs, exchange, is_preview };
         let (mut seats, mut failures) = (Vec::new(), Vec::new());
@@ -292,6 +295,7 @@ impl Sessions {
             opened: Cell::new(0),
             run_end,
             has_failed_to_close: Cell::new(false),
+            run: run.clone(),
         })
     }
 
@@ -349,6 +353,7 @@ impl Sessions {
     ) -> Result<Generation, SignInFailure> {
         let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
         let method = seat.choose(method, &names, self.events()).await?;
+        let _turn = self.turn(seat, method, &given).await?;
         self.sign_in(seat, Login { method, given, is_implicit, is_on_trial: false }).await
     }
 
@@ -358,26 +363,64 @@ impl Sessions {
             return Err(failure);
         }
         let visit = self.visit(seat, method, given, Purpose::Login);
+        if let Err(failure) = self.heed_earlier_refusal(&visit).await {
+            seat.remember_refusal(method, given, &failure);
+            return Err(failure);
+        }
         let mut grant = visit.no_grant();
         if let Err(trouble) = visit.login(&mut grant).await {
             let failure = SignInFailure::from(visit.describe(&trouble).await);
             if !trouble.is_passing() {
                 seat.remember_refusal(method, given, &failure);
             }
+            self.remember_refusal(&visit, &trouble).await;
             self.give_back(seat, &visit, &login, grant).await;
             return Err(failure);
         }
+        self.forget_refusal(&visit).await;
+        self.begin(seat, &visit, &login, grant).await
+    }
+
+    /// Makes what a login has brought the session in use: written down, announced, its credentials kept.
+    async fn begin(
+        &self,
+        seat: &Seat,
+        visit: &Visit<'_>,
+        login: &Login,
+        mut grant: Grant,
+    ) -> Result<Generation, SignInFailure> {
         let took = self.elapsed().saturating_sub(visit.started);
         let to_keep = std::mem::take(&mut grant.to_keep);
-        let session = self.session(seat, &visit, &login, grant).await;
+        let mut session = self.session(seat, visit, login, grant).await;
         let generation = session.generation;
+        let written = self.write_down(seat, &mut session);
         *seat.session.borrow_mut() = Some(session);
+        if let Err(failure) = written {
+            return Err(self.undo(seat, visit, login, &to_keep, failure).await);
+        }
         let is_sent = !visit.method.auth.login.0.is_empty();
         if login.is_implicit && is_sent {
             self.events().emit(EventKind::SessionOpened { session: self.note_of_open(seat), took });
         }
-        self.keep(&visit, &to_keep).await?;
+        self.keep_closing_values(seat).await;
+        self.keep(visit, &to_keep).await?;
         Ok(generation)
+    }
+
+    /// Closes a session again that could not be written down: nobody would know of it after a crash. The disk will not be
+    /// better at the next step, so nobody signs in again. The new values of credentials are kept all the same.
+    async fn undo(
+        &self,
+        seat: &Seat,
+        visit: &Visit<'_>,
+        login: &Login,
+        to_keep: &[(String, SecretText)],
+        failure: SignInFailure,
+    ) -> SignInFailure {
+        seat.remember_refusal(login.method, &login.given, &failure);
+        let kept = self.keep(visit, to_keep).await;
+        self.close(seat, true).await;
+        kept.err().unwrap_or(failure)
     }
 
     /// The session that a login has brought.
@@ -393,6 +436,7 @@ impl Sessions {
             account_name: visit.account_name().await,
             is_on_trial: login.is_on_trial || visit.method.auth.login.0.is_empty(),
             has_ended: false,
+            record: None,
         }
     }
 
@@ -421,20 +465,26 @@ impl Sessions {
         session: Session,
         is_refused: bool,
     ) -> Result<Generation, SignInFailure> {
+        let turn = self.turn(seat, session.method, &session.given).await?;
         let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh);
         let has_ended = is_refused || session.life.freshness(self.elapsed()) == Freshness::Ended;
         if let Some(refresh) = &visit.method.auth.refresh
+            // Whoever has changed the stored credential meanwhile has used up what this session would be prolonged by.
+            && !turn.is_credential_new
             && !(has_ended && refresh.only_before_expiry == Some(true))
             && visit.is_possible(&refresh.request, &session.values).await
             && let Ok(Grant { values, life, to_keep }) =
                 visit.refresh(&refresh.request, &session.values).await
         {
             let generation = seat.next_generation();
-            let prolonged = Session { values, life, generation, is_on_trial: is_refused, ..session.clone() };
+            let mut prolonged =
+                Session { values, life, generation, is_on_trial: is_refused, ..session.clone() };
+            let written = self.write_down(seat, &mut prolonged);
             *seat.session.borrow_mut() = Some(prolonged);
             self.events().emit(EventKind::SessionRefreshed { session: self.note_of_open(seat) });
+            self.keep_closing_values(seat).await;
             self.keep(&visit, &to_keep).await?;
-            return Ok(generation);
+            return written.map(|()| generation);
         }
         if self.run_end.has_come(self.exchange.world()) {
             // The old session stays where it will be closed.
@@ -472,8 +522,9 @@ impl Sessions {
         let session = seat.retired.borrow().last().cloned()?;
         let end = self.end(seat, &session, is_implicit).await;
         seat.retired.borrow_mut().pop();
-        if matches!(end, Some(SessionEnd::Failed { .. })) {
-            self.has_failed_to_close.set(true);
+        match end {
+            Some(SessionEnd::Failed { .. }) => self.has_failed_to_close.set(true),
+            _ => self.strike_off(session.record.as_ref()).await,
         }
         end
     }
@@ -493,7 +544,7 @@ impl Sessions {
         Some(end)
     }
 
-    fn valid_until(&self, life: &Life) -> Option<Timestamp> {
+    pub(super) fn valid_until(&self, life: &Life) -> Option<Timestamp> {
         let remaining = life.remaining(self.elapsed())?;
         self.exchange.world().clock.now().checked_add(remaining).ok()
     }

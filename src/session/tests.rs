@@ -3,7 +3,10 @@
 mod bench;
 mod closing;
 mod credentials;
+mod ledger;
 mod login;
+mod refusals;
 mod renewal;
 mod sayable;
 mod server;
+mod turns;

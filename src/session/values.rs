@@ -59,6 +59,27 @@ impl SessionValues {
         found
     }
 
+    /// These values as one text, for a store of secrets.
+    pub fn to_text(&self, names: &[&str]) -> SecretText {
+        let kept = self.0.iter().filter(|value| names.contains(&value.name.as_str()));
+        let kept: Vec<(&str, &Value, bool)> =
+            kept.map(|value| (value.name.as_str(), &value.value, value.is_secret)).collect();
+        SecretText::from(serde_json::to_string(&kept).expect("values are JSON"))
+    }
+
+    /// The values of such a text, made known; `None` when it is none.
+    pub fn of_text(text: &SecretText, provider: &str, events: &Events) -> Option<Self> {
+        let kept: Vec<(String, Value, bool)> = serde_json::from_str(text.expose()).ok()?;
+        let mut values = Self::default();
+        for (name, value, is_secret) in kept {
+            if is_secret {
+                events.learn_all(&public_name(provider, &name), &value);
+            }
+            values.set(&name, value, is_secret);
+        }
+        Some(values)
+    }
+
     /// Fills in the defaults of what was not found. Returns the names that have none.
     pub fn complete(&mut self, readers: &Named<Reader>) -> Vec<String> {
         let mut missing = Vec::new();

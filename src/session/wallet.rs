@@ -224,6 +224,26 @@ impl Wallet {
         }
     }
 
+    /// Reads again what came from the store, for another process may have changed it. Returns whether any of it is new.
+    pub async fn read_again(&self, names: &[&str]) -> bool {
+        let mut is_new = false;
+        for &name in names {
+            let Some(FoundIn::Stored { key, .. }) = self.found_in(name) else { continue };
+            let Ok(Some(value)) = self.setup.world.store.get(&key, &self.setup.origins).await else {
+                continue;
+            };
+            let mut known = self.known.borrow_mut();
+            if let Some(Looked::Found(found)) = known.get_mut(name).filter(|_| !value.expose().is_empty())
+                && found.value != value
+            {
+                self.setup.events.learn(&self.public_name(name), value.expose());
+                found.value = value;
+                is_new = true;
+            }
+        }
+        is_new
+    }
+
     async fn search(&self, name: &str, asks: bool, given: &[(String, SecretText)]) -> Looked {
         let Some(keys) = self.keys(name) else {
             let name = self.public_name(name);

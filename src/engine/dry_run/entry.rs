@@ -32,7 +32,7 @@ pub async fn dry_run(
     events: &Events,
 ) -> Result<DryRun, Vec<Failure>> {
     let exchange = Exchange::new(world.clone(), events.clone());
-    let (sessions, credentials) = Sessions::preview(setup(plan, options, &exchange)).await?;
+    let (sessions, credentials) = Sessions::preview(setup(plan, options, &exchange, "")).await?;
     // The run's identity is known before anything is sent, so nothing depends on it: its name stands for it.
     let mut names = names(options, "‹run.id›".into(), "‹run.started_at›".into());
     let mut secrets = Vec::new();

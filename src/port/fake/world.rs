@@ -1,4 +1,4 @@
-use super::{FakeClock, FakePrompt, FakeRandom, FakeStore, FakeSurroundings};
+use super::{FakeClock, FakePrompt, FakeRandom, FakeSignIns, FakeStore, FakeSurroundings};
 use crate::port::{
     Cancellation, MemoryJournal, OutputFile, OutputFiles, PromptError, Request, Response, Transport,
     TransportError, World,
@@ -15,6 +15,8 @@ pub struct FakeWorld {
     pub clock: Rc<FakeClock>,
     /// The store: empty.
     pub store: Rc<FakeStore>,
+    /// What earlier runs have left about signing in: nothing.
+    pub sign_ins: Rc<FakeSignIns>,
     /// The person at the terminal: nobody.
     pub prompt: Rc<FakePrompt>,
     /// Environment and files: nothing.
@@ -26,6 +28,7 @@ impl Default for FakeWorld {
         Self {
             clock: Rc::new(FakeClock::at("2026-11-22T06:00:00Z")),
             store: Rc::default(),
+            sign_ins: Rc::default(),
             prompt: Rc::new(FakePrompt::nobody(PromptError::NoTerminal)),
             surroundings: Rc::default(),
         }
@@ -41,6 +44,7 @@ impl FakeWorld {
             random: Arc::new(FakeRandom),
             transport: Rc::new(NoNetwork),
             store: self.store.clone(),
+            sign_ins: self.sign_ins.clone(),
             prompt: self.prompt.clone(),
             surroundings: self.surroundings.clone(),
             output: Rc::new(NoOutput),

@@ -6,7 +6,7 @@ use crate::exchange::{Answer, Exchange, Parts, Rendered, Sending, render};
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedRequest, ProviderIndex, StepKind, check_text};
 use crate::port::fake::{
-    FakeClock, FakePrompt, FakeStore, FakeSurroundings, FakeWorld, ScriptedTransport, Sent,
+    FakeClock, FakePrompt, FakeSignIns, FakeStore, FakeSurroundings, FakeWorld, ScriptedTransport, Sent,
 };
 use crate::port::{Reach, World};
 use crate::session::{PlannedLogin, Sessions, Setup, SignInFailure, planned_logins};
@@ -34,7 +34,8 @@ impl EventSink for Log {
 pub struct Case {
     yaml: String,
     surroundings: FakeSurroundings,
-    store: FakeStore,
+    store: Rc<FakeStore>,
+    sign_ins: Rc<FakeSignIns>,
     prompt: FakePrompt,
     options: Options,
     logins: Option<Vec<PlannedLogin>>,
@@ -46,6 +47,7 @@ pub struct Bench {
     pub transport: Rc<ScriptedTransport>,
     pub clock: Rc<FakeClock>,
     pub store: Rc<FakeStore>,
+    pub sign_ins: Rc<FakeSignIns>,
     pub prompt: Rc<FakePrompt>,
     pub exchange: Exchange,
     pub log: Rc<RefCell<Log>>,
@@ -73,7 +75,8 @@ impl Case {
         Self {
             yaml: yaml.to_owned(),
             surroundings: FakeSurroundings::default(),
-            store: FakeStore::default(),
+            store: Rc::default(),
+            sign_ins: Rc::default(),
             prompt: FakePrompt::nobody(crate::port::PromptError::NoTerminal),
             options: Options::default(),
             logins: None,
@@ -86,7 +89,19 @@ impl Case {
     }
 
     pub fn store(mut self, store: FakeStore) -> Self {
+        self.store = Rc::new(store);
+        self
+    }
+
+    /// The store that another process uses, too.
+    pub fn shared_store(mut self, store: Rc<FakeStore>) -> Self {
         self.store = store;
+        self
+    }
+
+    /// What earlier runs have left.
+    pub fn sign_ins(mut self, sign_ins: Rc<FakeSignIns>) -> Self {
+        self.sign_ins = sign_ins;
         self
     }
 
@@ -131,6 +146,13 @@ impl Case {
         }
     }
 
+    /// As [`Case::start`], for a person who types the credentials.
+    pub async fn start_for_a_person(self, transport: ScriptedTransport) -> Bench {
+        let (setup, parts) = self.setup(transport);
+        let sessions = Sessions::prepare(setup).await.expect("all is there");
+        parts.bench(sessions.given_by_a_person())
+    }
+
     pub async fn try_start(self, transport: ScriptedTransport) -> Result<Bench, Vec<Failure>> {
         let (setup, parts) = self.setup(transport);
         let sessions = Sessions::prepare(setup).await?;
@@ -147,7 +169,8 @@ impl Case {
         let checked = check_text(Path::new("/plays/p.yaml"), &self.yaml, &self.options, &self.surroundings);
         let Some(plan) = checked.plan else { panic!("{:#?}", checked.diagnostics) };
         let fake = FakeWorld {
-            store: Rc::new(self.store),
+            store: self.store,
+            sign_ins: self.sign_ins,
             prompt: Rc::new(self.prompt),
             surroundings: Rc::new(self.surroundings),
             ..FakeWorld::default()
@@ -159,10 +182,15 @@ impl Case {
         let exchange = Exchange::new(world, events);
         let logins = self.logins.unwrap_or_else(|| planned_logins(&plan.steps, &|_| true));
         let plan = Rc::new(plan);
-        let setup =
-            Setup { plan: plan.clone(), inputs: Data::Json(json!({})), logins, exchange: exchange.clone() };
-        let FakeWorld { clock, store, prompt, .. } = fake;
-        (setup, BenchParts { transport, clock, store, prompt, exchange, log, plan })
+        let setup = Setup {
+            plan: plan.clone(),
+            inputs: Data::Json(json!({})),
+            logins,
+            exchange: exchange.clone(),
+            run: "01RUN".to_owned(),
+        };
+        let FakeWorld { clock, store, sign_ins, prompt, .. } = fake;
+        (setup, BenchParts { transport, clock, store, sign_ins, prompt, exchange, log, plan })
     }
 }
 
@@ -170,6 +198,7 @@ pub struct BenchParts {
     transport: Rc<ScriptedTransport>,
     clock: Rc<FakeClock>,
     store: Rc<FakeStore>,
+    sign_ins: Rc<FakeSignIns>,
     pub prompt: Rc<FakePrompt>,
     exchange: Exchange,
     log: Rc<RefCell<Log>>,
@@ -178,8 +207,8 @@ pub struct BenchParts {
 
 impl BenchParts {
     fn bench(self, sessions: Sessions) -> Bench {
-        let Self { transport, clock, store, prompt, exchange, log, plan } = self;
-        Bench { sessions, transport, clock, store, prompt, exchange, log, plan }
+        let Self { transport, clock, store, sign_ins, prompt, exchange, log, plan } = self;
+        Bench { sessions, transport, clock, store, sign_ins, prompt, exchange, log, plan }
     }
 }
 
@@ -233,6 +262,12 @@ impl Bench {
     /// The last request that was sent.
     pub fn last(&self) -> Sent {
         self.transport.sent().pop().expect("something was sent")
+    }
+
+    /// What is told of sessions that others have left open.
+    pub async fn left_open(&self) -> Vec<String> {
+        let notes = self.sessions.close_left_open().await.expect("a ledger");
+        notes.into_iter().filter(|note| !note.is_in_use).map(|note| note.text).collect()
     }
 
     /// All warnings.

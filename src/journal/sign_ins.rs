@@ -1,0 +1,336 @@
+//! What runs tell each other about signing in, a file for each thing.
+
+use super::records;
+use super::state_dir::{StateDir, StateDirError, StateFolder};
+use crate::port::{LedgerEntry, LoginKey, Noted, OpenSession, RefusedLogin, SignIns};
+use jiff::Timestamp;
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Refusals, ledger and locks in the state folder. A session belongs to the process that has the lock of its file: the
+/// kernel takes it from those who die, however they die.
+pub struct StateSignIns {
+    state: Result<StateDir, StateDirError>,
+    /// The files of the sessions that belong to this process, by their names.
+    held: RefCell<HashMap<String, Held>>,
+}
+
+/// A session's file, locked for as long as it is held.
+struct Held {
+    _file: File,
+    is_own: bool,
+}
+
+impl StateSignIns {
+    /// Those of a state folder. Where there is none, every question is answered by that error.
+    pub fn new(state: Result<StateDir, StateDirError>) -> Self {
+        Self { state, held: RefCell::default() }
+    }
+
+    fn folder(&self, folder: StateFolder) -> io::Result<PathBuf> {
+        let state = self.state.as_ref().map_err(|error| io::Error::other(error.to_string()))?;
+        state.folder(folder).map_err(io::Error::other)
+    }
+
+    fn refusal_path(&self, login: &LoginKey) -> io::Result<PathBuf> {
+        let LoginKey { definition, origin, account, method } = login;
+        let parts = [definition, method, account, origin].map(|part| part.as_str());
+        Ok(records::path_of(&self.folder(StateFolder::Refusals)?, &parts, "json"))
+    }
+
+    fn session_path(&self, id: &str) -> io::Result<PathBuf> {
+        Ok(records::path_of(&self.folder(StateFolder::Sessions)?, &[id], "json"))
+    }
+
+    /// The session in a file, unless it is of this process or not there any more. What is no record is removed: it can be
+    /// told once only.
+    fn look_at(&self, path: &Path, noted: &mut Noted<LedgerEntry>) -> io::Result<()> {
+        let Some(file) = records::open(path)? else { return Ok(()) };
+        let is_free = match file.try_lock() {
+            // Somebody else may have struck it off between the opening and the locking.
+            Ok(()) if !is_there(&file) => return Ok(()),
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(error)) => return Err(records::at(path, &error)),
+        };
+        match records::read::<OpenSession>(path, &file)? {
+            Some(session) if path == self.session_path(&session.id)? => {
+                let is_own = self.held.borrow().get(&session.id).map(|held| held.is_own);
+                if is_own != Some(true) {
+                    let is_in_use = !is_free && is_own.is_none();
+                    if is_free {
+                        let held = Held { _file: file, is_own: false };
+                        self.held.borrow_mut().insert(session.id.clone(), held);
+                    }
+                    noted.records.push(LedgerEntry { session, is_in_use });
+                }
+            }
+            _ if is_free => {
+                records::remove(path)?;
+                noted.problems.push(garbage("a session that may have been left open", path));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl SignIns for StateSignIns {
+    fn refusals(&self, now: Timestamp) -> io::Result<Noted<RefusedLogin>> {
+        let mut noted = Noted::default();
+        for path in records::paths(&self.folder(StateFolder::Refusals)?)? {
+            if let Err(error) = look_at_refusal(&path, now, &mut noted) {
+                noted.problems.push(unreadable("a refused login", &error));
+            }
+        }
+        Ok(noted)
+    }
+
+    fn remember(&self, refusal: &RefusedLogin) -> io::Result<()> {
+        records::write(&self.refusal_path(&refusal.login)?, refusal).map(drop)
+    }
+
+    fn forget(&self, login: &LoginKey) -> io::Result<()> {
+        records::remove(&self.refusal_path(login)?)
+    }
+
+    fn write_down(&self, session: &OpenSession) -> io::Result<()> {
+        let file = records::write(&self.session_path(&session.id)?, session)?;
+        self.held.borrow_mut().insert(session.id.clone(), Held { _file: file, is_own: true });
+        Ok(())
+    }
+
+    fn strike_off(&self, id: &str) -> io::Result<()> {
+        records::remove(&self.session_path(id)?)?;
+        self.held.borrow_mut().remove(id);
+        Ok(())
+    }
+
+    fn ledger(&self) -> io::Result<Noted<LedgerEntry>> {
+        let mut noted = Noted::default();
+        for path in records::paths(&self.folder(StateFolder::Sessions)?)? {
+            if let Err(error) = self.look_at(&path, &mut noted) {
+                noted.problems.push(unreadable("a session that may have been left open", &error));
+            }
+        }
+        Ok(noted)
+    }
+
+    fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn Any>>> {
+        let path = records::path_of(&self.folder(StateFolder::Locks)?, &[name], "lock");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(|error| records::at(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(records::at(&path, &error)),
+        }
+    }
+}
+
+/// The refusal in a file, if it still holds. One that does not, and what is none, is removed.
+fn look_at_refusal(path: &Path, now: Timestamp, noted: &mut Noted<RefusedLogin>) -> io::Result<()> {
+    let Some(file) = records::open(path)? else { return Ok(()) };
+    match records::read::<RefusedLogin>(path, &file)? {
+        Some(refusal) if refusal.holds_until(now).is_some() => noted.records.push(refusal),
+        Some(_) => records::remove(path)?,
+        None => {
+            records::remove(path)?;
+            noted.problems.push(garbage("a refused login", path));
+        }
+    }
+    Ok(())
+}
+
+fn garbage(what: &str, path: &Path) -> String {
+    format!("the record of {what} was damaged, and is removed: {}", path.display())
+}
+
+fn unreadable(what: &str, error: &io::Error) -> String {
+    format!("the record of {what} cannot be read: {error}")
+}
+
+/// Whether a file still has a name.
+#[cfg(unix)]
+fn is_there(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+}
+
+#[cfg(not(unix))]
+fn is_there(_: &File) -> bool {
+    true
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::model::redaction::Redactor;
+    use crate::port::Closing;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use tempfile::TempDir;
+
+    const NOW: &str = "2026-11-22T06:00:00Z";
+
+    /// What one process has of the state folder.
+    fn process(room: &TempDir) -> StateSignIns {
+        StateSignIns::new(StateDir::locate(Some(room.path()), &|_| None))
+    }
+
+    fn room() -> TempDir {
+        let room = tempfile::tempdir().unwrap();
+        fs::set_permissions(room.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        room
+    }
+
+    fn refusal(account: &str, at: &str) -> RefusedLogin {
+        let clean = |text: &str| Redactor::default().clean(text);
+        let login = LoginKey {
+            definition: clean("emnify"),
+            origin: clean("https://cdn.emnify.net"),
+            account: clean(account),
+            method: clean("user"),
+        };
+        let (run, at) = ("01JD".to_owned(), at.parse().unwrap());
+        RefusedLogin { login, run, at, lasts_ms: 300_000, answer: clean("401"), places: Vec::new() }
+    }
+
+    fn session(id: &str) -> OpenSession {
+        let clean = |text: &str| Redactor::default().clean(text);
+        OpenSession {
+            id: id.to_owned(),
+            run: "01JD".to_owned(),
+            provider: clean("emnify"),
+            definition: clean("emnify"),
+            origin: clean("https://cdn.emnify.net"),
+            profile: clean("default"),
+            account: None,
+            method: clean("user"),
+            opened_at: NOW.parse().unwrap(),
+            valid_until: None,
+            closing: Closing::NoLogout,
+        }
+    }
+
+    fn refusals(process: &StateSignIns) -> Vec<RefusedLogin> {
+        process.refusals(NOW.parse().unwrap()).unwrap().records
+    }
+
+    fn files(room: &TempDir, folder: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(room.path().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn a_refusal_is_one_private_file_until_it_is_over_or_forgotten() {
+        let room = room();
+        let (one, other) = (process(&room), process(&room));
+        let (mine, yours) = (refusal("a/b@example.com", NOW), refusal("b", NOW));
+        one.remember(&refusal("a/b@example.com", "2026-11-22T05:59:00Z")).unwrap();
+        one.remember(&mine).unwrap();
+        one.remember(&yours).unwrap();
+        assert_eq!(refusals(&other), [mine.clone(), yours.clone()]);
+        for file in files(&room, "refusals") {
+            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        other.forget(&mine.login).unwrap();
+        other.forget(&mine.login).unwrap();
+        assert_eq!(refusals(&one), [yours]);
+        assert!(one.refusals("2026-11-22T06:05:00Z".parse().unwrap()).unwrap().records.is_empty());
+        assert!(files(&room, "refusals").is_empty());
+    }
+
+    #[test]
+    fn what_is_damaged_or_strange_is_told_and_in_nobodys_way() {
+        let room = room();
+        let process = process(&room);
+        process.remember(&refusal("a", NOW)).unwrap();
+        let whole = fs::read(&files(&room, "refusals")[0]).unwrap();
+        let folder = room.path().join("refusals");
+        fs::write(folder.join("cut.json"), &whole[..whole.len() / 2]).unwrap();
+        fs::write(folder.join("empty.json"), "").unwrap();
+        fs::write(folder.join("bytes.json"), [0xff; 100]).unwrap();
+        fs::create_dir(folder.join("folder.json")).unwrap();
+        symlink("/etc/passwd", folder.join("link.json")).unwrap();
+        let noted = process.refusals(NOW.parse().unwrap()).unwrap();
+        assert_eq!((noted.records.len(), noted.problems.len()), (1, 5), "{:#?}", noted.problems);
+        let damaged = noted.problems.iter().filter(|problem| problem.contains("was damaged, and is removed"));
+        assert_eq!(damaged.count(), 3);
+        let noted = process.refusals(NOW.parse().unwrap()).unwrap();
+        assert_eq!((noted.records.len(), noted.problems.len()), (1, 2), "{:#?}", noted.problems);
+    }
+
+    #[test]
+    fn a_session_belongs_to_its_process_for_as_long_as_that_lives() {
+        let room = room();
+        let (one, other) = (process(&room), process(&room));
+        one.write_down(&session("01JD-1")).unwrap();
+        assert!(one.ledger().unwrap().records.is_empty(), "it knows its own");
+        let in_use = LedgerEntry { session: session("01JD-1"), is_in_use: true };
+        assert_eq!(other.ledger().unwrap().records, [in_use]);
+        let renewed = OpenSession { valid_until: Some(NOW.parse().unwrap()), ..session("01JD-1") };
+        one.write_down(&renewed).unwrap();
+        assert!(other.ledger().unwrap().records[0].is_in_use, "a new life changes nothing");
+        drop(one);
+        let left = LedgerEntry { session: renewed, is_in_use: false };
+        assert_eq!(other.ledger().unwrap().records, [left.clone()]);
+        assert_eq!(other.ledger().unwrap().records, [left], "it stays with whoever found it");
+        let third = process(&room);
+        assert!(third.ledger().unwrap().records[0].is_in_use, "no two close it");
+        other.strike_off("01JD-1").unwrap();
+        assert_eq!((third.ledger().unwrap().records.len(), files(&room, "sessions").len()), (0, 0));
+    }
+
+    #[test]
+    fn a_record_under_another_name_is_none() {
+        let room = room();
+        let process = process(&room);
+        process.write_down(&session("01JD-1")).unwrap();
+        fs::copy(&files(&room, "sessions")[0], room.path().join("sessions/01JD-2.json")).unwrap();
+        let noted = process.ledger().unwrap();
+        assert_eq!((noted.records.len(), noted.problems.len(), files(&room, "sessions").len()), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_and_freed_by_its_end() {
+        let room = room();
+        let (one, other) = (process(&room), process(&room));
+        let lock = one.try_lock("sign-in a/b").unwrap();
+        assert!(lock.is_some() && other.try_lock("sign-in a/b").unwrap().is_none());
+        assert!(other.try_lock("sign-in c").unwrap().is_some());
+        drop(lock);
+        assert!(other.try_lock("sign-in a/b").unwrap().is_some());
+    }
+
+    #[test]
+    fn without_a_folder_every_answer_says_so() {
+        let nowhere = StateSignIns::new(StateDir::locate(None, &|_| None));
+        let room = room();
+        fs::set_permissions(room.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        for (sign_ins, problem) in
+            [(nowhere, "there is no folder"), (process(&room), "writable by other users")]
+        {
+            let errors = [
+                sign_ins.refusals(NOW.parse().unwrap()).map(drop),
+                sign_ins.remember(&refusal("a", NOW)),
+                sign_ins.forget(&refusal("a", NOW).login),
+                sign_ins.write_down(&session("a")),
+                sign_ins.strike_off("a"),
+                sign_ins.ledger().map(drop),
+                sign_ins.try_lock("a").map(drop),
+            ];
+            for error in errors {
+                let error = error.unwrap_err().to_string();
+                assert!(error.contains(problem), "{error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Refused logins that outlive the run: the next one does not spend the next strike.
+
+use super::sessions::Sessions;
+use super::visit::{Trouble, Visit};
+use super::{SignInFailure, failure};
+use crate::credential::FoundIn;
+use crate::model::words;
+use crate::plan::ProviderIndex;
+use crate::port::{LoginKey, RefusedLogin};
+use std::io;
+
+impl Sessions {
+    /// Refuses a login that was refused before, for as long as another refusal might lock the account. A person who types
+    /// the credentials is not held up.
+    ///
+    /// # Errors
+    /// The failure of then, or why nobody knows of any.
+    pub(super) async fn heed_earlier_refusal(&self, visit: &Visit<'_>) -> Result<(), SignInFailure> {
+        if visit.method.auth.lockout.is_none() || self.is_typed(visit) {
+            return Ok(());
+        }
+        let login = visit.login_key().await;
+        let world = self.exchange.world();
+        let now = world.clock.now();
+        let noted = world.sign_ins.refusals(now);
+        let noted = noted.map_err(|error| failure::no_state(&error, "nothing was sent", self.events()))?;
+        noted.problems.iter().for_each(|problem| self.events().warn(problem));
+        let mut of_others = noted.records.iter().filter(|refusal| refusal.run != self.run);
+        let refusal = of_others.find(|refusal| refusal.login == login);
+        match refusal.and_then(|refusal| Some((refusal, refusal.holds_until(now)?))) {
+            Some((refusal, until)) => Err(visit.describe_earlier_refusal(refusal, until).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The refusals at a provider that still hold, in words, and until when nobody tries again.
+    ///
+    /// # Errors
+    /// When nobody can tell.
+    pub fn known_refusals(&self, provider: ProviderIndex) -> io::Result<Vec<String>> {
+        let (world, account) = (self.exchange.world(), self.account(provider));
+        let now = world.clock.now();
+        let noted = world.sign_ins.refusals(now)?;
+        let (definition, origin) = (&account.provider().definition, account.sign_in_origin());
+        let is_here =
+            |login: &LoginKey| login.definition.as_str() == definition && login.origin.as_str() == origin;
+        let refusals = noted.records.iter().filter(|refusal| is_here(&refusal.login)).filter_map(|refusal| {
+            let (until, at) = (refusal.holds_until(now)?, words::moment(refusal.at, now));
+            let RefusedLogin { login, answer, .. } = refusal;
+            let until = words::moment(until, now);
+            Some(format!(
+                "it refused to sign in {} at {at} ({answer}); not tried again before {until}",
+                login.account
+            ))
+        });
+        Ok(noted.problems.iter().cloned().chain(refusals).collect())
+    }
+
+    /// Leaves word of a refusal for the lock-out time of its provider.
+    pub(super) async fn remember_refusal(&self, visit: &Visit<'_>, trouble: &Trouble) {
+        let Trouble::WrongAnswer { shot, answer, is_refusal: true, .. } = trouble else { return };
+        let Some(lockout) = visit.method.auth.lockout.as_ref().filter(|_| !self.is_typed(visit)) else {
+            return;
+        };
+        let (world, events) = (self.exchange.world(), self.events());
+        let places = visit.places(&shot.credentials);
+        let refusal = RefusedLogin {
+            login: visit.login_key().await,
+            run: self.run.clone(),
+            at: world.clock.now(),
+            lasts_ms: u64::try_from(lockout.duration.0.as_millis()).unwrap_or(u64::MAX),
+            answer: events.clean(visit.answer_words(answer)),
+            places: places.iter().map(|place| events.clean(place)).collect(),
+        };
+        if let Err(error) = world.sign_ins.remember(&refusal) {
+            events.warn(format!(
+                "the refused login is not remembered, so that the next run will try it again: {error}"
+            ));
+        }
+    }
+
+    /// Forgets the refusal of a login that has succeeded.
+    pub(super) async fn forget_refusal(&self, visit: &Visit<'_>) {
+        if visit.method.auth.lockout.is_none() {
+            return;
+        }
+        let login = visit.login_key().await;
+        if let Err(error) = self.exchange.world().sign_ins.forget(&login) {
+            self.events().warn(format!("an earlier refusal of this login could not be forgotten: {error}"));
+        }
+    }
+
+    /// Whether a person has typed any of the credentials.
+    fn is_typed(&self, visit: &Visit<'_>) -> bool {
+        let mut names = visit.method.required.iter().chain(&visit.method.used);
+        self.given_place == FoundIn::Prompt || names.any(|name| visit.place_of(name) == Some(FoundIn::Prompt))
+    }
+}
+
+impl Visit<'_> {
+    /// Whose login it is, as the provider counts refusals.
+    async fn login_key(&self) -> LoginKey {
+        let events = self.exchange.events();
+        let account = self.account_name().await;
+        LoginKey {
+            definition: events.clean(&self.account.provider().definition),
+            origin: events.clean(self.account.sign_in_origin()),
+            account: events.clean(account.unwrap_or_else(|| format!("profile {}", self.account.profile()))),
+            method: events.clean(&self.method.name),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Refused logins that an earlier run has left word of.
+
+use super::bench::{API, Bench, Case, texts};
+use super::server::{LOGIN, count};
+use crate::model::exit::Cause;
+use crate::port::fake::{FakeSignIns, FakeStore, Reply, ScriptedTransport};
+use crate::port::{Clock, RefusedLogin, StoreKey};
+use serde_json::json;
+use std::rc::Rc;
+use std::time::Duration;
+
+fn case(sign_ins: &Rc<FakeSignIns>) -> Case {
+    Case::sayable("login-json")
+        .replace("      session:", "      lockout: { after: 3, for: 5m }\n      session:")
+        .sign_ins(sign_ins.clone())
+}
+
+fn refuses() -> ScriptedTransport {
+    ScriptedTransport::new(|_| Reply::json(401, json!({"message": "password-geheim is wrong"})))
+}
+
+fn signs_in() -> ScriptedTransport {
+    ScriptedTransport::new(|_| Reply::json(200, json!({"access_token": "token-geheim"})))
+}
+
+/// What a run leaves whose login is refused.
+async fn refused() -> Rc<FakeSignIns> {
+    let sign_ins = Rc::default();
+    let bench = case(&sign_ins).start(refuses()).await;
+    bench.step().await.unwrap_err();
+    assert_eq!(*sign_ins.acts.borrow(), ["remember ops@example.com"]);
+    sign_ins
+}
+
+/// The same in the eyes of another run.
+fn of_another_run(sign_ins: &FakeSignIns) {
+    sign_ins.refusals.borrow_mut().iter_mut().for_each(|refusal| refusal.run = "01OTHER".to_owned());
+}
+
+async fn next(sign_ins: &Rc<FakeSignIns>) -> Bench {
+    of_another_run(sign_ins);
+    case(sign_ins).start(signs_in()).await
+}
+
+#[tokio::test]
+async fn the_next_run_sends_nothing_within_the_lock_out_time() {
+    let sign_ins = refused().await;
+    let bench = next(&sign_ins).await;
+    for _ in 0..2 {
+        let failure = bench.step().await.unwrap_err().into_failure();
+        assert_eq!(failure.cause, Cause::SignIn);
+        assert_eq!(
+            texts(&failure),
+            [
+                "api refused to sign in ops@example.com at 06:00 UTC (401, a JSON body)",
+                "not tried again before 06:05 UTC: api locks the account after 3 refusals (run 01OTHER)",
+                "username came from env API_USERNAME",
+                "password came from env API_PASSWORD",
+                "what now: correct the wrong one there, then `runner login api --playbook /plays/p.yaml`, or run it again \
+                 after 06:05 UTC"
+            ]
+        );
+    }
+    assert_eq!(bench.transport.lines(), [""; 0]);
+    bench.clock.advance(Duration::from_secs(300));
+    let later = case(&sign_ins).start(signs_in()).await;
+    later.clock.advance(bench.clock.elapsed());
+    later.sessions.ready(API).await.unwrap();
+    assert!(sign_ins.refusals.borrow().is_empty(), "what is over is forgotten");
+}
+
+#[tokio::test]
+async fn without_a_lock_out_nothing_is_remembered() {
+    let sign_ins = Rc::<FakeSignIns>::default();
+    let bench = Case::sayable("login-json").sign_ins(sign_ins.clone()).start(refuses()).await;
+    bench.step().await.unwrap_err();
+    assert!(sign_ins.acts.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn only_refusals_are_remembered() {
+    for reply in [Reply::status(500), Reply::unsent(), Reply::lost(), Reply::text(200, "text/html", "<html>")]
+    {
+        let sign_ins = Rc::<FakeSignIns>::default();
+        let bench = case(&sign_ins).start(ScriptedTransport::new(move |_| reply.clone())).await;
+        bench.step().await.unwrap_err();
+        assert!(sign_ins.acts.borrow().is_empty(), "{:?}", sign_ins.acts);
+    }
+}
+
+#[tokio::test]
+async fn another_account_method_or_server_is_not_meant() {
+    let sign_ins = refused().await;
+    of_another_run(&sign_ins);
+    let other_name = case(&sign_ins).env("API_USERNAME", "other@example.com");
+    let other_server = case(&sign_ins).base_url("https://test.example.com");
+    for case in [other_name, other_server] {
+        case.start(signs_in()).await.sessions.ready(API).await.unwrap();
+    }
+    assert_eq!(sign_ins.refusals.borrow().len(), 1);
+}
+
+#[tokio::test]
+async fn a_person_is_not_held_up_and_a_success_ends_it() {
+    let sign_ins = refused().await;
+    of_another_run(&sign_ins);
+    let given = || {
+        vec![("username".to_owned(), "ops@example.com".into()), ("password".to_owned(), "x-geheim".into())]
+    };
+    let person = async |transport| {
+        let bench = case(&sign_ins).start_for_a_person(transport).await;
+        (bench.sessions.authenticate(API, None, given()).await.is_ok(), count(&bench, LOGIN))
+    };
+    assert_eq!(person(refuses()).await, (false, 1));
+    assert_eq!(sign_ins.refusals.borrow()[0].run, "01OTHER", "what a person mistypes bars nobody");
+    assert_eq!(person(signs_in()).await, (true, 1));
+    next(&sign_ins).await.sessions.ready(API).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_local_clock_that_jumps_bars_nobody_for_long() {
+    let sign_ins = refused().await;
+    sign_ins.refusals.borrow_mut()[0].at = "2036-11-22T06:00:00Z".parse().unwrap();
+    next(&sign_ins).await.sessions.ready(API).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_ask_sends_nothing_and_one_that_cannot_tell_says_so() {
+    let sign_ins = Rc::<FakeSignIns>::default();
+    sign_ins.is_broken.set(true);
+    let bench = case(&sign_ins).start(refuses()).await;
+    bench.step().await.unwrap_err();
+    assert_eq!(
+        bench.warnings(),
+        [
+            "the refused login is not remembered, so that the next run will try it again: /state/sessions: no space left"
+        ]
+    );
+    sign_ins.is_unreadable.set(true);
+    let bench = case(&sign_ins).start(signs_in()).await;
+    let failure = bench.step().await.unwrap_err().into_failure();
+    assert_eq!((failure.cause, bench.transport.lines().len()), (Cause::Machine, 0));
+    assert!(texts(&failure).contains(&"nothing was sent".to_owned()), "{failure:?}");
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_told_and_holds_nobody_up() {
+    let sign_ins = Rc::<FakeSignIns>::default();
+    sign_ins.problems.borrow_mut().push("the record of a refused login was damaged".to_owned());
+    let bench = case(&sign_ins).start(signs_in()).await;
+    bench.sessions.ready(API).await.unwrap();
+    assert_eq!(bench.warnings(), ["the record of a refused login was damaged"]);
+}
+
+#[tokio::test]
+async fn where_all_is_secret_the_profile_says_whose_it_was_and_no_secret_is_kept() {
+    let sign_ins = Rc::<FakeSignIns>::default();
+    let store = FakeStore::default().with(
+        StoreKey::credential("api", "default", "password"),
+        "password-geheim",
+        &["https://api.example.com"],
+    );
+    let case = case(&sign_ins)
+        .replace("secret: false, from", "from")
+        .replace("from: [{ env: API_PASSWORD }]", "from: [stored]");
+    case.store(store).start(refuses()).await.step().await.unwrap_err();
+    let refusals: Vec<RefusedLogin> = sign_ins.refusals.borrow().clone();
+    assert_eq!(refusals[0].login.account.as_str(), "profile default");
+    let text = serde_json::to_string(&refusals).unwrap();
+    assert!(!text.contains("geheim") && text.contains("keychain, runner/api default/password"), "{text}");
+}
