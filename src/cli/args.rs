@@ -92,6 +92,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Say what became of a write of which nobody knew whether it was done
     Resolve(ResolveArgs),
+    /// Write the report of a past run, in any form
+    Report(ReportArgs),
     /// List past runs, or remove their journals
     History(HistoryArgs),
     /// Check playbooks and provider definitions; sends nothing
@@ -294,6 +296,29 @@ pub struct ResolveArgs {
     /// Where the journal is
     #[command(flatten)]
     pub state: StateArgs,
+}
+
+/// `runner report`
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  runner report last\n  runner report 01JD8Y3K --format html --output report.html"
+)]
+pub struct ReportArgs {
+    /// The run: the first characters of its id, or `last`
+    pub run: String,
+    /// Its form: json, junit, html or har; without it the report for people
+    #[arg(long, value_name = "FORM", value_parser = report_form)]
+    pub format: Option<ReportForm>,
+    /// Into this file, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Where the journal is
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+fn report_form(name: &str) -> Result<ReportForm, String> {
+    ReportForm::of_name(name).ok_or_else(|| "expected json, junit, html or har".to_owned())
 }
 
 /// `runner history`

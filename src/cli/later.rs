@@ -15,7 +15,7 @@ const FLAGS: [&str; 11] = [
     "--trust",
     "--vault",
 ];
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 12] = [
     "compare",
     "completions",
     "doctor",
@@ -25,7 +25,6 @@ const COMMANDS: [&str; 13] = [
     "man",
     "new",
     "ping",
-    "report",
     "secrets",
     "trust",
     "vault",

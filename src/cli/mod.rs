@@ -15,6 +15,7 @@ mod outlets;
 mod pings;
 mod playbook;
 mod refusal;
+mod report;
 mod reports;
 mod resume;
 mod run_journal;
@@ -79,6 +80,7 @@ fn dispatch(command: Command, log: LogArgs, redactor: &Redactor) -> Result<i32, 
         Command::Apply(args) => return runtime()?.block_on(apply::apply(&args, log, redactor)),
         Command::Resume(args) => return runtime()?.block_on(resume::resume(&args, log, redactor)),
         Command::Resolve(args) => return resume::resolve(&args, out),
+        Command::Report(args) => return report::report(&args, redactor),
         Command::History(args) => return history::history(&args, out),
         Command::Validate(args) => return validate(&args, out, &mut streams::stderr(redactor)),
         Command::Simulate(args) => return runtime()?.block_on(simulate::simulate(&args, out)),

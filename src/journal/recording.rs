@@ -1,13 +1,19 @@
 //! A journal that is read back.
 
 use super::record::{Begun, HEADER_LENGTH, Record, parse, parse_header};
-use crate::event::{Event, EventKind};
-use crate::port::{Known, Outcome, Place};
+use super::resolve::{step_of, unknown};
+use crate::event::{Event, EventKind, FailureDraft, Verdict};
+use crate::model::exit::Cause;
+use crate::model::redaction::Redactor;
+use crate::port::{Class, Known, Outcome, Place};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use thiserror::Error;
+
+/// What ends a process without a word: SIGKILL, or the machine.
+const KILLED: Cause = Cause::Signal(9);
 
 /// What a journal says.
 #[derive(Debug)]
@@ -118,6 +124,31 @@ impl Recording {
             _ => None,
         });
         outcomes.map(|outcome| (outcome.place.clone(), outcome.secrets.clone())).collect()
+    }
+
+    /// The verdict of a run whose last process has not come to its end, or not yet.
+    pub fn verdict_of_unfinished(&self, is_at_work: bool, run: &str, redactor: &Redactor) -> Verdict {
+        let unknown = unknown(self);
+        let draft = match (is_at_work, unknown.is_empty()) {
+            (true, _) => FailureDraft::new(Cause::Unavailable, "the run is still at work")
+                .advice("ask again when it has ended"),
+            (false, true) => FailureDraft::new(KILLED, "the process ended in the middle of the run")
+                .advice(format!("`runner resume {run}` goes on with it")),
+            (false, false) => unknown.iter().fold(
+                FailureDraft::new(Cause::Unknown, "the process ended while a write was on its way")
+                    .advice(format!("`runner resume {run}` says what is to be looked at, and goes on")),
+                |draft, place| draft.note(format!("nobody knows whether `{}` was done", step_of(place))),
+            ),
+        };
+        let has_written = self
+            .records
+            .iter()
+            .any(|record| matches!(record, Record::Intent(intent) if matches!(intent.class, Class::Once)));
+        Verdict {
+            causes: vec![draft.cause],
+            is_safe_to_rerun: !has_written,
+            failures: vec![draft.finish(redactor)],
+        }
     }
 
     /// What is known of each deed, without the secrets that it brought.

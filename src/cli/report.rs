@@ -1,0 +1,98 @@
+//! `runner report`: the report of a past run, made of what its journal tells.
+
+use super::args::ReportArgs;
+use super::refusal::Refusal;
+use super::state;
+use super::streams;
+use crate::event::{Event, EventKind, EventSink, RecordFold};
+use crate::journal::{Recording, RunFile, find};
+use crate::model::exit::Cause;
+use crate::model::redaction::Redactor;
+use crate::plan::ReportForm;
+use crate::port::OutputFiles;
+use crate::report::{LiveReport, Messages, Progress, Terminal, needs_requests, write_report};
+use crate::system::SystemOutput;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes the report of a run that ended, or of what its journal tells of one that did not.
+///
+/// # Errors
+/// When the run is not there, its journal cannot be read, or the report cannot be written.
+pub(super) fn report(args: &ReportArgs, redactor: &Redactor) -> Result<i32, Refusal> {
+    let state = state::open(&args.state)?;
+    let run = find(&state, &args.run)?;
+    let events = events(&run, redactor)?;
+    match (args.format, &args.output) {
+        (Some(form), output) => write(form, &events, output.as_deref(), redactor)?,
+        (None, Some(_)) => {
+            return Err(Refusal::usage(
+                "`--output` needs `--format`: the report for people is for the terminal",
+            ));
+        }
+        (None, None) => show(&events, redactor),
+    }
+    Ok(0)
+}
+
+/// The events of the last process that worked on a run, with an end that says so where it has none of its own.
+fn events(run: &RunFile, redactor: &Redactor) -> Result<Vec<Event>, Refusal> {
+    let unreadable = |reason: String| Refusal {
+        cause: Cause::Machine,
+        reasons: vec![format!("the journal {} cannot be read: {reason}", run.path.display())],
+    };
+    let recording = run.read().map_err(|error| unreadable(error.to_string()))?;
+    if let Some(damage) = &recording.damage {
+        // Where nobody listens, the exit code says it all.
+        let _ = writeln!(
+            streams::stderr(redactor),
+            "warning: the journal {} is damaged: {damage}; the report ends there",
+            run.path.display()
+        );
+    }
+    let mut events: Vec<Event> = recording.last_events().cloned().collect();
+    let Some(last) = events.last() else { return Err(unreadable("it tells of no step".to_owned())) };
+    if !recording.is_finished() {
+        let end = unfinished(run, &recording, redactor);
+        events.push(Event { at: last.at, elapsed: last.elapsed, kind: end });
+    }
+    Ok(events)
+}
+
+/// The end of a run that has none.
+fn unfinished(run: &RunFile, recording: &Recording, redactor: &Redactor) -> EventKind {
+    let verdict = recording.verdict_of_unfinished(run.is_at_work(), &run.run, redactor);
+    EventKind::RunFinished { verdict }
+}
+
+/// Writes a report for machines, the same to the byte as the run wrote it.
+fn write(
+    form: ReportForm,
+    events: &[Event],
+    output: Option<&Path>,
+    redactor: &Redactor,
+) -> Result<(), Refusal> {
+    let mut fold = RecordFold::default().keeping_requests(needs_requests(form));
+    events.iter().for_each(|event| fold.receive(event));
+    let record = fold.record();
+    let written = match output {
+        None => write_report(form, &record, redactor, &mut io::stdout().lock()),
+        Some(path) => SystemOutput.create(path).and_then(|mut file| {
+            write_report(form, &record, redactor, &mut file)?;
+            file.commit()
+        }),
+    };
+    Ok(written?)
+}
+
+/// Shows what the run has shown.
+fn show(events: &[Event], redactor: &Redactor) {
+    let labels = events.iter().filter_map(|event| match &event.kind {
+        EventKind::StepFinished { step, .. } => Some(step.label.as_str()),
+        _ => None,
+    });
+    let lines = Terminal::new(streams::stdout(redactor), streams::stdout_look(), labels);
+    let messages = Messages::new(streams::stderr(redactor), streams::stderr_look());
+    let mut live = LiveReport::new(lines, messages, Progress::new(streams::stderr_look(), false));
+    events.iter().for_each(|event| live.receive(event));
+}
