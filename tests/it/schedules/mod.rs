@@ -52,7 +52,6 @@ fn text(output: &[u8]) -> String {
 }
 
 /// Where `tests/all` puts the tools that come by npm.
-#[allow(dead_code)]
 fn npm_tools() -> &'static Path {
     let tools = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/target/test-tools/node_modules"));
     assert!(
