@@ -110,9 +110,9 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Sign in to a provider and keep the credentials in the keychain
     Login(LoginArgs),
-    /// Sign out of a provider; `--clear` forgets its credentials
+    /// Close what killed runs have left open at a provider; `--clear` forgets its credentials
     Logout(LogoutArgs),
-    /// Show which credentials would be found where, never their values
+    /// Show which credentials would be found where, never their values, and which sessions are open
     Status(StatusArgs),
 }
 

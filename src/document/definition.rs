@@ -377,7 +377,7 @@ keys! {
             "logout" => logout: Option<OneOrMany<AuthRequest>>;
             /// Credential -> what to keep in the store after each login and refresh.
             "store" => store: Option<Named<Template>>;
-            /// After how many refusals the provider locks the account, and for how long.
+            /// After how many refusals the provider locks the account, and for how long: so long no run repeats a refused login.
             "lockout" => lockout: Option<Lockout>;
             /// Holds for an answer that says "the session has ended"; default 401.
             "expired" => expired: Option<Condition>;

@@ -37,8 +37,8 @@ impl StateSignIns {
     }
 
     fn refusal_path(&self, login: &LoginKey) -> io::Result<PathBuf> {
-        let LoginKey { definition, origin, account, method } = login;
-        let parts = [definition, method, account, origin].map(|part| part.as_str());
+        let LoginKey { definition, origin, account, method, sources } = login;
+        let parts = [definition, method, account, origin, sources].map(|part| part.as_str());
         Ok(records::path_of(&self.folder(StateFolder::Refusals)?, &parts, "json"))
     }
 
@@ -198,6 +198,7 @@ mod tests {
             origin: clean("https://cdn.emnify.net"),
             account: clean(account),
             method: clean("user"),
+            sources: clean("password from env EMNIFY_PASSWORD"),
         };
         let (run, at) = ("01JD".to_owned(), at.parse().unwrap());
         RefusedLogin { login, run, at, lasts_ms: 300_000, answer: clean("401"), places: Vec::new() }

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// For so long a session is told of whose end nobody knows: a week.
 const LONGEST_TOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Whose login it is: an account as its provider knows it. Nothing in it is secret.
+/// Whose login it is, and with which credentials. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginKey {
     /// The name of the provider's definition: `emnify`.
@@ -21,6 +21,15 @@ pub struct LoginKey {
     pub account: Redacted,
     /// The way to sign in.
     pub method: Redacted,
+    /// Where its credentials come from: `password from env EMNIFY_PASSWORD`. Others may be right where these are wrong.
+    pub sources: Redacted,
+}
+
+impl LoginKey {
+    /// Whether both are of one account by one method, wherever their credentials come from.
+    pub fn is_of_account(&self, other: &Self) -> bool {
+        *self == Self { sources: self.sources.clone(), ..other.clone() }
+    }
 }
 
 /// A login that was refused, as those after it read of it.
@@ -213,6 +222,7 @@ mod tests {
             origin: clean("https://cdn.emnify.net"),
             account: clean("ops@example.com"),
             method: clean("user"),
+            sources: clean("password from env EMNIFY_PASSWORD"),
         };
         let (run, at) = ("01JD".to_owned(), at.parse().unwrap());
         RefusedLogin { login, run, at, lasts_ms: 300_000, answer: clean("401"), places: Vec::new() }

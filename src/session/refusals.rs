@@ -11,7 +11,7 @@ use std::io;
 
 impl Sessions {
     /// Refuses a login that was refused before, for as long as another refusal might lock the account. A person who types
-    /// the credentials is not held up.
+    /// the credentials is not held up, nor are credentials from elsewhere: they may be right.
     ///
     /// # Errors
     /// The failure of then, or why nobody knows of any.
@@ -79,14 +79,26 @@ impl Sessions {
         }
     }
 
-    /// Forgets the refusal of a login that has succeeded.
+    /// Forgets the refusal of a login that has succeeded. After a person's, all of that account are forgotten: whoever has
+    /// signed in means to have put right what was wrong.
     pub(super) async fn forget_refusal(&self, visit: &Visit<'_>) {
         if visit.method.auth.lockout.is_none() {
             return;
         }
         let login = visit.login_key().await;
-        if let Err(error) = self.exchange.world().sign_ins.forget(&login) {
-            self.events().warn(format!("an earlier refusal of this login could not be forgotten: {error}"));
+        let world = self.exchange.world();
+        let mut forgotten = vec![login.clone()];
+        if self.is_typed(visit)
+            && let Ok(noted) = world.sign_ins.refusals(world.clock.now())
+        {
+            let known = noted.records.into_iter().map(|refusal| refusal.login);
+            forgotten.extend(known.filter(|known| known.is_of_account(&login)));
+        }
+        for login in forgotten {
+            if let Err(error) = world.sign_ins.forget(&login) {
+                self.events()
+                    .warn(format!("an earlier refusal of this login could not be forgotten: {error}"));
+            }
         }
     }
 
@@ -98,7 +110,7 @@ impl Sessions {
 }
 
 impl Visit<'_> {
-    /// Whose login it is, as the provider counts refusals.
+    /// Whose login it is, and with which credentials.
     async fn login_key(&self) -> LoginKey {
         let events = self.exchange.events();
         let account = self.account_name().await;
@@ -107,6 +119,7 @@ impl Visit<'_> {
             origin: events.clean(self.account.sign_in_origin()),
             account: events.clean(account.unwrap_or_else(|| format!("profile {}", self.account.profile()))),
             method: events.clean(&self.method.name),
+            sources: events.clean(self.places(&self.method.required).join("; ")),
         }
     }
 }

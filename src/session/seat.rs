@@ -44,6 +44,8 @@ pub struct Login {
     pub is_implicit: bool,
     /// It replaces a session that was refused.
     pub is_on_trial: bool,
+    /// The same credentials have opened a session in this run.
+    pub is_proven: bool,
 }
 
 /// An open session.

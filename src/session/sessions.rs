@@ -354,7 +354,7 @@ impl Sessions {
         let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
         let method = seat.choose(method, &names, self.events()).await?;
         let _turn = self.turn(seat, method, &given).await?;
-        self.sign_in(seat, Login { method, given, is_implicit, is_on_trial: false }).await
+        self.sign_in(seat, Login { method, given, is_implicit, is_on_trial: false, is_proven: false }).await
     }
 
     async fn sign_in(&self, seat: &Seat, login: Login) -> Result<Generation, SignInFailure> {
@@ -363,7 +363,9 @@ impl Sessions {
             return Err(failure);
         }
         let visit = self.visit(seat, method, given, Purpose::Login);
-        if let Err(failure) = self.heed_earlier_refusal(&visit).await {
+        if !login.is_proven
+            && let Err(failure) = self.heed_earlier_refusal(&visit).await
+        {
             seat.remember_refusal(method, given, &failure);
             return Err(failure);
         }
@@ -495,6 +497,7 @@ impl Sessions {
             given: session.given.clone(),
             is_implicit: true,
             is_on_trial: is_refused,
+            is_proven: true,
         };
         *seat.session.borrow_mut() = Some(Session { has_ended, ..session });
         seat.retire();

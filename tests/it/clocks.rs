@@ -1,5 +1,7 @@
 //! Clocks that are wrong by hours: the whole program under `faketime`, the servers at the right time.
 
+use std::time::Duration;
+
 use runner::simulate::{Options, Provider};
 use serde_json::json;
 
@@ -23,11 +25,7 @@ fn a_token_lives_as_long_as_the_server_says_whatever_the_local_clock_says() {
     for offset in WRONG {
         let emnify = Fleet::start(
             Provider::Emnify,
-            &Options {
-                devices: 3,
-                token_life: Some(std::time::Duration::from_secs(120)),
-                ..Options::default()
-            },
+            &Options { devices: 3, token_life: Some(Duration::from_secs(120)), ..Options::default() },
         );
         let playbook = "version: 1
 providers: { emnify: { method: user } }
@@ -87,6 +85,8 @@ providers:
     credentials: {{ key: {{ from: [{{ env: API_KEY }}] }} }}
     auth:
       login: {{ post: /login, json: {{ key: '${{{{ credentials.key }}}}' }} }}
+      session: {{ token: $.token }}
+      send: {{ headers: {{ Authorization: 'Bearer ${{{{ session.token }}}}' }} }}
       lockout: {{ after: 3, for: 5m }}
 steps: [{{ authenticate: api }}]
 ",

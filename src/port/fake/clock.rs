@@ -13,7 +13,7 @@ const PATIENCE: u32 = 2_000;
 
 /// A clock that stands still as long as anything can be done. Then it jumps to the end of the sleep that ends first.
 pub struct FakeClock {
-    start: Timestamp,
+    start: Cell<Timestamp>,
     elapsed: Cell<Duration>,
     sleepers: RefCell<BTreeSet<(Duration, u64)>>,
     last_sleeper: Cell<u64>,
@@ -23,7 +23,7 @@ impl FakeClock {
     /// A clock at a moment (RFC 3339).
     pub fn at(moment: &str) -> Self {
         Self {
-            start: moment.parse().expect("an RFC 3339 time"),
+            start: Cell::new(moment.parse().expect("an RFC 3339 time")),
             elapsed: Cell::default(),
             sleepers: RefCell::default(),
             last_sleeper: Cell::default(),
@@ -34,11 +34,17 @@ impl FakeClock {
     pub fn advance(&self, by: Duration) {
         self.elapsed.set(self.elapsed.get() + by);
     }
+
+    /// Sets the wall clock to another time (RFC 3339); nothing else moves.
+    pub fn set_wall_clock(&self, moment: &str) {
+        let moment: Timestamp = moment.parse().expect("an RFC 3339 time");
+        self.start.set(moment - self.elapsed.get());
+    }
 }
 
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
-        self.start + self.elapsed.get()
+        self.start.get() + self.elapsed.get()
     }
 
     fn elapsed(&self) -> Duration {

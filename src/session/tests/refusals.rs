@@ -1,7 +1,7 @@
 //! Refused logins that an earlier run has left word of.
 
 use super::bench::{API, Bench, Case, texts};
-use super::server::{LOGIN, count};
+use super::server::{DEVICES, LOGIN, count};
 use crate::model::exit::Cause;
 use crate::port::fake::{FakeSignIns, FakeStore, Reply, ScriptedTransport};
 use crate::port::{Clock, RefusedLogin, StoreKey};
@@ -89,12 +89,16 @@ async fn only_refusals_are_remembered() {
 }
 
 #[tokio::test]
-async fn another_account_method_or_server_is_not_meant() {
+async fn another_account_server_or_source_is_not_meant() {
     let sign_ins = refused().await;
     of_another_run(&sign_ins);
     let other_name = case(&sign_ins).env("API_USERNAME", "other@example.com");
     let other_server = case(&sign_ins).base_url("https://test.example.com");
-    for case in [other_name, other_server] {
+    let key = StoreKey::credential("api", "default", "password");
+    let other_source = case(&sign_ins)
+        .replace("from: [{ env: API_PASSWORD }]", "from: [stored]")
+        .store(FakeStore::default().with(key, "right-geheim", &["https://api.example.com"]));
+    for case in [other_name, other_server, other_source] {
         case.start(signs_in()).await.sessions.ready(API).await.unwrap();
     }
     assert_eq!(sign_ins.refusals.borrow().len(), 1);
@@ -115,6 +119,23 @@ async fn a_person_is_not_held_up_and_a_success_ends_it() {
     assert_eq!(sign_ins.refusals.borrow()[0].run, "01OTHER", "what a person mistypes bars nobody");
     assert_eq!(person(signs_in()).await, (true, 1));
     next(&sign_ins).await.sessions.ready(API).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_has_signed_in_in_this_run_signs_in_again_whatever_others_were_refused() {
+    let sign_ins = Rc::<FakeSignIns>::default();
+    let bench = case(&sign_ins).start(ScriptedTransport::script([
+        (LOGIN, Reply::json(200, json!({"access_token": "token-1-geheim"}))),
+        (DEVICES, Reply::status(401)),
+        (LOGIN, Reply::json(200, json!({"access_token": "token-2-geheim"}))),
+        (DEVICES, Reply::status(200)),
+    ]));
+    let bench = bench.await;
+    bench.sessions.ready(API).await.unwrap();
+    let others = refused().await;
+    of_another_run(&others);
+    sign_ins.refusals.borrow_mut().extend(others.refusals.take());
+    assert_eq!(bench.step().await.unwrap().status, 200);
 }
 
 #[tokio::test]

@@ -100,3 +100,45 @@ async fn a_refused_or_broken_refresh_becomes_one_login() {
         assert_eq!(bench.session_events(), ["opened", "opened"]);
     }
 }
+
+#[tokio::test]
+async fn a_wall_clock_that_jumps_makes_no_session_younger_or_older() {
+    for moment in
+        ["2026-11-22T08:00:00Z", "2026-11-22T04:00:00Z", "1970-01-01T00:00:00Z", "2126-11-22T04:00:00Z"]
+    {
+        let server = Server::default();
+        let bench = Case::sayable("refresh-rotates").start(server.transport()).await;
+        bench.step().await.unwrap();
+        bench.clock.set_wall_clock(moment);
+        bench.step().await.unwrap();
+        assert_eq!((count(&bench, LOGIN), count(&bench, REFRESH)), (1, 0), "{moment}");
+        bench.clock.advance(Duration::from_secs(3545));
+        bench.step().await.unwrap();
+        assert_eq!((count(&bench, LOGIN), count(&bench, REFRESH)), (1, 1), "{moment}");
+        bench.sessions.close_all().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_with_garbage_or_less_is_tried_no_second_time() {
+    for refresh in [
+        Reply::text(200, "application/json", "{\"access_token\": \"x"),
+        Reply::json(200, json!({"access_token": null})),
+        Reply::json(200, json!({"access_token": ""})),
+        Reply::json(200, json!([])),
+        Reply::unreadable_answer(Some(200)),
+    ] {
+        let server = Server::default();
+        let (answers, broken) = (server.clone(), refresh.clone());
+        let transport = ScriptedTransport::new(move |sent| match sent.line.as_str() {
+            REFRESH => broken.clone(),
+            _ => answers.answer(sent),
+        });
+        let bench = Case::sayable("refresh-rotates").start(transport).await;
+        bench.step().await.unwrap();
+        bench.clock.advance(Duration::from_secs(3545));
+        assert_eq!(bench.step().await.unwrap().status, 200);
+        let refreshes = count(&bench, REFRESH);
+        assert_eq!((count(&bench, LOGIN), (1..=3).contains(&refreshes)), (2, true), "{refreshes}");
+    }
+}
