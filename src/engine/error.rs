@@ -8,6 +8,8 @@ pub struct StepError {
     pub failure: Option<Box<Failure>>,
     /// It is not known whether its write happened.
     pub is_unknown: bool,
+    /// Nothing of it was begun, since nothing more is sent to where it would go; that was told.
+    pub is_not_begun: bool,
     /// The run was interrupted: it does not go on, whatever the step says about failures.
     pub is_interruption: bool,
 }
@@ -15,13 +17,18 @@ pub struct StepError {
 impl StepError {
     /// A failure that an item or a step inside has reported.
     pub fn reported(is_unknown: bool) -> Self {
-        Self { failure: None, is_unknown, is_interruption: false }
+        Self { failure: None, is_unknown, is_not_begun: false, is_interruption: false }
+    }
+
+    /// A step of which nothing was begun.
+    pub fn not_begun() -> Self {
+        Self { failure: None, is_unknown: false, is_not_begun: true, is_interruption: false }
     }
 }
 
 impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
         let is_unknown = failure.cause == Cause::Unknown;
-        Self { failure: Some(Box::new(failure)), is_unknown, is_interruption: false }
+        Self { failure: Some(Box::new(failure)), is_unknown, is_not_begun: false, is_interruption: false }
     }
 }

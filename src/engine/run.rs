@@ -1,6 +1,5 @@
 //! A whole run: from the first secret to the last logout.
 
-use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::core::Engine;
 use super::course::Course;
@@ -118,7 +117,6 @@ async fn prepare<'a>(
         sessions,
         names,
         limits,
-        budget: Budget::default(),
         cleanup: Cleanup::default(),
         course: Course::default(),
     })

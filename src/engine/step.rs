@@ -113,6 +113,12 @@ impl<'a> Engine<'a> {
                 self.emit_finished(note, status, tally, took, None);
                 return Flow::On;
             }
+            Err(error) if error.is_not_begun => {
+                let detail = stage.item.is_none().then(|| "nothing more is sent there".to_owned());
+                stage.frame.record(step, StepRecord::default());
+                self.emit_finished(note, StepStatus::NotStarted, Tally { detail, ..tally }, took, None);
+                return if step.on_error == OnError::Continue { Flow::On } else { Flow::Stop };
+            }
             Err(error) => self.placed(error, step.span),
         };
         self.course.note_performed();
@@ -214,15 +220,19 @@ impl<'a> Engine<'a> {
         let registration = self.cleanup.register(step, &frame);
         let inner = Stage { frame, depth: stage.depth + 1, ..stage.clone() };
         let (unknown_before, deeds_before) = (self.course.unknown(), self.course.deeds());
-        let performed_before = self.course.performed();
+        let (performed_before, not_begun_before) = (self.course.performed(), self.course.not_begun());
         let flow = self.steps(&group.steps, &inner).await;
         if self.course.deeds() == deeds_before {
             self.cleanup.drop(registration);
         }
+        let is_idle = self.course.performed() == performed_before;
+        if is_idle && self.course.not_begun() > not_begun_before {
+            return Err(StepError::not_begun());
+        }
         if flow == Flow::Stop {
             return Err(StepError::reported(self.course.unknown() > unknown_before));
         }
-        tally.is_idle = self.course.performed() == performed_before;
+        tally.is_idle = is_idle;
         let expressions: Vec<_> =
             group.outputs.iter().flat_map(|(_, template)| template.expressions()).collect();
         let scope = self.scope(&inner, &Moment::of(self.world), &expressions).await?;

@@ -4,6 +4,8 @@
 //! [`Answer`] is what came back. Imports `credential`, `plan`, `event` and what lies below.
 
 mod answer;
+mod breaker;
+mod budget;
 mod errors;
 mod json;
 mod limit;
@@ -17,6 +19,7 @@ mod shown;
 mod value;
 
 pub use answer::{Answer, BodyError};
+pub use breaker::Breaker;
 pub use errors::{Said, hint, status_text};
 pub use limit::Limiter;
 pub use origin::Origin;
