@@ -1,4 +1,3 @@
-use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::course::Course;
 use super::error::StepError;
@@ -10,8 +9,8 @@ use super::scope::RunNames;
 use super::secrets;
 use super::selection::Selection;
 use super::stage::Stage;
-use crate::event::{Events, FailureDraft};
-use crate::exchange::{Exchange, Realms, RenderError};
+use crate::event::{Events, Failure, FailureDraft};
+use crate::exchange::{Breaker, Exchange, Origin, Realms, RenderError};
 use crate::model::exit::Cause;
 use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
@@ -45,8 +44,6 @@ pub struct Engine<'a> {
     pub names: RunNames,
     /// The time that the steps have.
     pub limits: Limits,
-    /// How much may still be repeated.
-    pub budget: Budget,
     /// What is to be undone.
     pub cleanup: Cleanup<'a>,
     /// What has happened so far.
@@ -89,14 +86,30 @@ impl Engine<'_> {
         let end = limits.finish_sign_in(self.world, sign_in).await;
         let end = end.map_err(|interruption| self.interrupted_sign_in(interruption, what))?;
         end.map_err(|failure| {
+            let is_not_begun = failure.is_not_begun();
             let mut failure = failure.into_failure();
             if failure.cause == Cause::Unavailable {
                 let advice = failure.advice.take();
                 failure.advice =
                     advice.map(|advice| self.events.clean(self.minding_writes(&advice.to_string())));
             }
-            failure.into()
+            match is_not_begun {
+                true => self.not_begun(failure),
+                false => failure.into(),
+            }
         })
+    }
+
+    /// Refuses to begin a request to an origin that is left alone. Cleanup is tried all the same.
+    pub fn refuse_left_alone(&self, is_cleanup: bool, origin: Option<Origin>) -> Result<(), StepError> {
+        let Some(origin) = self.exchange.left_alone(origin).filter(|_| !is_cleanup) else { return Ok(()) };
+        let why = FailureDraft::new(Cause::Unavailable, Breaker::words(&origin)).advice(self.rerun_advice());
+        Err(self.not_begun(why.into_failure(self.events, self.sources, None)))
+    }
+
+    fn not_begun(&self, why: Failure) -> StepError {
+        self.course.note_not_begun(why);
+        StepError::not_begun()
     }
 
     /// A sign-in that was given up: nobody knows whether it has opened a session.

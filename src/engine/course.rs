@@ -17,6 +17,8 @@ pub struct Course {
     deeds: Cell<u64>,
     /// How many steps were not skipped.
     performed: Cell<u32>,
+    /// How many steps were not begun, since nothing more is sent to where they would go.
+    not_begun: Cell<u32>,
     /// The request that is in flight, in words, and what it does.
     in_flight: RefCell<Option<(String, Effect)>>,
     /// The step of the playbook that is at work.
@@ -77,6 +79,19 @@ impl Course {
     /// How many steps were not skipped.
     pub fn performed(&self) -> u32 {
         self.performed.get()
+    }
+
+    /// Takes note of a step that was not begun, since nothing more is sent to where it would go. Why is told once.
+    pub fn note_not_begun(&self, why: Failure) {
+        self.not_begun.set(self.not_begun.get() + 1);
+        if !self.failures.borrow().iter().any(|known| known.headline == why.headline) {
+            self.fail_without_step(why);
+        }
+    }
+
+    /// How many steps were not begun, since nothing more is sent to where they would go.
+    pub fn not_begun(&self) -> u32 {
+        self.not_begun.get()
     }
 
     /// Takes note of which step of the playbook is at work now; `None`: it is cleanup.

@@ -8,8 +8,8 @@ pub struct StepError {
     pub failure: Option<Box<Failure>>,
     /// It is not known whether its write happened.
     pub is_unknown: bool,
-    /// It was not begun.
-    pub is_not_started: bool,
+    /// Nothing of it was begun, for a reason that is told elsewhere.
+    pub is_not_begun: bool,
     /// The run was interrupted: it does not go on, whatever the step says about failures.
     pub is_interruption: bool,
 }
@@ -17,12 +17,12 @@ pub struct StepError {
 impl StepError {
     /// A failure that an item or a step inside has reported.
     pub fn reported(is_unknown: bool) -> Self {
-        Self { failure: None, is_unknown, is_not_started: false, is_interruption: false }
+        Self { failure: None, is_unknown, is_not_begun: false, is_interruption: false }
     }
 
-    /// A step that was not begun, for a reason that is told elsewhere.
-    pub fn not_started() -> Self {
-        Self { is_not_started: true, ..Self::reported(false) }
+    /// A step of which nothing was begun, for a reason that is told elsewhere.
+    pub fn not_begun() -> Self {
+        Self { is_not_begun: true, ..Self::reported(false) }
     }
 }
 

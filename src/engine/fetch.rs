@@ -10,7 +10,9 @@ use super::tally::Tally;
 use crate::document::Effect;
 use crate::event::{FailureDraft, Purpose};
 use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER, next};
-use crate::exchange::{Answer, Attempt, Limiter, Realm, Rendered, Said, SendError, Sending, is_redirect};
+use crate::exchange::{
+    Answer, Attempt, Limiter, Origin, Realm, Rendered, Said, SendError, Sending, is_redirect,
+};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
@@ -44,13 +46,6 @@ pub struct Call<'c> {
     pub is_cleanup: bool,
     /// Whether anything may have been done.
     pub may_be_done: Cell<bool>,
-}
-
-impl Call<'_> {
-    /// The origin that pays for repetitions.
-    fn origin(&self) -> String {
-        self.realm.origins().first().map(ToString::to_string).unwrap_or_default()
-    }
 }
 
 /// A request that is settled: nothing of it will be sent again.
@@ -90,6 +85,7 @@ impl Engine<'_> {
         rendered: &Rendered,
         tally: &mut Tally,
     ) -> Result<Settled, StepError> {
+        self.refuse_left_alone(call.is_cleanup, rendered.origin())?;
         let mut tries = Tries {
             started: self.world.clock.elapsed(),
             paced: Duration::ZERO,
@@ -111,14 +107,17 @@ impl Engine<'_> {
             let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
             let ending = attempt.ending(is_expected);
             tries.paced += attempt.paced;
-            self.note_attempt(call, &attempt, ending);
+            self.note_attempt(call, &attempt);
             if self.is_expired(call, generation, &attempt, ending) {
                 self.renew(call, generation, attempt, &mut tries).await?;
                 continue;
             }
             let wait = match self.what_next(call, &attempt, ending, &tries) {
-                Some(Next::Wait(wait)) if self.budget.pay(&call.origin(), ending) => wait,
-                end => return self.settle(call, attempt, ending, end, &tries),
+                Some(Next::Wait(wait)) if self.exchange.may_repeat(rendered, ending) => wait,
+                end => {
+                    self.exchange.note_settled(rendered, Some(&attempt), ending);
+                    return self.settle(call, attempt, ending, end, &tries);
+                }
             };
             self.exchange.report(attempt.record, Some(wait));
             tries.was_unknown |= ending == Ending::Unknown;
@@ -142,8 +141,9 @@ impl Engine<'_> {
         begun.map_err(|interruption| self.interrupted(interruption, &what))?;
         let mut outgoing = rendered.clone();
         let generation = self.authorize(call, &mut outgoing).await?;
-        self.refuse_long_pause(call)?;
-        let turn = self.exchange.turn(&call.realm, call.limiter.as_ref(), self.latest_start(call));
+        self.refuse_long_pause(call, outgoing.origin().as_ref())?;
+        let (realm, limiter) = (&call.realm, call.limiter.as_ref());
+        let turn = self.exchange.turn(realm, &outgoing, limiter, self.latest_start(call));
         let turn = call.limits.wait(self.world, turn).await;
         let turn = turn.map_err(|interruption| self.interrupted(interruption, &what))?;
         let sending = Sending {
@@ -162,7 +162,10 @@ impl Engine<'_> {
         };
         tally.requests += requests;
         tally.retries += u32::from(tries.attempt > 1 && requests > 0);
-        let sent = sent.map_err(|interruption| self.cut_off(call, interruption))?;
+        let sent = sent.map_err(|interruption| {
+            self.exchange.note_settled(rendered, None, Ending::Unknown);
+            self.cut_off(call, interruption)
+        })?;
         let tried = sent.map_err(|error| self.journal_error(&error, &call.subject.request()))?;
         if let Tried::Now(attempt) = &tried
             && let Ok(answer) = &attempt.outcome
@@ -188,13 +191,13 @@ impl Engine<'_> {
     /// A pause that is longer than the time that is left is not slept, nor one that the provider asked for and that would
     /// keep this request waiting for longer than its repetitions may take. Cleanup is tried all the same: a provider that
     /// refuses it does no harm, and what is not tried is surely not undone.
-    fn refuse_long_pause(&self, call: &Call<'_>) -> Result<(), StepError> {
+    fn refuse_long_pause(&self, call: &Call<'_>, origin: Option<&Origin>) -> Result<(), StepError> {
         if call.is_cleanup {
             return Ok(());
         }
         let now = self.world.clock.elapsed();
-        let wait = call.realm.earliest(now, call.limiter.as_deref()).saturating_sub(now);
-        let asked = call.realm.pause_end().saturating_sub(now);
+        let wait = call.realm.earliest(now, origin, call.limiter.as_deref()).saturating_sub(now);
+        let asked = call.realm.pause_end(origin).saturating_sub(now);
         let is_too_long = call.limits.remaining(&*self.world.clock).is_some_and(|remaining| wait > remaining);
         if !is_too_long && asked <= REQUEST_TIME {
             return Ok(());
@@ -221,10 +224,7 @@ impl Engine<'_> {
 
     /// Takes note of what an attempt may have done. What the step expects says nothing of that: a refusal that is fine is
     /// a refusal all the same, and nothing is to be undone.
-    fn note_attempt(&self, call: &Call<'_>, attempt: &Attempt, ending: Ending) {
-        if ending == Ending::Done {
-            self.budget.earn(&call.origin());
-        }
+    fn note_attempt(&self, call: &Call<'_>, attempt: &Attempt) {
         if !attempt.ending(|_| false).is_surely_not_done() {
             self.note_deed(call);
         }

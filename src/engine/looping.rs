@@ -33,7 +33,7 @@ impl<'a> Engine<'a> {
     ) -> Result<StepRecord, StepError> {
         let items = self.items(step, &repeated.over, stage).await?;
         let count = items.len();
-        let mut counts = ItemCounts { all: count, failed: 0, skipped: 0 };
+        let mut counts = ItemCounts { all: count, failed: 0, skipped: 0, not_started: 0 };
         tally.items = Some(counts);
         tally.rows = reads_rows(step).then_some(0);
         let unknown_before = self.course.unknown();
@@ -59,8 +59,9 @@ impl<'a> Engine<'a> {
                     tally.items = Some(counts);
                     brought.add(Some(record));
                 }
-                Err(flow) => {
-                    counts.failed += 1;
+                Err(Miss { flow, is_not_begun }) => {
+                    counts.failed += usize::from(!is_not_begun);
+                    counts.not_started += usize::from(is_not_begun);
                     tally.items = Some(counts);
                     brought.add(None);
                     if flow == Flow::Stop {
@@ -70,7 +71,10 @@ impl<'a> Engine<'a> {
             }
         }
         tally.is_idle = count > 0 && counts.skipped == count;
-        if stopped.is_none() && counts.failed == 0 {
+        if counts.not_started > 0 && counts.not_started + counts.skipped == count {
+            return Err(StepError::not_begun());
+        }
+        if stopped.is_none() && counts.failed + counts.not_started == 0 {
             return Ok(brought.into_record(step, tally.rows, true));
         }
         // Cleanup needs what the items before the last one have made, whatever ended the loop.
@@ -79,14 +83,16 @@ impl<'a> Engine<'a> {
     }
 
     /// Does a step for one item and tells how that ended. Returns what it left behind, and whether nothing was done for it.
-    /// `Err`: it failed, and whether the next item follows.
+    ///
+    /// # Errors
+    /// When it failed or was not begun.
     async fn item(
         &self,
         step: &'a PlannedStep,
         stage: &Stage,
         loop_tally: &mut Tally,
         file: &mut Option<SavedFile>,
-    ) -> Result<(StepRecord, bool), Flow> {
+    ) -> Result<(StepRecord, bool), Miss> {
         // Until the item has brought something, its cleanup is to see nothing, rather than the lists of the loop.
         stage.frame.record(step, StepRecord::default());
         let note = self.note(step, stage);
@@ -97,8 +103,9 @@ impl<'a> Engine<'a> {
         loop_tally.add(&tally);
         let took = self.world.clock.elapsed().saturating_sub(started);
         let done = end.as_ref().ok().map(|record| (record.clone(), tally.is_idle));
+        let is_not_begun = end.as_ref().is_err_and(|error| error.is_not_begun);
         let flow = self.conclude_step(step, stage, note, end, tally, took);
-        done.ok_or(flow)
+        done.ok_or(Miss { flow, is_not_begun })
     }
 
     async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {
@@ -122,6 +129,14 @@ impl<'a> Engine<'a> {
 
 fn reads_rows(step: &PlannedStep) -> bool {
     matches!(&step.kind, StepKind::Request(request) if request.rows.are_read)
+}
+
+/// An item that has brought nothing.
+struct Miss {
+    /// Whether the next item follows.
+    flow: Flow,
+    /// It has not failed: nothing of it was begun.
+    is_not_begun: bool,
 }
 
 /// What the items of a loop have brought so far.

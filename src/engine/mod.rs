@@ -2,7 +2,6 @@
 //!
 //! [`run`] does it all. Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
 
-mod budget;
 mod cleanup;
 mod core;
 mod course;

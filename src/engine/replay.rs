@@ -185,7 +185,7 @@ impl<'a> Engine<'a> {
                 self.note_restored(step, stage, &Tally { may_be_done: true, ..Tally::default() });
             }
         }
-        StepError::not_started()
+        StepError::not_begun()
     }
 
     /// Sends one attempt of a request. Of a write the journal knows before its first byte goes out.

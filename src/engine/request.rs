@@ -13,7 +13,7 @@ use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::{Effect, Literal, Tree};
 use crate::event::FailureDraft;
-use crate::exchange::{Answer, Parts, RenderError, Rendered, Value, render};
+use crate::exchange::{Answer, Origin, Parts, RenderError, Rendered, Value, render};
 use crate::model::exit::Cause;
 use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep};
 use crate::port::Reach;
@@ -71,6 +71,8 @@ impl<'a> Engine<'a> {
         subject: &Subject,
     ) -> Result<(), StepError> {
         let Some(provider) = request.provider.filter(|_| request.needs_session) else { return Ok(()) };
+        let origin = Origin::of(self.sessions.account(provider).base_url());
+        self.refuse_left_alone(stage.is_cleanup, origin)?;
         let what = format!("the sign-in before {}", subject.request());
         self.sign_in(&stage.limits, &what, self.sessions.ready(provider)).await?;
         Ok(())

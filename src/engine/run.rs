@@ -1,6 +1,5 @@
 //! A whole run: from the first secret to the last logout.
 
-use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::core::Engine;
 use super::course::Course;
@@ -186,7 +185,6 @@ async fn prepare<'a>(
         taken_up: options.taken_up.as_ref(),
         names,
         limits,
-        budget: Budget::default(),
         cleanup: Cleanup::default(),
         course: Course::of(options.taken_up.as_ref()),
     })

@@ -15,7 +15,6 @@ use crate::event::{EventKind, Failure, FailureDraft, StepNote, StepResult, StepS
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Group, PlannedRequest, PlannedStep, StepKind};
-use crate::template::Moment;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::time::Duration;
 
@@ -113,12 +112,16 @@ impl<'a> Engine<'a> {
                 self.emit_finished(note, status, tally, took, None);
                 return Flow::On;
             }
+            Err(error) if error.is_not_begun => {
+                let is_over = self.is_over(stage);
+                let tells_why = stage.item.is_none() && !is_over;
+                let detail = tells_why.then(|| "nothing more is sent there".to_owned());
+                stage.frame.record(step, StepRecord::default());
+                self.emit_finished(note, StepStatus::NotStarted, Tally { detail, ..tally }, took, None);
+                return if is_over || step.on_error == OnError::Continue { Flow::On } else { Flow::Stop };
+            }
             Err(error) => self.placed(error, step.span),
         };
-        if error.is_not_started {
-            self.leave_out(step, stage, StepStatus::NotStarted, None);
-            return Flow::On;
-        }
         self.course.note_performed();
         let status = if error.is_unknown { StepStatus::Unknown } else { StepStatus::Failed };
         if error.is_unknown {
@@ -207,7 +210,7 @@ impl<'a> Engine<'a> {
         // A request says itself whether it may have been done, and a group leaves that to its steps.
         if !matches!(step.kind, StepKind::Request(_) | StepKind::Group(_)) {
             if self.is_over(stage) {
-                return async { Err(StepError::not_started()) }.boxed_local();
+                return async { Err(StepError::not_begun()) }.boxed_local();
             }
             self.course.note_deed();
         }
@@ -259,18 +262,23 @@ impl<'a> Engine<'a> {
         let within = self.places.within(step, stage).into();
         let inner = Stage { frame, depth: stage.depth + 1, within, loop_item: None, ..stage.clone() };
         let (unknown_before, deeds_before) = (self.course.unknown(), self.course.deeds());
-        let performed_before = self.course.performed();
+        let (performed_before, not_begun_before) = (self.course.performed(), self.course.not_begun());
         let flow = self.steps(&group.steps, &inner).await;
         if self.course.deeds() == deeds_before {
             self.cleanup.drop(registration);
         }
+        let is_idle = self.course.performed() == performed_before;
+        if is_idle && self.course.not_begun() > not_begun_before {
+            return Err(StepError::not_begun());
+        }
         if flow == Flow::Stop {
             return Err(StepError::reported(self.course.unknown() > unknown_before));
         }
-        tally.is_idle = self.course.performed() == performed_before;
+        tally.is_idle = is_idle;
         let expressions: Vec<_> =
             group.outputs.iter().flat_map(|(_, template)| template.expressions()).collect();
-        let scope = self.scope(&inner, &Moment::of(self.world), &expressions).await?;
+        let moment = self.moment(step, stage, asks_for_moment(&expressions)).await?;
+        let scope = self.scope(&inner, &moment, &expressions).await?;
         let mut outputs = Outputs::new();
         for (name, template) in &group.outputs {
             let value = Value::of_template(template, &scope, self.events.redactor());

@@ -218,6 +218,8 @@ pub struct ItemCounts {
     pub failed: usize,
     /// Those for which nothing was done: every step inside was skipped.
     pub skipped: usize,
+    /// Those of which nothing was begun, since nothing more is sent to where they would go.
+    pub not_started: usize,
 }
 
 /// How a step ended.

@@ -116,6 +116,9 @@ pub struct EntryReport {
     /// Of these, for how many nothing was done, since every step inside was skipped.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub skipped_items: Option<usize>,
+    /// Of these, how many were not begun, since nothing more is sent to where they would go.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_started_items: Option<usize>,
     /// The file that it wrote.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub file: Option<FileNote>,
@@ -158,6 +161,7 @@ impl EntryReport {
             items: None,
             failed_items: None,
             skipped_items: None,
+            not_started_items: None,
             file: None,
             requests: 0,
             retries: 0,
@@ -282,6 +286,7 @@ impl ReportFold {
             items: result.items.map(|items| items.all),
             failed_items: result.items.map(|items| items.failed),
             skipped_items: result.items.map(|items| items.skipped),
+            not_started_items: result.items.map(|items| items.not_started).filter(|count| *count > 0),
             file: result.file.clone(),
             requests: entry.requests + result.requests,
             retries: entry.retries + result.retries,
@@ -380,7 +385,7 @@ mod tests {
             rows: Some(3),
             pages: None,
             rounds: None,
-            items: Some(ItemCounts { all: 5, failed: 1, skipped: 2 }),
+            items: Some(ItemCounts { all: 5, failed: 1, skipped: 2, not_started: 0 }),
             file: None,
             requests,
             retries,

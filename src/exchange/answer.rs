@@ -1,10 +1,11 @@
-use super::json;
+use super::{json, retry};
 use crate::document::{Reader, ReaderPlace};
 use crate::model::words::counted;
 use crate::port::Response;
 use crate::template::Data;
-use http::HeaderMap;
 use http::header::{CONTENT_TYPE, LINK, SET_COOKIE};
+use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::fmt;
 use thiserror::Error;
@@ -110,6 +111,16 @@ impl Answer {
     /// The first header of a name, in any case, if it is readable text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// All values of a header that are readable text.
+    pub fn header_values(&self, name: HeaderName) -> impl Iterator<Item = &str> {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+    }
+
+    /// When the server made it, by the server's clock.
+    pub fn date(&self) -> Option<Timestamp> {
+        self.header("date").and_then(retry::http_date)
     }
 
     /// What a reader finds. `None` is nothing at all; the reader's default is the caller's business.

@@ -5,6 +5,8 @@
 
 mod answer;
 mod aside;
+mod breaker;
+mod budget;
 mod errors;
 mod json;
 mod limit;
@@ -20,6 +22,7 @@ mod wire;
 
 pub use answer::{Answer, BodyError};
 pub use aside::send_aside;
+pub use breaker::Breaker;
 pub use errors::{Said, hint, status_text};
 pub use limit::Limiter;
 pub use origin::Origin;

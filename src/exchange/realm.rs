@@ -1,8 +1,9 @@
 use super::{Answer, Limiter, Origin, retry};
 use crate::document::RateLimit;
 use crate::template::{Condition, EvaluationError, Scope};
+use http::header::RETRY_AFTER;
 use jiff::Timestamp;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -19,8 +20,8 @@ pub struct Realm {
     limiter: Option<Limiter>,
     operation_limiters: RefCell<HashMap<String, Rc<Limiter>>>,
     throttled: Option<(Condition, Scope)>,
-    /// No request begins before this time.
-    pause_end: Cell<Duration>,
+    /// No request to such an origin begins before this time.
+    pause_ends: RefCell<HashMap<Origin, Duration>>,
 }
 
 impl Realm {
@@ -34,7 +35,7 @@ impl Realm {
             limiter: None,
             operation_limiters: RefCell::default(),
             throttled: None,
-            pause_end: Cell::default(),
+            pause_ends: RefCell::default(),
         }
     }
 
@@ -98,9 +99,9 @@ impl Realm {
         Some(limiter)
     }
 
-    /// The earliest time, not before `now`, at which one more request may begin. Nothing is reserved.
-    pub fn earliest(&self, now: Duration, operation: Option<&Limiter>) -> Duration {
-        let start = now.max(self.pause_end.get());
+    /// The earliest time, not before `now`, at which one more request to an origin may begin. Nothing is reserved.
+    pub fn earliest(&self, now: Duration, origin: Option<&Origin>, operation: Option<&Limiter>) -> Duration {
+        let start = now.max(self.pause_end(origin));
         let limiters = self.limiter.iter().chain(operation);
         limiters.fold(start, |start, limiter| limiter.earliest(start))
     }
@@ -109,35 +110,40 @@ impl Realm {
         self.limiter.iter().chain(operation).for_each(|limiter| limiter.take(start));
     }
 
-    /// Until when the provider wants to be left alone, as a time of [`Clock::elapsed`](crate::port::Clock::elapsed).
-    pub fn pause_end(&self) -> Duration {
-        self.pause_end.get()
+    /// Until when the provider wants this account to leave an origin alone, as a time of
+    /// [`Clock::elapsed`](crate::port::Clock::elapsed).
+    pub fn pause_end(&self, origin: Option<&Origin>) -> Duration {
+        origin.and_then(|origin| self.pause_ends.borrow().get(origin).copied()).unwrap_or_default()
     }
 
-    /// Lets no request begin before a time of [`Clock::elapsed`](crate::port::Clock::elapsed). A longer pause stays.
-    pub fn pause_until(&self, end: Duration) {
-        self.pause_end.set(self.pause_end.get().max(end));
+    /// Lets no request to an origin begin before a time of [`Clock::elapsed`](crate::port::Clock::elapsed). A longer pause
+    /// stays.
+    pub fn pause_until(&self, origin: Origin, end: Duration) {
+        let mut ends = self.pause_ends.borrow_mut();
+        let known = ends.entry(origin).or_default();
+        *known = end.max(*known);
     }
 
-    /// Whether an answer bears the sign of "too fast, surely not done": the provider's own, else 429, or 503 with
-    /// `Retry-After`. 429 always is one (RFC 6585, section 4).
+    /// Whether an answer bears the sign of "too fast, surely not done": 429 (RFC 6585, section 4), 503 with a
+    /// `Retry-After` that says something, or the provider's own.
     ///
     /// # Errors
     /// When the provider's condition cannot be evaluated.
-    pub fn is_throttled(&self, answer: &Answer) -> Result<bool, EvaluationError> {
-        if answer.status == 429 {
+    pub fn is_throttled(&self, answer: &Answer, now: Timestamp) -> Result<bool, EvaluationError> {
+        if answer.status == 429 || answer.status == 503 && asked_for(answer, now).is_some() {
             return Ok(true);
         }
         match &self.throttled {
             Some((sign, scope)) => sign.holds(&scope.clone().with("response", answer.data())),
-            None => Ok(answer.status == 503 && answer.headers.contains_key(http::header::RETRY_AFTER)),
+            None => Ok(false),
         }
     }
 
-    /// How long an answer asks to be left alone: `Retry-After`, or the provider's own count when nothing remains.
+    /// How long an answer asks to be left alone: `Retry-After` of a server that is too busy or not well, or the provider's
+    /// own count when nothing remains.
     pub fn wish(&self, answer: &Answer, now: Timestamp, is_throttled: bool) -> Option<Duration> {
-        let said = answer.header("retry-after").and_then(|value| retry::retry_after(value, now));
-        said.filter(|_| is_throttled).max(self.time_to_reset(answer, is_throttled))
+        let said = asked_for(answer, now).filter(|_| is_throttled || answer.status >= 500);
+        said.max(self.time_to_reset(answer, is_throttled))
     }
 
     fn time_to_reset(&self, answer: &Answer, is_throttled: bool) -> Option<Duration> {
@@ -147,6 +153,11 @@ impl Realm {
         let is_spent = is_throttled || number(&limit.remaining).is_some_and(|remaining| remaining.is_zero());
         number(&limit.reset_after).filter(|_| is_spent)
     }
+}
+
+/// What `Retry-After` says. A date is read against the server's own clock, so that a wrong one here does no harm.
+fn asked_for(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    retry::retry_after(answer.header_values(RETRY_AFTER), answer.date().unwrap_or(now))
 }
 
 /// The realms of addresses that belong to no provider: one for each origin, so that a pause which an answer asks for holds
@@ -164,5 +175,82 @@ impl Realms {
         let mut realms = self.0.borrow_mut();
         let realm = realms.entry(origin.clone()).or_insert_with(|| Rc::new(Realm::new(vec![origin], false)));
         realm.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Response;
+    use http::{HeaderMap, HeaderName};
+
+    const NOW: &str = "2026-11-22T06:00:00Z";
+
+    fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), value.parse().expect("a header value"))
+        };
+        let headers: HeaderMap = headers.iter().map(pair).collect();
+        let response = Response::new(status, headers, Vec::new());
+        Answer::decode(response, "https://a.example".parse().unwrap())
+    }
+
+    /// The answer, whether it is surely not done for now, and for how many seconds it asks to be left alone.
+    #[test]
+    fn what_answers_ask_for() {
+        let realm = Realm::new(Vec::new(), false);
+        let wish = "retry-after";
+        for (status, headers, is_throttled, seconds) in [
+            (429, &[][..], true, None),
+            (429, &[(wish, "7")], true, Some(7)),
+            (429, &[(wish, "soon")], true, None),
+            (503, &[(wish, "7")], true, Some(7)),
+            // Whether it was done is not said by an answer that cannot be read.
+            (503, &[(wish, "soon")], false, None),
+            (503, &[(wish, "")], false, None),
+            (503, &[], false, None),
+            (500, &[(wish, "7")], false, Some(7)),
+            (502, &[(wish, "7")], false, Some(7)),
+            (200, &[(wish, "7")], false, None),
+            (404, &[(wish, "7")], false, None),
+            (429, &[(wish, "Sun, 22 Nov 2026 06:00:30 GMT")], true, Some(30)),
+            // The server's clock is two hours ahead, or behind: it is its own clock that counts.
+            (
+                429,
+                &[(wish, "Sun, 22 Nov 2026 08:00:30 GMT"), ("date", "Sun, 22 Nov 2026 08:00:00 GMT")],
+                true,
+                Some(30),
+            ),
+            (
+                503,
+                &[(wish, "Sun, 22 Nov 2026 04:00:30 GMT"), ("date", "Sun, 22 Nov 2026 04:00:00 GMT")],
+                true,
+                Some(30),
+            ),
+            (429, &[(wish, "Sun, 22 Nov 2026 06:00:30 GMT"), ("date", "today")], true, Some(30)),
+        ] {
+            let (answer, now) = (answer(status, headers), NOW.parse().unwrap());
+            let throttled = realm.is_throttled(&answer, now).unwrap();
+            let wish = realm.wish(&answer, now, throttled);
+            assert_eq!(
+                (throttled, wish.map(|wish| wish.as_secs())),
+                (is_throttled, seconds),
+                "{status} {headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pause_holds_for_its_origin_and_its_account() {
+        let [api, auth] = ["https://api.example", "https://auth.example"]
+            .map(|url| Origin::of(&url.parse().unwrap()).expect("an origin"));
+        let realm = || Realm::new(vec![api.clone(), auth.clone()], false);
+        let (one, other) = (realm(), realm());
+        let seconds = Duration::from_secs;
+        one.pause_until(api.clone(), seconds(9));
+        one.pause_until(api.clone(), seconds(5));
+        assert_eq!(one.earliest(seconds(1), Some(&api), None), seconds(9), "a longer pause stays");
+        assert_eq!(one.earliest(seconds(1), Some(&auth), None), seconds(1));
+        assert_eq!(other.earliest(seconds(1), Some(&api), None), seconds(1));
     }
 }

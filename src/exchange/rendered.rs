@@ -1,3 +1,4 @@
+use super::Origin;
 use super::shown::{Evaluation, Node, RenderError, Shown};
 use crate::document::Send;
 use crate::model::redaction::Redactor;
@@ -82,6 +83,11 @@ impl Rendered {
     /// The address without the query; `None` when a part of it is not known yet.
     pub fn address(&self) -> Option<&Url> {
         self.url.as_ref()
+    }
+
+    /// Where it goes; `None` when that is not known yet, or is no server.
+    pub fn origin(&self) -> Option<Origin> {
+        self.url.as_ref().and_then(Origin::of)
     }
 
     /// The names of the values that are not known yet, sorted. Not empty: the request cannot be sent.

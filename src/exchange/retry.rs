@@ -147,20 +147,35 @@ fn delay(attempt: u32, server_wish: Option<Duration>, fraction: f64) -> Duration
     }
 }
 
-/// Reads `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date that counts from `now`. Garbage is `None`.
-pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        let seconds = value.parse().unwrap_or(u64::MAX);
+/// Reads the values of `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date that counts from `now`. Of several, be
+/// it in one line, the longest counts, since nobody may send more than one and a longer wait does no harm. A fraction of a
+/// second is none of the forms, but cannot be mistaken. Garbage is `None`.
+pub fn retry_after<'v>(values: impl IntoIterator<Item = &'v str>, now: Timestamp) -> Option<Duration> {
+    let parts = |value: &'v str| match wish(value, now) {
+        Some(wish) => Some(wish),
+        // A date has a comma of its own.
+        None => value.split(',').filter_map(|part| wish(part, now)).max(),
+    };
+    values.into_iter().filter_map(parts).max()
+}
+
+fn wish(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim_matches([' ', '\t']);
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if are_digits(whole) && are_digits(fraction) {
+        let has_rest = fraction.bytes().any(|digit| digit != b'0');
+        let seconds = whole.parse::<u64>().unwrap_or(u64::MAX).saturating_add(u64::from(has_rest));
         return Some(Duration::from_secs(seconds).min(LONGEST_WISH));
     }
     let until = http_date(value)?;
     Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().min(LONGEST_WISH))
 }
 
-/// Reads a date of an HTTP header (RFC 9110, section 5.6.7).
+/// Reads a date of an HTTP header (RFC 9110, section 5.6.7). One beyond all times that we know is the last of them.
 pub fn http_date(value: &str) -> Option<Timestamp> {
-    Timestamp::try_from(httpdate::parse_http_date(value.trim()).ok()?).ok()
+    let date = httpdate::parse_http_date(value.trim()).ok()?;
+    Some(Timestamp::try_from(date).unwrap_or(Timestamp::MAX))
 }
 
 /// Seconds that a provider's own header or body names, perhaps with a fraction. Garbage is `None`.
@@ -280,21 +295,80 @@ mod tests {
         assert_eq!(next(late, 0.5), Next::OutOfTime);
     }
 
+    /// RFC 9110, section 10.2.3: a delay in whole seconds, or one of the three forms of a date (section 5.6.7).
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = "2026-11-22T06:00:00Z".parse().unwrap();
+    fn retry_after_in_every_legal_form() {
         for (value, seconds) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("99999999999999999999999", Some(LONGEST_WISH.as_secs())),
-            ("Sun, 22 Nov 2026 06:01:30 GMT", Some(90)),
-            ("Sun, 22 Nov 2026 05:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-5", None),
-            ("1.5", None),
-            ("", None),
+            // delay-seconds
+            ("120", 120),
+            ("0", 0),
+            ("007", 7),
+            (" 9\t", 9),
+            ("99999999999999999999999", LONGEST_WISH.as_secs()),
+            // IMF-fixdate, the form that is sent
+            ("Sun, 22 Nov 2026 06:01:30 GMT", 90),
+            ("Sun, 22 Nov 2026 05:00:00 GMT", 0),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WISH.as_secs()),
+            // rfc850-date, obsolete
+            ("Sunday, 22-Nov-26 06:01:30 GMT", 90),
+            // asctime-date, obsolete
+            ("Sun Nov 22 06:01:30 2026", 90),
+            ("Sun Nov  1 06:01:30 2026", 0),
         ] {
-            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
+            assert_eq!(asked_for(&[value]), Some(Duration::from_secs(seconds)), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_in_illegal_forms() {
+        for (values, seconds) in [
+            (&["1.5"][..], Some(2)),
+            (&["30.0"], Some(30)),
+            // Several, in lines of their own or in one (section 5.3)
+            (&["5", "60"], Some(60)),
+            (&["60", "soon"], Some(60)),
+            (&["5, 60"], Some(60)),
+            (&["5", "Sun, 22 Nov 2026 06:01:30 GMT"], Some(90)),
+            (&[], None),
+            (&[""], None),
+            (&["soon"], None),
+            (&["-5"], None),
+            (&["+5"], None),
+            (&["5s"], None),
+            (&["1e3"], None),
+            (&["0x10"], None),
+            (&["."], None),
+            (&["5."], None),
+            (&["PT5S"], None),
+            (&["2026-11-22T06:01:30Z"], None),
+            (&["Sun, 22 Nov 2026 06:01:30 +0100"], None),
+            (&["Sun, 32 Nov 2026 06:01:30 GMT"], None),
+            (&["Sun, 22 Nov 2026"], None),
+            (&["Sun, 22 Nov 2026 25:00:00 GMT"], None),
+        ] {
+            assert_eq!(asked_for(values), seconds.map(Duration::from_secs), "{values:?}");
+        }
+    }
+
+    fn asked_for(values: &[&str]) -> Option<Duration> {
+        retry_after(values.iter().copied(), "2026-11-22T06:00:00Z".parse().unwrap())
+    }
+
+    /// "Full jitter": all waits up to the longest are equally likely.
+    #[test]
+    fn waits_are_spread_evenly() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut tenths, count) = ([0_u32; 10], 20_000_u32);
+        for _ in 0..count {
+            let Next::Wait(wait) = next(bounds(3, None), random.f64()) else { panic!("no wait") };
+            let place = wait.as_secs_f64() / 2.0;
+            assert!((0.0..1.0).contains(&place), "{wait:?}");
+            tenths[(place * 10.0) as usize] += 1;
+        }
+        for (tenth, hits) in tenths.into_iter().enumerate() {
+            let share = f64::from(hits) / f64::from(count);
+            assert!((0.09..0.11).contains(&share), "tenth {tenth}: {share}");
         }
     }
 

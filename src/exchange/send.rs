@@ -1,5 +1,7 @@
 //! The one place from which requests leave.
 
+use super::breaker::{Breaker, Health};
+use super::budget::Budget;
 use super::retry::Ending;
 use super::wire::{Keeping, Wire};
 use super::{Answer, Limiter, Origin, Realm, Rendered};
@@ -23,12 +25,15 @@ pub struct Exchange {
     world: World,
     events: Events,
     keeps_bodies: bool,
+    budget: Rc<Budget>,
+    breaker: Rc<Breaker>,
 }
 
 /// The permission to send one request now: see [`Exchange::turn`].
 #[must_use]
 pub struct Turn {
     realm: Rc<Realm>,
+    origin: Option<Origin>,
     operation: Option<Rc<Limiter>>,
     latest: Option<Duration>,
     paced: Duration,
@@ -107,6 +112,17 @@ impl Attempt {
             Err(SendError::Refused(_) | SendError::Redirect { .. }) => Ending::Rejected,
         }
     }
+
+    /// What it says of the origin's health.
+    fn health(&self, ending: Ending) -> Health {
+        match (&self.outcome, ending) {
+            (Err(SendError::Refused(_)), _) => Health::Unsaid,
+            (Err(SendError::Transport(error)), _) if error.failure == SendFailure::Local => Health::Unsaid,
+            (_, Ending::Unreadable) => Health::Unsaid,
+            (_, Ending::NotSent | Ending::Unknown) => Health::Down,
+            _ => Health::Answered,
+        }
+    }
 }
 
 /// What there is to report about an attempt; handed to [`Exchange::report`] once.
@@ -135,7 +151,7 @@ impl AttemptRecord {
 impl Exchange {
     /// Sends through a world's network and tells `events`.
     pub fn new(world: World, events: Events) -> Self {
-        Self { world, events, keeps_bodies: false }
+        Self { world, events, keeps_bodies: false, budget: Rc::default(), breaker: Rc::default() }
     }
 
     /// Keeps the texts of bodies in its events, too.
@@ -154,48 +170,80 @@ impl Exchange {
         &self.events
     }
 
-    /// Waits until one more request may begin in a realm, under its own limit and that of the operation. Whoever waits may
-    /// be dropped without harm. `latest` is for what has to be tried whatever the provider asks for: where the wait would
-    /// last beyond that time of [`Clock::elapsed`](crate::port::Clock::elapsed), the turn is now.
+    /// Pays for a repetition of a request after an attempt that ended so. Returns false when there is to be none: too much
+    /// was repeated at its origin already, or that is left alone.
+    pub fn may_repeat(&self, rendered: &Rendered, ending: Ending) -> bool {
+        let may_repeat = |origin| !self.breaker.is_open(&origin) && self.budget.pay(&origin, ending);
+        rendered.origin().is_some_and(may_repeat)
+    }
+
+    /// Takes note of a request that is settled: nothing of it will be sent again. `None`: it was given up before its answer
+    /// came.
+    pub fn note_settled(&self, rendered: &Rendered, attempt: Option<&Attempt>, ending: Ending) {
+        let Some(origin) = rendered.origin() else { return };
+        if ending == Ending::Done {
+            self.budget.earn(&origin);
+        }
+        self.breaker.note(&origin, attempt.map_or(Health::Down, |attempt| attempt.health(ending)));
+    }
+
+    /// The origin of a request, if that is left alone for the rest of the run. Cleanup and logout are tried all the same.
+    pub fn left_alone(&self, origin: Option<Origin>) -> Option<Origin> {
+        origin.filter(|origin| self.breaker.is_open(origin))
+    }
+
+    /// Waits until a request may begin in a realm, under its own limit and that of the operation. Whoever waits may be
+    /// dropped without harm. `latest` is for what has to be tried whatever the provider asks for: where the wait would last
+    /// beyond that time of [`Clock::elapsed`](crate::port::Clock::elapsed), the turn is now.
     pub async fn turn(
         &self,
         realm: &Rc<Realm>,
+        rendered: &Rendered,
         operation: Option<&Rc<Limiter>>,
         latest: Option<Duration>,
     ) -> Turn {
+        let (realm, origin) = (realm.clone(), rendered.origin());
+        self.next_turn(Turn { realm, origin, operation: operation.cloned(), latest, paced: Duration::ZERO })
+            .await
+    }
+
+    /// Waits for the next turn after one, in the same place and under the same limits.
+    async fn next_turn(&self, last: Turn) -> Turn {
+        let Turn { realm, origin, operation, latest, .. } = last;
         let clock = &self.world.clock;
         let began = clock.elapsed();
         let is_in_time = |start: &Duration| latest.is_none_or(|latest| *start <= latest);
-        let start = realm.earliest(began, operation.map(Rc::as_ref));
+        let start = realm.earliest(began, origin.as_ref(), operation.as_deref());
         let start = Some(start).filter(is_in_time).unwrap_or(began);
-        realm.take(start, operation.map(Rc::as_ref));
+        realm.take(start, operation.as_deref());
+        let pause_end = || realm.pause_end(origin.as_ref());
         let mut until = start;
         // A pause may begin or grow while this request waits.
         while let Some(wait) = until.checked_sub(clock.elapsed()).filter(|wait| !wait.is_zero()) {
             clock.sleep(wait).await;
-            until = Some(start.max(realm.pause_end())).filter(is_in_time).unwrap_or(start);
+            until = Some(start.max(pause_end())).filter(is_in_time).unwrap_or(start);
         }
-        let paced = clock.elapsed().saturating_sub(began.max(realm.pause_end()));
-        Turn { realm: realm.clone(), operation: operation.cloned(), latest, paced }
+        let paced = clock.elapsed().saturating_sub(began.max(pause_end()));
+        Turn { realm, origin, operation, latest, paced }
     }
 
     /// Sends a request. The final address is checked against the realm; redirects are followed for reads only, within the
-    /// origin. A throttled answer pauses the realm for as long as the server asks. Whoever drops the future gives the
+    /// origin. A throttled answer pauses its origin for as long as the server asks, for this account. Whoever drops the future gives the
     /// request up: that is reported at once, since it may have reached the server.
     pub async fn send(&self, turn: Turn, rendered: &Rendered, sending: Sending) -> Attempt {
         let clock = self.world.clock.clone();
         let mut flight = Flight::begin(self, rendered, sending);
         flight.paced = turn.paced;
-        let outcome = self.follow(&turn, rendered, sending, &mut flight).await;
+        let (realm, origin) = (turn.realm.clone(), turn.origin.clone());
+        let outcome = self.follow(turn, rendered, sending, &mut flight).await;
         let requests = flight.redirects + u32::from(was_sent(&outcome));
         let paced = flight.paced;
         let took = flight.took();
         let record = flight.land(was_sent(&outcome), status_of(&outcome), problem_of(&outcome));
-        let is_throttled = outcome.as_ref().is_ok_and(|answer| self.is_throttled(&turn.realm, answer));
-        let wish =
-            outcome.as_ref().ok().and_then(|answer| turn.realm.wish(answer, clock.now(), is_throttled));
-        if let Some(wish) = wish {
-            turn.realm.pause_until(clock.elapsed().saturating_add(wish));
+        let is_throttled = outcome.as_ref().is_ok_and(|answer| self.is_throttled(&realm, answer));
+        let wish = outcome.as_ref().ok().and_then(|answer| realm.wish(answer, clock.now(), is_throttled));
+        if let (Some(wish), Some(origin)) = (wish, origin) {
+            realm.pause_until(origin, clock.elapsed().saturating_add(wish));
         }
         Attempt { outcome, is_throttled, wish, requests, took, paced, record }
     }
@@ -219,7 +267,7 @@ impl Exchange {
     }
 
     fn is_throttled(&self, realm: &Realm, answer: &Answer) -> bool {
-        realm.is_throttled(answer).unwrap_or_else(|error| {
+        realm.is_throttled(answer, self.world.clock.now()).unwrap_or_else(|error| {
             self.events.warn(format!("failed to {error}; taken as not throttled"));
             false
         })
@@ -227,7 +275,7 @@ impl Exchange {
 
     async fn follow(
         &self,
-        turn: &Turn,
+        mut turn: Turn,
         rendered: &Rendered,
         sending: Sending,
         flight: &mut Flight<'_>,
@@ -252,8 +300,8 @@ impl Exchange {
             flight.shown_address = self.events.clean(&target).to_string();
             flight.redirects += 1;
             request.url = target;
-            let next_turn = self.turn(&turn.realm, turn.operation.as_ref(), turn.latest);
-            flight.paced += next_turn.await.paced;
+            turn = self.next_turn(turn).await;
+            flight.paced += turn.paced;
         }
     }
 
@@ -462,7 +510,7 @@ mod tests {
 
     impl Bench {
         async fn send(&self, realm: &Rc<Realm>, rendered: &Rendered) -> Attempt {
-            let turn = self.exchange.turn(realm, None, None).await;
+            let turn = self.exchange.turn(realm, rendered, None, None).await;
             self.exchange.send(turn, rendered, Sending::attempt(Purpose::Step, 1)).await
         }
 
@@ -608,9 +656,10 @@ mod tests {
         let limit = rate_limit(Some(rate(3, 10)), false);
         let realm = Rc::new(Realm::new(vec![origin], false).limited(Some(&limit)));
         let operation = realm.operation_limiter("list", &rate_limit(Some(rate(1, 1)), false)).unwrap();
+        let rendered = rendered(Method::GET, "https://a.example/");
         let mut starts = Vec::new();
         for _ in 0..4 {
-            let _turn = bench.exchange.turn(&realm, Some(&operation), None).await;
+            let _turn = bench.exchange.turn(&realm, &rendered, Some(&operation), None).await;
             starts.push(crate::port::Clock::elapsed(&*bench.clock).as_secs());
         }
         assert_eq!(starts, [0, 1, 2, 10]);

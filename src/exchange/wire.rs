@@ -256,7 +256,7 @@ mod tests {
         let realm = Rc::new(Realm::new(vec![Origin::of(&url).unwrap()], false));
         let rendered =
             Rendered::new(Method::GET, Some(url), "https://a.example/".into(), Duration::from_secs(1));
-        let turn = exchange.turn(&realm, None, None).await;
+        let turn = exchange.turn(&realm, &rendered, None, None).await;
         let attempt = exchange.send(turn, &rendered, sending).await;
         exchange.report(attempt.record, None);
         notes.take().0

@@ -72,7 +72,8 @@ fn items(entry: &EntryReport) -> Option<String> {
         Some(count) => format!(", {count} {word}"),
     };
     let (failed, skipped) = (some(entry.failed_items, "failed"), some(entry.skipped_items, "skipped"));
-    Some(format!("{}{failed}{skipped}", counted(all as u64, "item")))
+    let not_started = some(entry.not_started_items, "not started");
+    Some(format!("{}{failed}{skipped}{not_started}", counted(all as u64, "item")))
 }
 
 /// `1,250 rows, 2 pages → devices.ndjson`

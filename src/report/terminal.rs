@@ -115,7 +115,9 @@ pub(super) fn is_shown(entry: &EntryReport) -> bool {
     match entry.status {
         StepStatus::Skipped if entry.kind == EntryKind::Cleanup => false,
         StepStatus::Done | StepStatus::Skipped => entry.item.is_none(),
-        StepStatus::Failed | StepStatus::Unknown | StepStatus::NotStarted => true,
+        // The loop says how many there are, and the run why.
+        StepStatus::NotStarted => entry.item.is_none() || entry.detail.is_some(),
+        StepStatus::Failed | StepStatus::Unknown => true,
     }
 }
 

@@ -5,7 +5,7 @@ use super::names;
 use super::visit::{Shot, Trouble, Visit};
 use crate::credential::{FoundIn, Missing};
 use crate::event::{Events, Failure, FailureDraft};
-use crate::exchange::{Answer, Said, hint, status_text};
+use crate::exchange::{Answer, Breaker, Said, hint, status_text};
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use crate::model::words;
@@ -16,30 +16,38 @@ use std::time::Duration;
 
 /// Why a session could not be had. It reads like any other failure; the step adds its place.
 #[derive(Debug, Clone)]
-pub struct SignInFailure(Box<Failure>);
+pub struct SignInFailure {
+    failure: Box<Failure>,
+    is_not_begun: bool,
+}
 
 impl SignInFailure {
     /// The failure for the report.
     pub fn into_failure(self) -> Failure {
-        *self.0
+        *self.failure
+    }
+
+    /// True when nothing was sent, since nothing more is sent to where the provider signs in.
+    pub fn is_not_begun(&self) -> bool {
+        self.is_not_begun
     }
 
     /// The failure for the report.
     pub fn failure(&self) -> &Failure {
-        &self.0
+        &self.failure
     }
 
     /// The same failure with the request that showed it, unless it has one of its own.
     #[must_use]
     pub fn of_request(mut self, request: Redacted) -> Self {
-        self.0.request.get_or_insert(request);
+        self.failure.request.get_or_insert(request);
         self
     }
 }
 
 impl From<Failure> for SignInFailure {
     fn from(failure: Failure) -> Self {
-        Self(Box::new(failure))
+        Self { failure: Box::new(failure), is_not_begun: false }
     }
 }
 
@@ -111,6 +119,12 @@ pub fn refused_when_new(account: &Account, events: &Events) -> Failure {
 }
 
 impl Visit<'_> {
+    /// The failure that a login's trouble leads to.
+    pub async fn failure(&self, trouble: &Trouble) -> SignInFailure {
+        let failure = Box::new(self.describe(trouble).await);
+        SignInFailure { failure, is_not_begun: matches!(trouble, Trouble::LeftAlone(_)) }
+    }
+
     /// A login's trouble in words.
     pub async fn describe(&self, trouble: &Trouble) -> Failure {
         let events = self.exchange.events();
@@ -138,6 +152,10 @@ impl Visit<'_> {
             Trouble::RunEnds => {
                 let headline = format!("there was no time left to sign in at {provider}");
                 FailureDraft::new(Cause::Unavailable, headline).advice(LATER).finish(events.redactor())
+            }
+            Trouble::LeftAlone(origin) => {
+                let draft = FailureDraft::new(Cause::Unavailable, Breaker::words(origin));
+                draft.advice(LATER).finish(events.redactor())
             }
             Trouble::AskedToWait { shot, wish } => {
                 let headline = format!("{provider} asks to be left alone for {}", words::duration(*wish));

@@ -7,7 +7,7 @@ use super::values::{self, SessionValues};
 use super::visit::{Asked, Trouble, Visit};
 use crate::document::{AuthRequest, Challenge, Named, Reader};
 use crate::event::SessionEnd;
-use crate::exchange::{Answer, Said, status_text};
+use crate::exchange::{Answer, Breaker, Said, status_text};
 use crate::model::secret::SecretText;
 use crate::model::words;
 use crate::port::StoreError;
@@ -180,6 +180,7 @@ impl Visit<'_> {
             Trouble::Unsendable(error) => error.to_string(),
             Trouble::Missing(missing) => missing.to_string(),
             Trouble::Question(text) => text.clone(),
+            Trouble::LeftAlone(origin) => Breaker::words(origin),
             Trouble::RunEnds => "the run ends".to_owned(),
         }
     }

@@ -371,7 +371,7 @@ impl Sessions {
         }
         let mut grant = visit.no_grant();
         if let Err(trouble) = visit.login(&mut grant).await {
-            let failure = SignInFailure::from(visit.describe(&trouble).await);
+            let failure = visit.failure(&trouble).await;
             if !trouble.is_passing() {
                 seat.remember_refusal(method, given, &failure);
             }

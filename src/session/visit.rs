@@ -8,7 +8,7 @@ use crate::credential::{FoundIn, Missing};
 use crate::document::{AuthRequest, Named, StatusPattern, StatusSet};
 use crate::event::Purpose;
 use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER};
-use crate::exchange::{Answer, Exchange, Parts, RenderError, Rendered, SendError, Sending, render};
+use crate::exchange::{Answer, Exchange, Origin, Parts, RenderError, Rendered, SendError, Sending, render};
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
 use crate::port::{Reach, SendFailure, TransportError};
@@ -90,6 +90,8 @@ pub enum Trouble {
     OwnRate { wait: Duration },
     /// The provider asks what cannot be answered.
     Question(String),
+    /// It was not sent, because nothing more is sent to this origin.
+    LeftAlone(Origin),
     /// It was not sent, because the run ends.
     RunEnds,
 }
@@ -99,7 +101,7 @@ impl Trouble {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::NoAnswer { is_network, .. } => *is_network,
-            Self::AskedToWait { .. } | Self::OwnRate { .. } | Self::RunEnds => true,
+            Self::AskedToWait { .. } | Self::OwnRate { .. } | Self::LeftAlone(_) | Self::RunEnds => true,
             Self::WrongAnswer { answer, is_refusal, .. } => {
                 !is_refusal && matches!(answer.status, 408 | 429 | 500..=599)
             }
@@ -265,14 +267,15 @@ impl Visit<'_> {
 
     /// Tries a request until it is answered, or should not be tried again. Says of an answer whether it is throttled.
     async fn deliver(&self, request: &AuthRequest, mut rendered: Rendered) -> Result<(Asked, bool), Trouble> {
+        self.refuse_left_alone(&rendered)?;
         let expected = expected(request);
         let clock = &self.exchange.world().clock;
         let began = clock.elapsed();
         let mut paced = Duration::ZERO;
         let (mut number, mut lost) = (1, 0);
         loop {
-            self.check_pause(began, paced)?;
-            let turn = self.exchange.turn(self.account.realm(), None, self.latest_start()).await;
+            self.check_pause(began, paced, rendered.origin().as_ref())?;
+            let turn = self.exchange.turn(self.account.realm(), &rendered, None, self.latest_start()).await;
             self.check_run(number)?;
             rendered.limit_time(self.flight_time(began, paced + turn.paced()));
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
@@ -285,7 +288,13 @@ impl Visit<'_> {
             let remaining = self.time_for_more(began, paced);
             let bounds = Bounds { attempt: number, attempts: ATTEMPTS, remaining, server_wish: attempt.wish };
             let next = self.next(ending, lost, bounds);
-            let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
+            let wait = match next {
+                Next::Wait(wait) if self.exchange.may_repeat(&rendered, ending) => Some(wait),
+                _ => None,
+            };
+            if wait.is_none() {
+                self.exchange.note_settled(&rendered, Some(&attempt), ending);
+            }
             self.exchange.report(attempt.record, wait);
             if let Some(wait) = wait
                 && self.rest(wait).await
@@ -357,6 +366,15 @@ impl Visit<'_> {
         self.sending_time().filter(|_| self.time.is_some()).map_or(own, |time| time.min(own))
     }
 
+    /// Refuses to begin where nothing more is sent. What closes a session is tried all the same.
+    fn refuse_left_alone(&self, rendered: &Rendered) -> Result<(), Trouble> {
+        let is_closing = self.time.is_some() || self.run_end.is_cleanup() || self.has_begun.get();
+        match self.exchange.left_alone(rendered.origin()) {
+            Some(origin) if !is_closing => Err(Trouble::LeftAlone(origin)),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses to send when the run has ended, but for the next request of a conversation that has begun: only at its end
     /// there is a session that can be closed.
     fn check_run(&self, number: u32) -> Result<(), Trouble> {
@@ -377,14 +395,14 @@ impl Visit<'_> {
 
     /// Refuses to wait for a pause that is longer than there is time. Waiting for our own rate takes nothing from the time
     /// of the request.
-    fn check_pause(&self, began: Duration, paced: Duration) -> Result<(), Trouble> {
+    fn check_pause(&self, began: Duration, paced: Duration, origin: Option<&Origin>) -> Result<(), Trouble> {
         if self.latest_start().is_some() {
             return Ok(());
         }
         let now = self.exchange.world().clock.elapsed();
         let realm = self.account.realm();
-        let asked = realm.pause_end().saturating_sub(now);
-        let wait = realm.earliest(now, None).saturating_sub(now);
+        let asked = realm.pause_end(origin).saturating_sub(now);
+        let wait = realm.earliest(now, origin, None).saturating_sub(now);
         let is_too_late = self.sending_time().is_some_and(|time| wait > time);
         match is_too_late || asked > self.request_time(began, paced) {
             true if asked >= wait => Err(Trouble::AskedToWait { shot: None, wish: wait }),

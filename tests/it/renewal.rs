@@ -111,7 +111,7 @@ impl Load {
         let (mut rendered, mut statuses) = (self.rendered(), Vec::new());
         for is_last in [false, true] {
             let generation = self.sessions.authorize(API, &mut rendered).await.expect("signed in");
-            let turn = self.exchange.turn(self.sessions.account(API).realm(), None, None).await;
+            let turn = self.exchange.turn(self.sessions.account(API).realm(), &rendered, None, None).await;
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(Purpose::Step, 1)).await;
             self.exchange.report(attempt.record, None);
             let answer = attempt.outcome.expect("an answer");

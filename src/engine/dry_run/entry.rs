@@ -3,7 +3,6 @@
 use super::rehearsal::{Rehearsal, Rehearsed};
 use super::types::{DryRun, DrySecret};
 use crate::credential::{Missing, Preview, preview};
-use crate::engine::budget::Budget;
 use crate::engine::cleanup::Cleanup;
 use crate::engine::core::Engine;
 use crate::engine::course::Course;
@@ -59,7 +58,6 @@ pub async fn dry_run(
         taken_up: None,
         names,
         limits: Limits::of_run(&*world.clock, None),
-        budget: Budget::default(),
         cleanup: Cleanup::default(),
         course: Course::default(),
     };

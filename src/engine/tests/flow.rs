@@ -72,7 +72,7 @@ fn a_loop_brings_lists_in_the_order_of_its_items() {
     ]);
     assert_eq!(ran.network.sent()[3].body, r#"{"all":[1,null,3]}"#);
     assert_eq!(ran.steps(), ["each#1 done", "each#2 failed", "each#3 done", "each failed", "POST /sum done"]);
-    assert_eq!(ran.step("each").items, Some(ItemCounts { all: 3, failed: 1, skipped: 0 }));
+    assert_eq!(ran.step("each").items, Some(ItemCounts { all: 3, failed: 1, skipped: 0, not_started: 0 }));
     assert_eq!(ran.exit_code(), 1);
 }
 
@@ -115,10 +115,10 @@ fn a_loop_whose_items_are_all_skipped_has_done_nothing() {
         "GET /y/${{ steps.each.succeeded }}/${{ steps.each.skipped }} done".to_owned(),
     ];
     assert_eq!(none.steps(), [skipped(1).as_slice(), &skipped(2), &end].concat());
-    assert_eq!(none.step("each").items, Some(ItemCounts { all: 2, failed: 0, skipped: 2 }));
+    assert_eq!(none.step("each").items, Some(ItemCounts { all: 2, failed: 0, skipped: 2, not_started: 0 }));
     let one = Case::of_steps(&steps.replace("LEAST", "1")).answer(|_| Reply::status(204));
     assert_eq!(one.step("each").status, StepStatus::Done);
-    assert_eq!(one.step("each").items, Some(ItemCounts { all: 2, failed: 0, skipped: 1 }));
+    assert_eq!(one.step("each").items, Some(ItemCounts { all: 2, failed: 0, skipped: 1, not_started: 0 }));
 }
 
 #[test]

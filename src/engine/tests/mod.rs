@@ -1,5 +1,6 @@
 //! Whole runs on a world made by hand.
 
+mod breaker;
 mod case;
 mod cleanup;
 mod flow;

@@ -311,7 +311,7 @@ fn implicit_logins_and_cleanup_have_their_lines() {
 #[test]
 fn a_loop_whose_items_were_all_skipped_says_so() {
     let mut script = Script::new(Look::pipe(true), &["revoke"]).begin("clean up", false);
-    let items = |all, skipped| Some(ItemCounts { all, failed: 0, skipped });
+    let items = |all, skipped| Some(ItemCounts { all, failed: 0, skipped, not_started: 0 });
     script.step(StepNote { item: Some(1), ..step("revoke") }, result(StepStatus::Skipped, "", 0));
     script.step(step("revoke"), StepResult { items: items(2, 2), ..result(StepStatus::Skipped, "", 0) });
     script.step(step("close"), StepResult { items: items(3, 1), ..done("", 10) });
@@ -335,7 +335,10 @@ fn of_a_loop_only_failed_items_and_the_sum_are_told() {
     script.step(item(3), done("204", 10));
     script.step(
         step("revoke"),
-        StepResult { items: Some(ItemCounts { all: 3, failed: 1, skipped: 0 }), ..failed("", 30, gone) },
+        StepResult {
+            items: Some(ItemCounts { all: 3, failed: 1, skipped: 0, not_started: 0 }),
+            ..failed("", 30, gone)
+        },
     );
     assert_snapshot!(script.end(ended_by(&[Cause::Step])), @r#"
     clean up

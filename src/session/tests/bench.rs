@@ -245,7 +245,8 @@ impl Bench {
         let mut may_renew = true;
         loop {
             let generation = self.sessions.authorize(API, &mut rendered).await?;
-            let turn = self.exchange.turn(self.sessions.account(API).realm(), None, None).await;
+            let realm = self.sessions.account(API).realm();
+            let turn = self.exchange.turn(realm, &rendered, None, None).await;
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(Purpose::Step, 1)).await;
             self.exchange.report(attempt.record, None);
             let answer = attempt.outcome.expect("an answer");

@@ -1,4 +1,5 @@
-use crate::exchange::retry::Ending;
+use super::Origin;
+use super::retry::Ending;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -11,26 +12,26 @@ const THROTTLED: u32 = 5;
 /// What a success brings back.
 const SUCCESS: u32 = 1;
 
-/// How much may still be repeated at each origin, counted over all steps of a run: an outage is not to be made worse by
-/// those who wait for its end.
-#[derive(Default)]
-pub struct Budget(RefCell<HashMap<String, u32>>);
+/// How much may still be repeated at each origin, counted over all accounts, steps and sign-ins of a run: an outage is not
+/// to be made worse by those who wait for its end.
+#[derive(Debug, Default)]
+pub struct Budget(RefCell<HashMap<Origin, u32>>);
 
 impl Budget {
     /// Pays for a repetition after an attempt that ended so. Returns false when too much was repeated already.
-    pub fn pay(&self, origin: &str, ending: Ending) -> bool {
+    pub fn pay(&self, origin: &Origin, ending: Ending) -> bool {
         let cost = if ending == Ending::Throttled { THROTTLED } else { REPETITION };
         self.change(origin, |credit| credit.checked_sub(cost))
     }
 
     /// Takes note of a success.
-    pub fn earn(&self, origin: &str) {
+    pub fn earn(&self, origin: &Origin) {
         self.change(origin, |credit| Some((credit + SUCCESS).min(FULL)));
     }
 
-    fn change(&self, origin: &str, change: impl Fn(u32) -> Option<u32>) -> bool {
+    fn change(&self, origin: &Origin, change: impl Fn(u32) -> Option<u32>) -> bool {
         let mut credits = self.0.borrow_mut();
-        let credit = credits.entry(origin.to_owned()).or_insert(FULL);
+        let credit = credits.entry(origin.clone()).or_insert(FULL);
         let changed = change(*credit);
         *credit = changed.unwrap_or(*credit);
         changed.is_some()
@@ -44,12 +45,14 @@ mod tests {
     #[test]
     fn an_outage_uses_the_credit_up_and_successes_bring_it_back() {
         let budget = Budget::default();
-        let paid = (0..100).filter(|_| budget.pay("https://a", Ending::Unknown)).count();
+        let [a, b] =
+            ["https://a", "https://b"].map(|url| Origin::of(&url.parse().unwrap()).expect("an origin"));
+        let paid = (0..100).filter(|_| budget.pay(&a, Ending::Unknown)).count();
         assert_eq!(paid, 35, "500 / 14");
-        assert!(budget.pay("https://b", Ending::Unknown), "another origin has credit of its own");
-        assert!(budget.pay("https://a", Ending::Throttled) && budget.pay("https://a", Ending::Throttled));
-        assert!(!budget.pay("https://a", Ending::Throttled));
-        (0..14).for_each(|_| budget.earn("https://a"));
-        assert!(budget.pay("https://a", Ending::Unknown));
+        assert!(budget.pay(&b, Ending::Unknown), "another origin has credit of its own");
+        assert!(budget.pay(&a, Ending::Throttled) && budget.pay(&a, Ending::Throttled));
+        assert!(!budget.pay(&a, Ending::Throttled));
+        (0..14).for_each(|_| budget.earn(&a));
+        assert!(budget.pay(&a, Ending::Unknown));
     }
 }
