@@ -10,6 +10,7 @@ mod echome;
 mod emnify;
 mod engine;
 mod exit_codes;
+mod faults;
 mod keychain;
 mod layers;
 mod oauth2;

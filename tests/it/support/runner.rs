@@ -202,6 +202,12 @@ impl Running {
         self
     }
 
+    /// Sends a signal while the program waits for something, and returns when it knows of it.
+    pub fn signal_while_it_waits(&mut self, signal: Signal) -> &mut Self {
+        self.process.signal_while_it_waits(signal);
+        self
+    }
+
     /// Waits for the end.
     ///
     /// # Panics

@@ -31,16 +31,27 @@ pub const OTHER: Authority = Authority {
     server_key: include_bytes!("../../tls/other-server-key.pem"),
 };
 
+/// One whose server has a certificate that ended in 2020.
+pub const EXPIRED: Authority = Authority {
+    certificate: include_str!("../../tls/expired-authority.pem"),
+    server_certificate: include_bytes!("../../tls/expired-server.pem"),
+    server_key: include_bytes!("../../tls/expired-server-key.pem"),
+};
+
 impl Authority {
-    /// A server with a certificate of this authority. It gives each connection the same answer, and closes it.
-    pub fn server(&self, answer: impl Into<Vec<u8>>) -> RawServer {
-        let answer = answer.into();
+    /// What a server needs to show its certificate.
+    pub fn config(&self) -> Arc<ServerConfig> {
         let certificate = CertificateDer::from_pem_slice(self.server_certificate).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(self.server_key).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = config.expect("versions of TLS").with_no_client_auth();
-        let config = Arc::new(config.with_single_cert(vec![certificate], key).expect("the key of it"));
+        Arc::new(config.with_single_cert(vec![certificate], key).expect("the key of it"))
+    }
+
+    /// A server with a certificate of this authority. It gives each connection the same answer, and closes it.
+    pub fn server(&self, answer: impl Into<Vec<u8>>) -> RawServer {
+        let (answer, config) = (answer.into(), self.config());
         RawServer::start(move |_, connection| {
             let mut tls = ServerConnection::new(config.clone()).expect("a connection");
             let mut stream = Stream::new(&mut tls, &mut connection.stream);
