@@ -49,7 +49,7 @@ fn read_fails_after(
 /// A read that fails once and is done by its second attempt.
 #[track_caller]
 fn read_recovers(mut plan: impl FnMut() -> Answer + Send + 'static) {
-    let api = Api::start(move |request, _| (request.line == DATA && request.nth == 1).then(|| plan()));
+    let api = Api::start(move |request, _| (request.line == DATA && request.nth == 1).then(&mut plan));
     let output = api.run(READ).exits(0);
     api.assert_asked(&[DATA, DATA]);
     assert_eq!(api.complete(&output)["retries"], 1);
