@@ -1,5 +1,8 @@
 //! An API with sessions at the fault server, the playbooks that ask it, and what every run must leave behind.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
@@ -166,8 +169,8 @@ pub fn arguments(url: &str) -> [String; 6] {
 }
 
 /// Asserts what holds for every run that came to its own end, whatever went wrong: no panic, the first error as the
-/// headline with what to do next, and a whole report that agrees with the exit code and with the `sent` requests at the
-/// servers.
+/// headline, a whole report that agrees with the exit code and with the `sent` requests at the servers, and a whole journal
+/// that agrees with the report.
 #[track_caller]
 pub fn complete(output: &Output, sent: usize) -> Value {
     assert!(!output.text().contains("panicked"), "{}", output.text());
@@ -176,9 +179,36 @@ pub fn complete(output: &Output, sent: usize) -> Value {
     assert_eq!(report["exit_code"], code, "{report:#}");
     assert_eq!(report["requests"], sent, "requests of the report\n{report:#}\n{}", output.text());
     if code != 0 && code != 7 {
-        let headline = output.stderr.find("error: ").expect("an error has a headline");
-        assert!(!output.stderr[..headline].contains("what now"), "{}", output.stderr);
+        assert!(output.stderr.contains("error: "), "an error has a headline: {}", output.stderr);
         assert_eq!(report["causes"].as_array().map(Vec::is_empty), Some(false), "{report:#}");
     }
+    let run = report["run"].as_str().expect("a run has an id");
+    assert_journal(&state_folder(output).join(format!("runs/{run}.journal")), sent);
     report
+}
+
+/// Where runs leave what outlives them.
+pub fn state_folder(output: &Output) -> PathBuf {
+    output.dir.parent().expect("the sandbox has folders").join("state/runner")
+}
+
+/// Asserts that a journal is its owner's only, tells of every request that was sent, and ends with the end of the run.
+#[track_caller]
+fn assert_journal(path: &Path, sent: usize) {
+    let mode = fs::metadata(path).expect("a run leaves a journal").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    let text = fs::read_to_string(path).expect("a journal is text");
+    let records: Vec<Value> = text.lines().skip(1).map(record).collect();
+    let attempts = records.iter().map(|record| &record["event"]["kind"]["attempt_finished"]);
+    let told = attempts.filter(|attempt| attempt["was_sent"] == true).count();
+    assert_eq!(told, sent, "requests of the journal\n{text}");
+    let last = records.last().expect("records");
+    assert!(last["event"]["kind"]["run_finished"].is_object(), "the last record ends the run\n{text}");
+}
+
+/// A record: a checksum, and JSON.
+#[track_caller]
+fn record(line: &str) -> Value {
+    let (_checksum, json) = line.split_once(' ').expect("a checksum comes first");
+    serde_json::from_str(json).expect("a record is JSON")
 }

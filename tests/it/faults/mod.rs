@@ -2,8 +2,10 @@
 //! Written from what the program promises, not from how it is made.
 
 mod api;
+mod clocks;
 mod host;
 mod network;
 mod protocol;
 mod server;
+mod state;
 mod table;

@@ -76,6 +76,13 @@ impl Runner {
         self
     }
 
+    /// Another program with other arguments, in the same folders and environment.
+    pub fn program(mut self, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        self.program = program.into();
+        self.arguments = arguments.iter().map(OsString::from).collect();
+        self
+    }
+
     /// Sets an environment variable, over those of the clean room too.
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
@@ -189,6 +196,11 @@ impl Running {
             panic!("{text:?} did not appear\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
         });
         self
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// What has come to standard output so far.
