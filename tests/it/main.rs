@@ -12,6 +12,7 @@ mod echome;
 mod emnify;
 mod engine;
 mod exit_codes;
+mod faults;
 mod http2;
 mod keychain;
 mod layers;

@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::PATIENCE;
@@ -41,6 +42,12 @@ impl Keyring {
     pub fn lock(mut self) -> Self {
         self._daemon = None;
         self._daemon = Some(self.start_daemon(&[]));
+        self
+    }
+
+    /// The keyring with a daemon that is there and answers no more.
+    pub fn hanging(mut self) -> Self {
+        self._daemon.as_mut().expect("a daemon runs").signal(Signal::STOP);
         self
     }
 

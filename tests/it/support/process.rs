@@ -1,13 +1,15 @@
 //! Programs that tests start: watched while they run, never left behind.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::PATIENCE;
 use super::stream::Stream;
 
 /// A running program. Dropping it kills it.
@@ -62,12 +64,40 @@ impl Process {
         Self { pid, exits, exit: None, stdout, stderr }
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
     /// Sends a signal; a program that has already ended does not get it.
     pub fn signal(&mut self, signal: Signal) {
         self.exit = self.exit.or_else(|| self.exits.try_recv().ok());
         if self.exit.is_none() {
             // It may end between the look and the signal.
             let _ = kill_process(self.pid, signal);
+        }
+    }
+
+    /// Sends a signal to a program that waits, and returns when it waits again and knows of it.
+    pub fn signal_while_it_waits(&mut self, signal: Signal) {
+        let before = self.wait_until_asleep(0);
+        self.signal(signal);
+        self.wait_until_asleep(before + 1);
+    }
+
+    /// Waits until the program has gone to sleep so many times and sleeps, and returns how many times it has.
+    fn wait_until_asleep(&self, times: u64) -> u64 {
+        let started = Instant::now();
+        loop {
+            let path = format!("/proc/{}/status", self.id());
+            let status = fs::read_to_string(path).expect("the program runs, on Linux");
+            let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            let slept = field("voluntary_ctxt_switches:").and_then(|text| text.parse().ok()).unwrap_or(0);
+            if slept >= times && field("State:").is_some_and(|state| state.starts_with('S')) {
+                return slept;
+            }
+            assert!(started.elapsed() < PATIENCE, "the program never waits\n{status}");
+            thread::yield_now();
         }
     }
 
@@ -93,7 +123,6 @@ impl Drop for Process {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::PATIENCE;
 
     #[test]
     fn input_goes_in_and_both_outputs_come_back() {

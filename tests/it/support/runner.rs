@@ -76,6 +76,13 @@ impl Runner {
         self
     }
 
+    /// Another program with other arguments, in the same folders and environment.
+    pub fn program(mut self, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        self.program = program.into();
+        self.arguments = arguments.iter().map(OsString::from).collect();
+        self
+    }
+
     /// Sets an environment variable, over those of the clean room too.
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
@@ -191,6 +198,11 @@ impl Running {
         self
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What has come to standard output so far.
     pub fn stdout(&self) -> String {
         self.process.stdout.text()
@@ -199,6 +211,12 @@ impl Running {
     /// Sends a signal.
     pub fn signal(&mut self, signal: Signal) -> &mut Self {
         self.process.signal(signal);
+        self
+    }
+
+    /// Sends a signal while the program waits for something, and returns when it knows of it.
+    pub fn signal_while_it_waits(&mut self, signal: Signal) -> &mut Self {
+        self.process.signal_while_it_waits(signal);
         self
     }
 

@@ -32,6 +32,13 @@ pub const OTHER: Authority = Authority {
     server_key: include_bytes!("../../tls/other-server-key.pem"),
 };
 
+/// One whose server has a certificate that ended in 2020.
+pub const EXPIRED: Authority = Authority {
+    certificate: include_str!("../../tls/expired-authority.pem"),
+    server_certificate: include_bytes!("../../tls/expired-server.pem"),
+    server_key: include_bytes!("../../tls/expired-server-key.pem"),
+};
+
 impl Authority {
     /// A server with a certificate of this authority. It gives each connection the same answer, and closes it.
     pub fn server(&self, answer: impl Into<Vec<u8>>) -> RawServer {
@@ -62,6 +69,15 @@ impl Authority {
         protocols: &[&str],
         mut serve: impl FnMut(&mut TlsStream<'_>) + Send + 'static,
     ) -> RawServer {
+        let config = self.config(protocols);
+        RawServer::start(move |_, connection| {
+            let mut tls = ServerConnection::new(config.clone()).expect("a connection");
+            serve(&mut Stream::new(&mut tls, &mut connection.stream));
+        })
+    }
+
+    /// What a server of these protocols (ALPN) needs to show its certificate.
+    pub fn config(&self, protocols: &[&str]) -> Arc<ServerConfig> {
         let certificate = CertificateDer::from_pem_slice(self.server_certificate).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(self.server_key).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -69,11 +85,7 @@ impl Authority {
         let config = config.expect("versions of TLS").with_no_client_auth();
         let mut config = config.with_single_cert(vec![certificate], key).expect("the key of it");
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let config = Arc::new(config);
-        RawServer::start(move |_, connection| {
-            let mut tls = ServerConnection::new(config.clone()).expect("a connection");
-            serve(&mut Stream::new(&mut tls, &mut connection.stream));
-        })
+        Arc::new(config)
     }
 }
 
