@@ -106,7 +106,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Let a playbook run by itself: units of systemd, a crontab, Kubernetes, GitHub
     Schedule(ScheduleArgs),
-    /// Print the JSON Schema of playbooks, provider definitions or reports, for editors
+    /// Print the JSON Schema of playbooks, provider definitions, reports or journals, for editors and programs
     Schema(SchemaArgs),
     /// Sign in to a provider and keep the credentials in the keychain
     Login(LoginArgs),

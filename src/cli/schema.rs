@@ -2,6 +2,7 @@
 
 use crate::document::{Definition, Playbook};
 use crate::event::RunReport;
+use crate::journal::Record;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
@@ -17,11 +18,13 @@ pub enum SchemaKind {
     Provider,
     /// The report of a run, as `--report json=FILE` writes it.
     Report,
+    /// A record of a run's journal: what stands in each line behind its checksum.
+    Journal,
 }
 
 impl SchemaKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Playbook, Self::Provider, Self::Report];
+    pub const ALL: [Self; 4] = [Self::Playbook, Self::Provider, Self::Report, Self::Journal];
 
     /// The name that it has on the command line and as a file.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +32,7 @@ impl SchemaKind {
             Self::Playbook => "playbook",
             Self::Provider => "provider",
             Self::Report => "report",
+            Self::Journal => "journal",
         }
     }
 }
@@ -48,6 +52,7 @@ pub fn schema(kind: SchemaKind) -> Schema {
         SchemaKind::Playbook => language::<Playbook>(),
         SchemaKind::Provider => language::<Definition>(),
         SchemaKind::Report => generate::<RunReport>(),
+        SchemaKind::Journal => generate::<Record>(),
     }
 }
 

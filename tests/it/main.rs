@@ -22,6 +22,7 @@ mod origins;
 mod outlets;
 mod own_api;
 mod own_login;
+mod past_runs;
 mod polling;
 mod prism;
 mod prompts;

@@ -1,0 +1,170 @@
+//! Runs of the past: their history, their reports made afterwards, what is resumed and what is refused.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::runner::{Output, Runner};
+use crate::support::scripted::{Reply, Request, ScriptedServer};
+use crate::support::session_api::{self, LOGIN, LOGOUT};
+
+const STEPS: &str = "steps:
+  - { id: order, post: /orders, json: { ref: '${{ run.id }}' }, outputs: { id: $.id } }
+  - { id: things, get: /things, rows: $, save: things.ndjson }
+  - { for_each: [1, 2], put: '/things/${{ item }}', json: { order: '${{ steps.order.outputs.id }}' } }
+";
+
+fn answer(request: &Request) -> Reply {
+    match request.line.as_str() {
+        "POST /orders" => Reply::json(201, &json!({ "id": 7 })),
+        "GET /things" => Reply::json(200, &json!([{ "id": 1 }, { "id": 2 }])),
+        _ => Reply::empty(204),
+    }
+}
+
+/// The program in the same sandbox, with other arguments.
+fn again(run: &Runner, arguments: &[&str]) -> Output {
+    run.clone().program(env!("CARGO_BIN_EXE_runner"), arguments).run()
+}
+
+fn journals(run: &Runner) -> Vec<PathBuf> {
+    let folder = run.dir().join("../state/runner/runs");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("the state folder").map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Every form of report that a run has written is made again from its journal, the same to the byte.
+#[test]
+fn a_report_made_afterwards_is_the_same_to_the_byte() {
+    let server = session_api::start(answer);
+    let forms = ["json", "junit", "html", "har"];
+    let targets = forms.map(|form| format!("{form}=now.{form}"));
+    let run = session_api::apply(&server, STEPS);
+    let flags = targets.iter().flat_map(|target| ["--report", target]);
+    run.clone().args(flags).run().exits(0);
+    for form in forms {
+        let later = format!("later.{form}");
+        again(&run, &["report", "last", "--format", form, "--output", &later]).exits(0);
+        let (now, later) = (run.dir().join(format!("now.{form}")), run.dir().join(later));
+        assert!(fs::read(now).unwrap() == fs::read(later).unwrap(), "{form} differs");
+    }
+    let stdout = again(&run, &["report", "last", "--format", "json"]).exits(0).stdout;
+    assert_eq!(stdout, fs::read_to_string(run.dir().join("now.json")).unwrap());
+}
+
+/// The report for people is shown again, failures included, also that of a failed run.
+#[test]
+fn the_report_for_people_is_shown_again() {
+    let server = session_api::start(|request| match request.line.as_str() {
+        "GET /things" => Reply::empty(404),
+        _ => answer(request),
+    });
+    let run = session_api::apply(&server, STEPS);
+    let first = run.run().exits(1);
+    let second = again(&run, &["report", "last"]).exits(0);
+    assert_eq!(first.stdout, second.stdout);
+    assert_eq!(first.stderr, second.stderr);
+}
+
+#[test]
+fn history_lists_runs_and_prune_removes_those_that_are_over() {
+    let server = session_api::start(answer);
+    let run = session_api::apply(&server, STEPS);
+    run.run().exits(0);
+    run.run().exits(0);
+    let listed = again(&run, &["history", "--format", "json"]).exits(0).stdout;
+    let listed: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(listed.len(), 2);
+    for entry in &listed {
+        assert_eq!((&entry["state"], &entry["exit_code"]), (&json!("done"), &json!(0)), "{entry}");
+    }
+    let shown = again(&run, &["history", "--limit", "1"]).exits(0).stdout;
+    assert!(shown.lines().count() == 1 && shown.contains("done in"), "{shown}");
+    let pruned = again(&run, &["history", "prune", "--keep", "1"]).exits(0).stdout;
+    assert_eq!(pruned, "1 journal removed\n");
+    assert_eq!(journals(&run).len(), 1);
+    again(&run, &["history", "prune"]).exits(2);
+}
+
+/// A run of which the first write was done goes on behind it: nothing is sent twice, also when the failure was not a crash.
+#[test]
+fn a_failed_run_goes_on_behind_what_it_has_done() {
+    let mut is_down = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "GET /things" if std::mem::take(&mut is_down) => Reply::empty(404),
+        _ => answer(request),
+    });
+    let run = session_api::apply(&server, STEPS);
+    run.run().exits(1);
+    let resumed = again(&run, &["resume", "last"]).exits(0);
+    assert!(resumed.stdout.contains("done before"), "{}", resumed.stdout);
+    let expected = [
+        LOGIN,
+        "POST /orders",
+        "GET /things",
+        LOGOUT,
+        LOGIN,
+        "GET /things",
+        "PUT /things/1",
+        "PUT /things/2",
+        LOGOUT,
+    ];
+    assert_eq!(server.lines(), expected);
+    let over = again(&run, &["resume", "last"]).exits(2).stderr;
+    assert!(over.contains("is done; there is nothing to go on with"), "{over}");
+}
+
+#[test]
+fn what_cannot_be_resumed_says_why() {
+    let server = ScriptedServer::start(|_| Reply::empty(404));
+    let run = Runner::new()
+        .file("p.yaml", format!("version: 1\nproviders: {{ api: {{ description: a test, base_url: '{}' }} }}\nsteps: [{{ get: /x }}]\n", server.base_url()))
+        .args(["apply", "p.yaml"]);
+    run.run().exits(1);
+    let unknown = again(&run, &["resume", "7ZZZ"]).exits(2).stderr;
+    assert!(unknown.contains("there is no run `7ZZZ`; `runner history` lists them"), "{unknown}");
+    fs::write(
+        run.dir().join("p.yaml"),
+        fs::read_to_string(run.dir().join("p.yaml")).unwrap() + "# changed\n",
+    )
+    .unwrap();
+    let changed = again(&run, &["resume", "last"]).exits(2).stderr;
+    assert!(changed.contains("has changed since run") && changed.contains("--changed-playbook"), "{changed}");
+    again(&run, &["resume", "last", "--changed-playbook"]).exits(1);
+    assert_eq!(server.lines(), ["GET /x", "GET /x"]);
+    let nothing = again(&run, &["resolve", "last", "GET /x", "--done"]).exits(2).stderr;
+    assert!(nothing.contains("it is known of every write at `GET /x` whether it was done"), "{nothing}");
+}
+
+#[test]
+fn a_simulated_run_is_recorded_and_cannot_be_resumed() {
+    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/quickstart.yaml");
+    let run = Runner::new().args(["apply", "--simulate", quickstart]);
+    run.run().exits(0);
+    let refused = again(&run, &["resume", "last"]).exits(2).stderr;
+    assert!(refused.contains("was simulated: its providers ended with it"), "{refused}");
+    assert!(again(&run, &["history"]).exits(0).stdout.contains("simulated"));
+}
+
+/// Each record of a journal is what `schemas/journal.json` says.
+#[test]
+fn journals_fulfil_their_schema() {
+    let server = session_api::start(answer);
+    let run = session_api::apply(&server, &format!("{STEPS}cleanup: [{{ delete: /things/1 }}]\n"));
+    run.run().exits(0);
+    let schema: Value = serde_json::from_str(&fs::read_to_string("schemas/journal.json").unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let text = fs::read_to_string(&journals(&run)[0]).unwrap();
+    let records: Vec<Value> =
+        text.lines().skip(1).map(|line| serde_json::from_str(&line[9..]).expect("JSON")).collect();
+    for kind in ["begun", "event", "intent", "outcome"] {
+        assert!(records.iter().any(|record| record.get(kind).is_some()), "no {kind}");
+    }
+    for record in &records {
+        let complaints: Vec<_> = validator.iter_errors(record).map(|error| error.to_string()).collect();
+        assert!(complaints.is_empty(), "{complaints:#?}\n{record}");
+    }
+}
