@@ -11,8 +11,6 @@ pub struct Needs {
     pub variables: Vec<Variable>,
     /// Credentials that systemd hands over as files.
     pub credential_files: Vec<CredentialFile>,
-    /// Whether some secret may come from the keychain.
-    pub has_stored: bool,
 }
 
 /// An environment variable that may hold something the playbook needs.
@@ -80,8 +78,11 @@ impl Needs {
                         self.add_file(name, holds, index == 0);
                     }
                 }
-                SourceKind::Stored => self.has_stored = true,
-                SourceKind::Env(_) | SourceKind::Prompt(_) | SourceKind::Totp(_) | SourceKind::Value(_) => {}
+                SourceKind::Env(_)
+                | SourceKind::Stored
+                | SourceKind::Prompt(_)
+                | SourceKind::Totp(_)
+                | SourceKind::Value(_) => {}
             }
         }
     }

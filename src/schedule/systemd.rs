@@ -46,12 +46,17 @@ pub fn units(job: &Job, manager: Manager<'_>) -> Result<Units, Unsayable> {
         }
     }
     if let Manager::System { user } = manager
-        && !(!user.is_empty() && user.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)))
+        && !is_user_name(user)
     {
         let reason = "a name has letters, digits, `_`, `-` and `.`";
         return Err(Unsayable::Text { form: FORM, what: "the user", value: one_line(user), reason });
     }
     Ok(Units { service: service(job, manager), timer: timer(job) })
+}
+
+/// A name that a unit takes unquoted.
+fn is_user_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
 
 fn timer(job: &Job) -> String {

@@ -67,7 +67,7 @@ fn check_inputs(
         let is_given = args.input.iter().any(|(name, _)| *name == input.name);
         let variable = format!("RUNNER_INPUT_{}", input.name.to_ascii_uppercase());
         let is_kept = matches!(surroundings.variable(&variable), Some((_, VariableOrigin::File { .. })));
-        if !is_given && !(is_kept && is_here) {
+        if !is_given && (!is_kept || !is_here) {
             return Err(Refusal::invalid(&Unsayable::Input(variable)));
         }
     }

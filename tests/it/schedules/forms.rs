@@ -11,7 +11,7 @@ use runner::schedule::{
 use runner::source::{Diagnostics, SourceMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 /// Paths that mean something to a shell, to YAML, to units, to cron.
@@ -42,7 +42,6 @@ fn jobs() -> Vec<Job> {
                 is_first: false,
             },
         ],
-        has_stored: false,
     };
     let overlaps = [Overlap::Fail, Overlap::Skip, Overlap::Wait];
     let jobs = PATHS.iter().enumerate().map(|(index, (folder, playbook))| Job {
@@ -91,6 +90,13 @@ fn write(folder: &Path, files: &[(String, String)]) -> Vec<PathBuf> {
     paths.collect()
 }
 
+/// What systemd says of unit files, as of those of its user or of the system.
+fn verify(flag: &str, runtime: &Path, files: &[PathBuf]) -> Output {
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no", flag]).args(files).env("XDG_RUNTIME_DIR", runtime);
+    run(&mut command, "systemd")
+}
+
 #[test]
 fn units_pass_the_verification_of_systemd() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
@@ -101,10 +107,7 @@ fn units_pass_the_verification_of_systemd() {
             let name = |ending| format!("{}.{ending}", id.as_str());
             let files =
                 write(folder.path(), &[(name("service"), units.service), (name("timer"), units.timer)]);
-            let output = run(
-                Command::new("systemd-analyze").args(["verify", "--man=no", flag]).args(&files),
-                "systemd",
-            );
+            let output = verify(flag, folder.path(), &files);
             assert!(
                 output.status.success() && output.stderr.is_empty(),
                 "{}: {}",
@@ -119,11 +122,10 @@ fn units_pass_the_verification_of_systemd() {
 fn the_verification_of_systemd_sees_mistakes() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let units = units(&job(schedule("@daily", "UTC")), Manager::User).expect("the job can be said");
-    let service = units.service.replace("/usr/bin/true", "/usr/bin/no such program");
+    let service = units.service.replace("/usr/bin/true", "/usr/bin/no-such-program");
     let files = write(folder.path(), &[("x.service".to_owned(), service)]);
-    let output =
-        run(Command::new("systemd-analyze").args(["verify", "--man=no", "--user"]).args(&files), "systemd");
-    assert!(!output.stderr.is_empty());
+    let said = text(&verify("--user", folder.path(), &files).stderr);
+    assert!(said.contains("no-such-program"), "{said}");
 }
 
 #[test]
