@@ -282,7 +282,7 @@ mod tests {
         assert!(other.ledger().unwrap().records[0].is_in_use, "a new life changes nothing");
         drop(one);
         let left = LedgerEntry { session: renewed, is_in_use: false };
-        assert_eq!(other.ledger().unwrap().records, [left.clone()]);
+        assert_eq!(other.ledger().unwrap().records, std::slice::from_ref(&left));
         assert_eq!(other.ledger().unwrap().records, [left], "it stays with whoever found it");
         let third = process(&room);
         assert!(third.ledger().unwrap().records[0].is_in_use, "no two close it");
