@@ -2,6 +2,7 @@ use super::budget::Budget;
 use super::cleanup::Cleanup;
 use super::course::Course;
 use super::error::StepError;
+use super::idempotency::UsedKeys;
 use super::limits::{Interruption, Limits};
 use super::references::names_below;
 use super::scope::RunNames;
@@ -41,6 +42,8 @@ pub struct Engine<'a> {
     pub limits: Limits,
     /// How much may still be repeated.
     pub budget: Budget,
+    /// The idempotency keys that were used.
+    pub keys: UsedKeys,
     /// What is to be undone.
     pub cleanup: Cleanup<'a>,
     /// What has happened so far.

@@ -15,6 +15,8 @@ pub struct Tally {
     pub rounds: Option<u32>,
     /// Items of a loop.
     pub items: Option<ItemCounts>,
+    /// The answer to its write was lost, and `verify` says that it was done.
+    pub is_verified: bool,
     /// Nothing was done, since every step inside was skipped.
     pub is_idle: bool,
     /// What it did, in a few words.

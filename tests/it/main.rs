@@ -13,6 +13,7 @@ mod exit_codes;
 mod keychain;
 mod layers;
 mod oauth2;
+mod once;
 mod origins;
 mod outlets;
 mod own_api;

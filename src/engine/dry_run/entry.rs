@@ -7,6 +7,7 @@ use crate::engine::budget::Budget;
 use crate::engine::cleanup::Cleanup;
 use crate::engine::core::Engine;
 use crate::engine::course::Course;
+use crate::engine::idempotency::UsedKeys;
 use crate::engine::limits::Limits;
 use crate::engine::run::{RunOptions, names, secrets_needed, setup};
 use crate::engine::secrets;
@@ -57,6 +58,7 @@ pub async fn dry_run(
         names,
         limits: Limits::of_run(&*world.clock, None),
         budget: Budget::default(),
+        keys: UsedKeys::default(),
         cleanup: Cleanup::default(),
         course: Course::default(),
     };

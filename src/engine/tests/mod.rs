@@ -4,6 +4,7 @@ mod case;
 mod cleanup;
 mod flow;
 mod lists;
+mod once;
 mod polling;
 mod repetition;
 mod sign_in;
