@@ -61,6 +61,8 @@ keys! {
             "errors" => errors: Option<Errors>;
             /// How fast one may ask.
             "rate_limit" => rate_limit: Option<RateLimit>;
+            /// How the provider knows a write that is sent again.
+            "idempotency" => idempotency: Option<Idempotency>;
             /// Holds for an answer that is a success; default true. For a 2xx that hides an error.
             "success" => success: Option<Condition>;
             /// Holds for an answer that says "too fast, surely not done"; default 429, or 503 with `Retry-After`.
@@ -69,7 +71,6 @@ keys! {
             "operations" => operations: Named<Operation>;
         }
         later {
-            "idempotency": "repeating a write under a key is not built yet";
             "ping": "asking whether a session still holds is not built yet";
         }
     }
@@ -592,6 +593,18 @@ fn rate_limit_companions() -> Value {
 }
 
 keys! {
+    /// How a provider knows a write that is sent again.
+    pub struct Idempotency is "`idempotency`" {
+        optional {
+            /// The header that carries the key; default `Idempotency-Key`.
+            "header" => header: Option<Spanned<String>>;
+            /// How long the provider remembers a key after it was sent first; default 10m.
+            "valid_for" => valid_for: Option<Spanned<Time>>;
+        }
+    }
+}
+
+keys! {
     /// A request that playbooks can `call`.
     #[schemars(extend("oneOf" = exactly_one(VERBS)))]
     pub struct Operation is "an operation" {
@@ -618,6 +631,8 @@ keys! {
             "retry" => retry: Option<Retry>;
             /// How fast one may ask for this, besides the provider's own limit.
             "rate_limit" => rate_limit: Option<RateLimit>;
+            /// A text that is the same in every attempt of a write and in no other write: the provider does it once.
+            "idempotency_key" => idempotency_key: Option<Template>;
         }
         parts {
             /// The request.
@@ -626,8 +641,7 @@ keys! {
         later {
             "until": "write it at the step that calls the operation";
             "every": "write it at the step that calls the operation";
-            "idempotency_key": "repeating a write under a key is not built yet";
-            "verify": "asking whether a write happened is not built yet";
+            "verify": "write it at the step that calls the operation";
         }
     }
 }

@@ -4,7 +4,7 @@ use super::expression::Tree;
 use super::lower::{FromNode, Lower, exactly_one, keys};
 use super::named::Named;
 use super::reader::JsonPath;
-use super::request::{Effect, Expect, NoAuth, Output, Paginate, RequestKeys, Retry, Save};
+use super::request::{Effect, Expect, NoAuth, Output, Paginate, RequestKeys, Retry, Save, VERBS};
 use super::scalar::{Ident, Time, words};
 use super::yaml::Node;
 use crate::source::{Code, Diagnostic, Spanned};
@@ -81,6 +81,10 @@ keys! {
             "every" => every: Option<Spanned<Time>>;
             /// What repeating the request would do; default by its verb.
             "effect" => effect: Option<Spanned<Effect>>;
+            /// A text that is the same in every attempt of a write and in no other write: the provider does it once.
+            "idempotency_key" => idempotency_key: Option<Template>;
+            /// A read that tells whether a write happened, asked when nobody knows.
+            "verify" => verify: Option<Verify>;
             /// Steps that undo this one at the end of the run.
             "cleanup" => cleanup: Option<Steps>;
             /// `none`: the request goes without a session.
@@ -94,8 +98,6 @@ keys! {
         }
         later {
             "concurrency": "loops run one item after the other so far";
-            "idempotency_key": "repeating a write under a key is not built yet";
-            "verify": "asking whether a write happened is not built yet";
             "matrix": "runs over many accounts are not built yet";
             "ping": "asking whether a session still holds is not built yet";
             "compare": "comparing with an earlier run is not built yet";
@@ -113,6 +115,87 @@ fn companions() -> Value {
         "until": ["within"],
         "every": ["until"]
     })
+}
+
+keys! {
+    /// A read that tells whether a write happened.
+    #[schemars(extend("oneOf" = exactly_one(VERBS.into_iter().chain(["call"])), "dependentRequired" = json!({ "with": ["call"] })))]
+    pub struct Verify is "`verify`" {
+        required {
+            /// Holds for the answer that says that the write happened. False: it did not, and is sent again.
+            "done" => done: Condition;
+        }
+        optional {
+            /// Calls an operation that a provider's definition names: `provider.operation`.
+            "call" => call: Option<Spanned<String>>;
+            /// The operation's parameters.
+            "with" => with: Option<Named<Tree>>;
+            /// Which provider is asked; default that of the step.
+            "provider" => provider: Option<Spanned<String>>;
+            /// What the answer must satisfy to be believed.
+            "expect" => expect: Option<Expect>;
+            /// Name -> what stands in for the step's output of that name when the answer to the write is lost.
+            "outputs" => outputs: Named<Output>;
+            /// The path to the one list in the body that holds the rows; default the body itself.
+            "rows" => rows: Option<JsonPath>;
+            /// How all pages are fetched.
+            "paginate" => paginate: Option<Spanned<Paginate>>;
+            /// How long one request may take; default 30s.
+            "timeout" => timeout: Option<Spanned<Time>>;
+            /// How often it is tried.
+            "retry" => retry: Option<Retry>;
+            /// `read`, for a POST that only reads.
+            "effect" => effect: Option<Spanned<Effect>>;
+            /// `none`: the request goes without a session.
+            "auth" => auth: Option<Spanned<NoAuth>>;
+        }
+        parts {
+            /// The request.
+            request: RequestKeys;
+        }
+    }
+}
+
+impl Verify {
+    /// The same as a step of its own, to be checked and planned as one.
+    pub fn as_step(&self) -> Step {
+        let read = self.clone();
+        Step {
+            call: read.call,
+            with: read.with,
+            provider: read.provider,
+            expect: read.expect,
+            outputs: read.outputs,
+            rows: read.rows,
+            paginate: read.paginate,
+            timeout: read.timeout,
+            retry: read.retry,
+            effect: read.effect,
+            auth: read.auth,
+            request: read.request,
+            span: read.span,
+            id: None,
+            name: None,
+            steps: None,
+            authenticate: None,
+            method: None,
+            logout: None,
+            store: None,
+            value: None,
+            condition: None,
+            for_each: None,
+            item_name: None,
+            on_error: None,
+            save: None,
+            within: None,
+            until: None,
+            every: None,
+            idempotency_key: None,
+            verify: None,
+            cleanup: None,
+            hints: Named::default(),
+        }
+    }
 }
 
 /// The keys that make a step, verbs included: exactly one of them is written.

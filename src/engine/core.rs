@@ -1,6 +1,7 @@
 use super::cleanup::Cleanup;
 use super::course::Course;
 use super::error::StepError;
+use super::idempotency::UsedKeys;
 use super::limits::{Interruption, Limits};
 use super::places::Places;
 use super::references::names_below;
@@ -44,6 +45,8 @@ pub struct Engine<'a> {
     pub names: RunNames,
     /// The time that the steps have.
     pub limits: Limits,
+    /// The idempotency keys that were used.
+    pub keys: UsedKeys,
     /// What is to be undone.
     pub cleanup: Cleanup<'a>,
     /// What has happened so far.

@@ -21,6 +21,8 @@ pub struct Course {
     not_begun: Cell<u32>,
     /// The request that is in flight, in words, and what it does.
     in_flight: RefCell<Option<(String, Effect)>>,
+    /// A write that was sent and of which nobody knows yet whether it was done, in words.
+    in_doubt: RefCell<Option<String>>,
     /// The step of the playbook that is at work.
     current: RefCell<Option<String>>,
     /// The steps of the playbook in which a write that must not be done twice was done, or may have been.
@@ -107,6 +109,16 @@ impl Course {
     /// The request that is in flight, in words, and what it does.
     pub fn in_flight(&self) -> Option<(String, Effect)> {
         self.in_flight.borrow().clone()
+    }
+
+    /// Takes note of a write of which nobody knows yet whether it was done; `None`: there is none any more.
+    pub fn note_doubt(&self, request: Option<String>) {
+        *self.in_doubt.borrow_mut() = request;
+    }
+
+    /// The write of which nobody knows yet whether it was done, in words.
+    pub fn in_doubt(&self) -> Option<String> {
+        self.in_doubt.borrow().clone()
     }
 
     /// The step of the playbook that is at work.

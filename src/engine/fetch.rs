@@ -1,15 +1,18 @@
 //! One request until it is settled: signed in, sent, repeated where that is allowed.
 
 use super::core::Engine;
+use super::doubt::{Doubt, ending_of};
 use super::error::StepError;
 use super::failure::{Subject, attempt_words};
+use super::idempotency::IdempotencyKey;
 use super::limits::{Interruption, Limits};
-use super::outputs;
+use super::outputs::{self, Outputs};
 use super::replay::Tried;
 use super::tally::Tally;
+use super::verify::Verifier;
 use crate::document::Effect;
 use crate::event::{FailureDraft, Purpose};
-use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, TIME_TO_ANSWER, next};
+use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, Sequel, TIME_TO_ANSWER, next};
 use crate::exchange::{
     Answer, Attempt, Limiter, Origin, Realm, Rendered, Said, SendError, Sending, is_redirect,
 };
@@ -40,6 +43,12 @@ pub struct Call<'c> {
     pub realm: Rc<Realm>,
     /// The limit of its operation.
     pub limiter: Option<Rc<Limiter>>,
+    /// What for.
+    pub purpose: Purpose,
+    /// The key under which the provider does it once.
+    pub key: Option<IdempotencyKey>,
+    /// What tells whether it was done when nobody knows.
+    pub verifier: Option<Verifier<'c>>,
     /// The time that it may take.
     pub limits: Limits,
     /// Whether it belongs to cleanup.
@@ -52,25 +61,48 @@ pub struct Call<'c> {
 pub struct Settled {
     /// The answer; `None` when it was cut and nobody needs it.
     pub answer: Option<Answer>,
-    /// Its status.
-    pub status: u16,
+    /// Its status; `None` when nothing but `verify` says that it was done.
+    pub status: Option<u16>,
     /// True when the status is fine although the step does not expect it.
     pub is_fine: bool,
+    /// What stands in for the outputs of a write whose answer is lost.
+    pub verified: Option<Outputs>,
     /// The attempts in words, for a failure that the answer leads to.
     pub request_line: String,
 }
 
 /// The attempts of one request so far.
-struct Tries {
-    started: Duration,
+pub struct Tries {
+    /// When the first of them began.
+    pub started: Duration,
     /// How long our own rate kept them waiting. That is not the provider's slowness.
-    paced: Duration,
-    attempt: u32,
+    pub paced: Duration,
+    /// The present one, 1-based.
+    pub attempt: u32,
     /// The last one that may follow; a renewed session allows one more.
-    last: u32,
-    is_renewed: bool,
-    /// An attempt before left open whether it was done.
-    was_unknown: bool,
+    pub last: u32,
+    /// The session was renewed for it.
+    pub is_renewed: bool,
+    /// When the first of them was sent.
+    pub first_sent: Option<Duration>,
+    /// An attempt left open whether it was done.
+    pub was_unknown: bool,
+    /// `verify` has said since that none before was done.
+    pub is_surely_undone: bool,
+    /// The status of an attempt that was done although its body was cut, and whose body nobody reads.
+    pub done: Option<u16>,
+}
+
+/// A request that brought no answer which could be used.
+pub struct Unsettled {
+    /// How its last attempt ended.
+    pub ending: Ending,
+    /// Why no other attempt follows, where one was allowed.
+    pub end: Option<Next>,
+    /// What else is known of it.
+    pub doubt: Doubt,
+    /// The attempts in words.
+    pub request_line: String,
 }
 
 impl Engine<'_> {
@@ -92,40 +124,86 @@ impl Engine<'_> {
             attempt: 1,
             last: call.request.attempts.max(1),
             is_renewed: false,
+            first_sent: None,
             was_unknown: false,
+            is_surely_undone: false,
+            done: None,
         };
+        let end = self.attempts(call, rendered, &mut tries, tally).await;
+        if call.request.effect == Effect::Once {
+            self.course.note_doubt(None);
+        }
+        end
+    }
+
+    /// Sends it again as long as that is allowed and of use.
+    async fn attempts(
+        &self,
+        call: &Call<'_>,
+        rendered: &Rendered,
+        tries: &mut Tries,
+        tally: &mut Tally,
+    ) -> Result<Settled, StepError> {
         loop {
-            let (tried, generation) = self.attempt(call, rendered, &tries, tally).await?;
+            let (tried, generation) = self
+                .attempt(call, rendered, tries, tally)
+                .await
+                .map_err(|error| self.in_doubt(call, tries, error))?;
             let attempt = match tried {
                 Tried::Now(attempt) => *attempt,
-                Tried::Before(status) => return self.done_before(call, status),
-                Tried::Unclear(at) => {
-                    self.note_deed(call);
-                    return Err(self.unclear(call, at));
-                }
+                earlier => match self.settle_earlier(call, earlier, tries, tally).await? {
+                    Some(settled) => return Ok(settled),
+                    None => continue,
+                },
             };
-            let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
-            let ending = attempt.ending(is_expected);
+            let ending = ending_of(call, &attempt);
             tries.paced += attempt.paced;
-            self.note_attempt(call, &attempt);
+            self.note_attempt(call, &attempt, ending, tries);
             if self.is_expired(call, generation, &attempt, ending) {
-                self.renew(call, generation, attempt, &mut tries).await?;
+                let renewed = self.renew(call, generation, attempt, tries).await;
+                renewed.map_err(|error| self.in_doubt(call, tries, error))?;
                 continue;
             }
-            let wait = match self.what_next(call, &attempt, ending, &tries) {
-                Some(Next::Wait(wait)) if self.exchange.may_repeat(rendered, ending) => wait,
+            let next = match self.what_next(call, &attempt, ending, tries) {
+                (Sequel::Verify, Some(next)) => {
+                    let asked = self.ask_whether_done(call, rendered, attempt, ending, next, tries, tally);
+                    match asked.await? {
+                        Some(settled) => return Ok(settled),
+                        None => continue,
+                    }
+                }
+                (_, next) => next,
+            };
+            match next {
+                Some(Next::Wait(wait)) if self.exchange.may_repeat(rendered, ending) => {
+                    self.exchange.report(attempt.record, Some(wait));
+                    tries.attempt += 1;
+                    let what = format!("attempt {} of {}", tries.attempt, call.subject.request());
+                    self.wait(call, tries, wait, &what).await?;
+                }
                 end => {
                     self.exchange.note_settled(rendered, Some(&attempt), ending);
-                    return self.settle(call, attempt, ending, end, &tries);
+                    return self.settle(call, attempt, ending, end, tries);
                 }
-            };
-            self.exchange.report(attempt.record, Some(wait));
-            tries.was_unknown |= ending == Ending::Unknown;
-            tries.attempt += 1;
-            let what = format!("the wait before attempt {} of {}", tries.attempt, call.subject.request());
-            let slept = call.limits.wait(self.world, self.world.journal.sleep(wait)).await;
-            slept.map_err(|interruption| self.interrupted(interruption, &what))?;
+            }
         }
+    }
+
+    /// Waits before something.
+    ///
+    /// # Errors
+    /// When the time of the step or the run is over.
+    pub async fn wait(
+        &self,
+        call: &Call<'_>,
+        tries: &Tries,
+        wait: Duration,
+        what: &str,
+    ) -> Result<(), StepError> {
+        let slept = call.limits.wait(self.world, self.world.journal.sleep(wait)).await;
+        slept.map_err(|interruption| {
+            self.in_doubt(call, tries, self.interrupted(interruption, &format!("the wait before {what}")))
+        })
     }
 
     /// One attempt. The session is put on a copy of the request, since a renewed one replaces it.
@@ -133,7 +211,7 @@ impl Engine<'_> {
         &self,
         call: &Call<'_>,
         rendered: &Rendered,
-        tries: &Tries,
+        tries: &mut Tries,
         tally: &mut Tally,
     ) -> Result<(Tried, Option<Generation>), StepError> {
         let what = call.subject.request();
@@ -149,10 +227,12 @@ impl Engine<'_> {
         let sending = Sending {
             follows_redirects: !expects_redirect(call.request),
             hides_bodies: outputs::makes_secrets(&call.request.outputs),
-            ..Sending::attempt(Purpose::Step, tries.attempt)
+            ..Sending::attempt(call.purpose, tries.attempt)
         };
         self.course.note_flight(Some((what, call.request.effect)));
-        let sent = call.limits.finish(self.world, self.send_in_journal(call, turn, &outgoing, sending)).await;
+        let started = self.world.clock.elapsed();
+        let sent = self.send_in_journal(call, turn, &outgoing, sending, tries.is_surely_undone);
+        let sent = call.limits.finish(self.world, sent).await;
         self.course.note_flight(None);
         let requests = match &sent {
             Ok(Ok(Tried::Now(attempt))) => attempt.requests,
@@ -167,6 +247,9 @@ impl Engine<'_> {
             self.cut_off(call, interruption)
         })?;
         let tried = sent.map_err(|error| self.journal_error(&error, &call.subject.request()))?;
+        if requests > 0 {
+            tries.first_sent.get_or_insert(started);
+        }
         if let Tried::Now(attempt) = &tried
             && let Ok(answer) = &attempt.outcome
         {
@@ -223,15 +306,26 @@ impl Engine<'_> {
     }
 
     /// Takes note of what an attempt may have done. What the step expects says nothing of that: a refusal that is fine is
-    /// a refusal all the same, and nothing is to be undone.
-    fn note_attempt(&self, call: &Call<'_>, attempt: &Attempt) {
-        if !attempt.ending(|_| false).is_surely_not_done() {
+    /// a refusal all the same, and nothing is to be undone. What `verify` is asked about is known only then.
+    fn note_attempt(&self, call: &Call<'_>, attempt: &Attempt, ending: Ending, tries: &mut Tries) {
+        let is_once = call.request.effect == Effect::Once;
+        let is_open = matches!(ending, Ending::Unknown | Ending::Unreadable);
+        tries.was_unknown |= is_open;
+        tries.is_surely_undone &= !is_open;
+        if is_open && is_once {
+            self.course.note_doubt(Some(call.subject.request()));
+        }
+        if ending == Ending::DoneBodyCut && is_once && !needs_body(call.request) {
+            tries.done = attempt.status();
+        }
+        let is_asked = is_open && is_once && call.verifier.is_some();
+        if !is_asked && !attempt.ending(|_| false).is_surely_not_done() {
             self.note_deed(call);
         }
     }
 
     /// Takes note that a request may have been done.
-    fn note_deed(&self, call: &Call<'_>) {
+    pub fn note_deed(&self, call: &Call<'_>) {
         call.may_be_done.set(true);
         self.note_done(call.request.effect, call.is_cleanup);
     }
@@ -242,19 +336,6 @@ impl Engine<'_> {
         if effect == Effect::Once && !is_cleanup {
             self.course.note_write();
         }
-    }
-
-    /// A write that an earlier process has done; what it was answered is lost.
-    fn done_before(&self, call: &Call<'_>, status: Option<u16>) -> Result<Settled, StepError> {
-        self.note_deed(call);
-        let request_line = "done by the process before".to_owned();
-        if !needs_body(call.request) {
-            let status = status.unwrap_or(200);
-            return Ok(Settled { answer: None, status, is_fine: true, request_line });
-        }
-        let headline =
-            format!("{} was done by the process before, but what it brought is lost", call.subject.request());
-        Err(self.error(FailureDraft::new(Cause::Step, headline).request(request_line)))
     }
 
     /// Whether an answer says that the session has ended; never one that the step expects, nor one that asks for a pause.
@@ -306,21 +387,34 @@ impl Engine<'_> {
     }
 
     /// The time that is left for a request and its repetitions.
-    fn remaining(&self, call: &Call<'_>, tries: &Tries) -> Duration {
+    pub fn remaining(&self, call: &Call<'_>, tries: &Tries) -> Duration {
         let spent = self.world.clock.elapsed().saturating_sub(tries.started);
         let own = (REQUEST_TIME.max(call.request.timeout) + tries.paced).saturating_sub(spent);
         call.limits.remaining(&*self.world.clock).map_or(own, |limit| limit.min(own))
     }
 
-    /// What follows an attempt; `None` when it is not to be repeated, whatever time and attempts are left.
-    fn what_next(&self, call: &Call<'_>, attempt: &Attempt, ending: Ending, tries: &Tries) -> Option<Next> {
-        if !ending.may_be_repeated(call.request.effect, needs_body(call.request)) {
-            return None;
-        }
+    /// What follows an attempt, and when. No `Next`: nothing follows, whatever time and attempts are left.
+    fn what_next(
+        &self,
+        call: &Call<'_>,
+        attempt: &Attempt,
+        ending: Ending,
+        tries: &Tries,
+    ) -> (Sequel, Option<Next>) {
         let remaining = self.remaining(call, tries);
         let bounds =
             Bounds { attempt: tries.attempt, attempts: tries.last, remaining, server_wish: attempt.wish };
-        Some(next(bounds, self.world.random.fraction()))
+        let next = next(bounds, self.world.random.fraction());
+        let effect = call.request.effect;
+        // What was not done this time may have been done before.
+        let ending = match ending {
+            Ending::NotSent | Ending::Throttled if tries.is_in_doubt(call) => Ending::Unknown,
+            ending => ending,
+        };
+        match ending.sequel(effect, self.safeguard(call, tries, next), needs_body(call.request)) {
+            Sequel::End => (Sequel::End, None),
+            sequel => (sequel, Some(next)),
+        }
     }
 
     /// The end of a request after its last attempt. `end` says why no other one follows, where one was allowed.
@@ -337,31 +431,41 @@ impl Engine<'_> {
         let is_done_without_body =
             end.is_none() && call.request.effect != Effect::Read && !needs_body(call.request);
         self.exchange.report(record, None);
+        let is_in_doubt = tries.is_in_doubt(call);
         match (outcome, ending) {
-            (Ok(answer), Ending::Done | Ending::Rejected) => {
+            (Ok(answer), Ending::Done | Ending::Rejected)
+                if ending == Ending::Done || !(is_in_doubt || tries.done.is_some()) =>
+            {
                 let is_gone = call.request.method == Method::DELETE && answer.status == 404;
                 let is_fine = is_gone && tries.was_unknown;
-                Ok(Settled { status: answer.status, answer: Some(answer), is_fine, request_line })
+                let status = Some(answer.status);
+                Ok(Settled { status, answer: Some(answer), is_fine, verified: None, request_line })
+            }
+            (_, _) if tries.done.is_some() => {
+                let (status, verified) = (tries.done, None);
+                Ok(Settled { answer: None, status, is_fine: false, verified, request_line })
             }
             (Err(SendError::Transport(error)), Ending::DoneBodyCut | Ending::DoneUnreadable)
                 if is_done_without_body =>
             {
-                let status = error.failure.status().expect("by its ending");
-                Ok(Settled { answer: None, status, is_fine: false, request_line })
+                let status = error.failure.status();
+                Ok(Settled { answer: None, status, is_fine: false, verified: None, request_line })
             }
-            (outcome, ending) => Err(self.unsettled(call, &outcome, ending, end, request_line)),
+            (outcome, ending) => {
+                let doubt = if is_in_doubt { Doubt::Earlier } else { Doubt::None };
+                Err(self.unsettled(call, &outcome, Unsettled { ending, end, doubt, request_line }))
+            }
         }
     }
 
     /// A request that brought no answer which could be used.
-    fn unsettled(
+    pub fn unsettled(
         &self,
         call: &Call<'_>,
         outcome: &Result<Answer, SendError>,
-        ending: Ending,
-        end: Option<Next>,
-        request_line: String,
+        unsettled: Unsettled,
     ) -> StepError {
+        let Unsettled { ending, end, doubt, request_line } = unsettled;
         let subject = &call.subject;
         let happened = match outcome {
             Ok(answer) => subject.answered(answer.status),
@@ -382,17 +486,29 @@ impl Engine<'_> {
             },
         };
         let (cause, headline) = match (ending, call.request.effect) {
+            (Ending::DoneBodyCut | Ending::DoneUnreadable, Effect::Once) => {
+                (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
+            }
+            (_, Effect::Once) if matches!(doubt, Doubt::NotDone) => {
+                (Cause::Unavailable, format!("{happened}; it was not done, says `verify`"))
+            }
             (Ending::Unknown | Ending::Unreadable, Effect::Once) => {
                 (Cause::Unknown, format!("{happened}; nobody knows whether it was done"))
             }
-            (Ending::DoneBodyCut | Ending::DoneUnreadable, Effect::Once) => {
-                (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
+            (_, Effect::Once) if matches!(doubt, Doubt::Earlier) => {
+                (Cause::Unknown, format!("{happened}; nobody knows whether an attempt before was done"))
             }
             (Ending::Rejected, _) if is_local(outcome) => (Cause::Machine, happened),
             (Ending::Rejected | Ending::DoneUnreadable | Ending::Unreadable, _) => (Cause::Step, happened),
             _ => (Cause::Unavailable, happened),
         };
         let mut trouble = FailureDraft::new(cause, headline).request(request_line);
+        if let Doubt::Unclear(reason) = doubt {
+            trouble = trouble.note(format!("`verify` could not tell: {reason}"));
+        }
+        if cause == Cause::Unknown {
+            self.note_deed(call);
+        }
         if let Ok(answer) = outcome {
             trouble = self.with_words_of_provider(trouble, call, answer);
         }
@@ -464,10 +580,10 @@ impl Engine<'_> {
     }
 
     /// ``GET https://… · attempt 3 of 3 after 4.2 s · empty body``
-    fn request_line(&self, call: &Call<'_>, attempt: &Attempt, tries: &Tries) -> String {
+    pub fn request_line(&self, call: &Call<'_>, attempt: &Attempt, tries: &Tries) -> String {
         let after = self.world.clock.elapsed().saturating_sub(tries.started);
         let attempts = match call.request.effect {
-            Effect::Once if tries.attempt == 1 => 1,
+            Effect::Once if tries.attempt == 1 && call.key.is_none() && call.verifier.is_none() => 1,
             _ => tries.last,
         };
         let came_back = match &attempt.outcome {

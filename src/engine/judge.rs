@@ -21,9 +21,9 @@ impl Engine<'_> {
         if settled.is_fine {
             return Ok(());
         }
-        let judged = match call.request.status.contains(settled.status) {
-            true => Ok(()),
-            false => Err(call.subject.refusal(settled.status)),
+        let judged = match settled.status {
+            Some(status) if !call.request.status.contains(status) => Err(call.subject.refusal(status)),
+            _ => Ok(()),
         };
         let Some(answer) = &settled.answer else {
             return judged.map_err(|trouble| self.error(trouble.request(&settled.request_line)));
@@ -116,8 +116,8 @@ impl Engine<'_> {
         if let Some(count) = row_count.filter(|_| reads("row_count")) {
             trouble = trouble.note(format!("the answer has {}", counted(count, "row")));
         }
-        if reads("response.status") {
-            trouble = trouble.note(format!("its status is {}", last.status));
+        if let Some(status) = last.status.filter(|_| reads("response.status")) {
+            trouble = trouble.note(format!("its status is {status}"));
         }
         Err(self.error(trouble))
     }
@@ -143,6 +143,11 @@ fn doubtful(answered: &str, is_write: bool) -> FailureDraft {
     FailureDraft::new(Cause::Step, headline)
         .note("it has no `Content-Length`, no chunks and no encryption")
         .advice("use https, or let the server say how long its answers are")
+}
+
+/// Whether an answer to a write says as much as none: something in front of the provider may have given it.
+pub fn says_nothing(call: &Call<'_>, answer: &Answer) -> bool {
+    is_foreign(answer) && !keeps_page(call.request)
 }
 
 /// A web page where data is wanted: no API answers a success so.

@@ -10,10 +10,11 @@ use super::scope::Scopes;
 use super::tally::Tally;
 use crate::document::{Paginate, Reader};
 use crate::event::{EventKind, FailureDraft};
-use crate::exchange::Rendered;
+use crate::exchange::{Answer, Rendered};
 use crate::model::exit::Cause;
 use crate::plan::PlannedRequest;
-use serde_json::Value as Json;
+use crate::template::{Data, SharedJson};
+use serde_json::{Value as Json, json};
 
 /// What the pages of a request have brought together.
 pub struct Pages {
@@ -23,6 +24,26 @@ pub struct Pages {
     pub kept: Vec<Json>,
     /// How many rows there are; `None` where none are read.
     pub row_count: Option<u64>,
+}
+
+impl Pages {
+    /// The rows for templates, if one of them reads them.
+    pub fn take_kept(&mut self, request: &PlannedRequest) -> Option<SharedJson> {
+        // The file may still want the rows of a round.
+        let kept = request.rows.are_kept.then(|| match &request.until {
+            Some(_) => self.kept.clone(),
+            None => std::mem::take(&mut self.kept),
+        });
+        kept.map(|kept| SharedJson::from(Json::Array(kept)))
+    }
+
+    /// Sets what can be read once the answer is there.
+    pub fn set_answer(&self, scopes: &mut Scopes, rows: Option<&SharedJson>) {
+        let response = self.last.answer.as_ref().map_or(Data::Json(Json::Null), Answer::data);
+        scopes.set("response", &response);
+        scopes.set("row_count", &json!(self.row_count).into());
+        scopes.set("rows", &rows.cloned().map_or(Data::Json(Json::Null), Data::Shared));
+    }
 }
 
 impl Engine<'_> {

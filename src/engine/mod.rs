@@ -5,11 +5,13 @@
 mod cleanup;
 mod core;
 mod course;
+mod doubt;
 mod dry_run;
 mod error;
 mod expect;
 mod failure;
 mod fetch;
+mod idempotency;
 mod judge;
 mod limits;
 mod listing;
@@ -35,6 +37,7 @@ mod sessions;
 mod stage;
 mod step;
 mod tally;
+mod verify;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use outlets::{Outlet, outlets};

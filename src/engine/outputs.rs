@@ -26,6 +26,14 @@ pub enum OutputProblem {
         /// Where the reader is written.
         span: Span,
     },
+    /// The answer is lost, and nothing stands in for it.
+    #[error("the output `{name}` is lost with the answer, and `verify` brings none")]
+    Lost {
+        /// The output.
+        name: String,
+        /// Where it is written.
+        span: Span,
+    },
     /// Its template could not be evaluated.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -72,15 +80,82 @@ pub fn collect(
             outputs.push((output.name.clone(), mark(value.into(), output, step)));
         }
     }
+    compute(planned, step, &mut outputs, scope, redactor)?;
+    Ok(outputs)
+}
+
+/// Those outputs of an answer that are there, then those that are templates.
+///
+/// # Errors
+/// When a template cannot be evaluated.
+pub fn collect_found(
+    planned: &[PlannedOutput],
+    step: &str,
+    answer: &Answer,
+    scope: &mut Scope,
+    redactor: &Redactor,
+) -> Result<Outputs, EvaluationError> {
+    let mut outputs = Outputs::new();
+    for output in planned {
+        if let Output::Read(reader) = &output.output
+            && let Ok(value) = read(&output.name, reader, answer)
+        {
+            outputs.push((output.name.clone(), mark(value.into(), output, step)));
+        }
+    }
+    compute(planned, step, &mut outputs, scope, redactor)?;
+    Ok(outputs)
+}
+
+/// The outputs of a write whose answer is lost: `found` stands in for those of the same name, then come defaults and
+/// templates, which see no answer.
+///
+/// # Errors
+/// The first [`OutputProblem`].
+pub fn stand_in(
+    planned: &[PlannedOutput],
+    step: &str,
+    found: &Outputs,
+    scope: &mut Scope,
+    redactor: &Redactor,
+) -> Result<Outputs, OutputProblem> {
+    let is_found = |name: &str| found.iter().any(|(known, _)| known == name);
+    let mut outputs = found.clone();
+    for output in planned.iter().filter(|output| !is_found(&output.name)) {
+        match &output.output {
+            Output::Template(_) => {}
+            Output::Read(Reader { default: Some(Literal { value, .. }), .. }) => {
+                outputs.push((output.name.clone(), mark(value.clone().into(), output, step)));
+            }
+            Output::Read(reader) => {
+                return Err(OutputProblem::Lost { name: output.name.clone(), span: reader.span });
+            }
+        }
+    }
+    compute(planned, step, &mut outputs, scope, redactor)?;
+    Ok(outputs)
+}
+
+/// Adds the outputs that are templates, in the order of the file, but for those that are there. `scope` gets `outputs` as
+/// they come.
+fn compute(
+    planned: &[PlannedOutput],
+    step: &str,
+    outputs: &mut Outputs,
+    scope: &mut Scope,
+    redactor: &Redactor,
+) -> Result<(), EvaluationError> {
     scope.set("outputs", Data::Map(outputs.clone()));
     for output in planned {
-        if let Output::Template(template) = &output.output {
+        if let Output::Template(template) = &output.output
+            && !outputs.iter().any(|(known, _)| *known == output.name)
+        {
             let data = Value::of_template(template, scope, redactor)?.into_data();
             outputs.push((output.name.clone(), mark(data, output, step)));
             scope.set("outputs", Data::Map(outputs.clone()));
         }
     }
-    Ok(outputs)
+    Ok(())
 }
 
 fn mark(data: Data, output: &PlannedOutput, step: &str) -> Data {

@@ -38,6 +38,7 @@ struct RecordedTally {
     items: Option<ItemCounts>,
     is_idle: bool,
     may_be_done: bool,
+    is_verified: bool,
     detail: Option<Redacted>,
     file: Option<FileNote>,
 }
@@ -57,6 +58,7 @@ pub fn outcome(record: &StepRecord, tally: &Tally, events: &Events) -> Outcome {
             items: tally.items,
             is_idle: tally.is_idle,
             may_be_done: tally.may_be_done,
+            is_verified: tally.is_verified,
             detail: tally.detail.as_ref().map(|detail| events.clean(detail)),
             file: tally.file.clone(),
         },
@@ -115,11 +117,19 @@ pub fn restore(outcome: &Outcome, events: &Events) -> Result<(StepRecord, Tally)
         row_count: recorded.row_count,
         unknown_base: None,
     };
-    let RecordedTally { rows, pages, items, is_idle, may_be_done, detail, file } = recorded.tally;
-    let detail = detail.map(|detail| detail.to_string());
-    let is_restored = true;
-    let tally =
-        Tally { rows, pages, items, is_idle, may_be_done, is_restored, detail, file, ..Tally::default() };
+    let kept = recorded.tally;
+    let tally = Tally {
+        rows: kept.rows,
+        pages: kept.pages,
+        items: kept.items,
+        is_idle: kept.is_idle,
+        may_be_done: kept.may_be_done,
+        is_verified: kept.is_verified,
+        is_restored: true,
+        detail: kept.detail.map(|detail| detail.to_string()),
+        file: kept.file,
+        ..Tally::default()
+    };
     Ok((record, tally))
 }
 

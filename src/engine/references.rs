@@ -110,6 +110,12 @@ impl<'a> Found<'a> {
         }
         self.0.extend(of_playbook(&request.that).map(|condition| condition.expression()));
         self.0.extend(request.until.iter().map(|until| until.condition.expression()));
+        let key = request.idempotency.iter().map(|idempotency| &idempotency.key);
+        key.filter(|key| key.scope == TemplateScope::Playbook).for_each(|key| self.template(&key.value));
+        if let Some(verify) = &request.verify {
+            self.request(&verify.request);
+            self.0.push(verify.done.expression());
+        }
         for output in &request.outputs {
             if let Output::Template(template) = &output.output {
                 self.template(template);

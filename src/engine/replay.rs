@@ -6,6 +6,7 @@ use super::core::Engine;
 use super::course::Course;
 use super::error::StepError;
 use super::fetch::Call;
+use super::idempotency::IdempotencyKey;
 use super::record::{self, Unrestorable};
 use super::scope::{Frame, StepRecord};
 use super::stage::Stage;
@@ -17,7 +18,7 @@ use crate::exchange::{Attempt, Rendered, Sending, Turn};
 use crate::model::exit::Cause;
 use crate::model::words;
 use crate::plan::{PlannedStep, StepKind};
-use crate::port::{Class, Deed, End, JournalError, Outcome, Place, Ran};
+use crate::port::{self, Class, Deed, End, JournalError, Outcome, Place, Ran};
 use crate::template::Moment;
 use futures_util::future::FutureExt;
 use jiff::Timestamp;
@@ -198,18 +199,23 @@ impl<'a> Engine<'a> {
         turn: Turn,
         outgoing: &Rendered,
         sending: Sending,
+        is_surely_undone: bool,
     ) -> Result<Tried, JournalError> {
         let send = self.exchange.send(turn, outgoing, sending);
         let class = match call.request.effect {
             Effect::Read => return Ok(Tried::Now(Box::new(send.await))),
             Effect::Idempotent => Class::Idempotent { key: None },
-            Effect::Once => Class::Once,
+            Effect::Once => match &call.key {
+                Some(key) => Class::Idempotent { key: Some(self.known_key(key)) },
+                None => Class::Once,
+            },
         };
         let page = call.subject.page.filter(|page| *page > 1);
         let page = page.map(|page| format!(" of page {page}")).unwrap_or_default();
         let words = format!("{} {}", outgoing.method(), outgoing.shown_address());
         let deed = Deed {
             attempt: sending.attempt,
+            is_surely_undone,
             account: call.account.as_ref().map(|account| self.events.clean(account)),
             ..self.deed(Place(format!("{}/request{page}", call.place)), class, &words)
         };
@@ -228,6 +234,11 @@ impl<'a> Engine<'a> {
             }
             Ran::Unclear(at) => Tried::Unclear(at),
         })
+    }
+
+    fn known_key(&self, key: &IdempotencyKey) -> port::IdempotencyKey {
+        let valid_for_ms = u64::try_from(key.valid_for.as_millis()).ok();
+        port::IdempotencyKey { value: self.events.clean(&key.value), valid_for_ms }
     }
 
     fn deed(&self, place: Place, class: Class, words: &str) -> Deed {

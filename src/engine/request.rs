@@ -11,14 +11,14 @@ use super::save::SavedFile;
 use super::scope::{Scopes, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
+use super::verify::Verifier;
 use crate::document::{Effect, Literal, Tree};
-use crate::event::FailureDraft;
-use crate::exchange::{Answer, Origin, Parts, RenderError, Rendered, Value, render};
+use crate::event::{FailureDraft, Purpose};
+use crate::exchange::{Origin, Parts, RenderError, Rendered, Value, render};
 use crate::model::exit::Cause;
 use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep};
 use crate::port::Reach;
-use crate::template::{Data, Moment, Scope, SharedJson};
-use serde_json::{Value as Json, json};
+use crate::template::{Data, Moment, Scope};
 use std::cell::Cell;
 use url::Url;
 
@@ -50,9 +50,10 @@ impl<'a> Engine<'a> {
         let moment = self.moment(step, stage, request.effect != Effect::Read).await?;
         let scopes = self.scopes(step, request, stage, &moment).await?;
         let rendered = self.render(request, &scopes);
-        let rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
+        let mut rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
+        let key = self.key(step, request, &scopes, &mut rendered, &subject.request())?;
         let subject = subject.with_target(request, &rendered);
-        let call = self.call(step, request, stage, subject, &rendered);
+        let call = Call { key, ..self.call(step, request, stage, subject, &rendered) };
         let registration = self.register_cleanup(step, stage, &stage.frame);
         let mut prepared = Prepared { call, rendered, scopes };
         let end = self.rounds(step, stage, &mut prepared, tally, file).await;
@@ -64,7 +65,10 @@ impl<'a> Engine<'a> {
     }
 
     /// Signs in before the request is rendered, since its templates may name the session.
-    async fn ready(
+    ///
+    /// # Errors
+    /// When the provider does not let us in.
+    pub async fn ready(
         &self,
         request: &PlannedRequest,
         stage: &Stage,
@@ -91,7 +95,11 @@ impl<'a> Engine<'a> {
         Subject { provider, what, page: None }
     }
 
-    async fn scopes(
+    /// What the templates of a request of a step see.
+    ///
+    /// # Errors
+    /// When a secret or a parameter cannot be had.
+    pub async fn scopes(
         &self,
         step: &PlannedStep,
         request: &PlannedRequest,
@@ -170,9 +178,10 @@ impl<'a> Engine<'a> {
         render(&parts, self.events.redactor())
     }
 
-    fn call<'c>(
+    /// A request of a step with all that is needed to send it.
+    pub fn call<'c>(
         &self,
-        step: &PlannedStep,
+        step: &'c PlannedStep,
         request: &'c PlannedRequest,
         stage: &Stage,
         subject: Subject,
@@ -195,6 +204,9 @@ impl<'a> Engine<'a> {
             subject,
             realm,
             limiter,
+            purpose: Purpose::Step,
+            key: None,
+            verifier: request.verify.as_deref().map(|verify| Verifier { step, verify, stage: stage.clone() }),
             limits: stage.limits,
             is_cleanup: stage.is_cleanup,
             may_be_done: Cell::new(false),
@@ -214,45 +226,60 @@ impl<'a> Engine<'a> {
     ) -> Result<StepRecord, StepError> {
         let Prepared { call, scopes, .. } = prepared;
         let request = call.request;
-        // The file may still want the rows of a round.
-        let kept = request.rows.are_kept.then(|| match &request.until {
-            Some(_) => pages.kept.clone(),
-            None => std::mem::take(&mut pages.kept),
-        });
-        let rows = kept.map(|kept| SharedJson::from(Json::Array(kept)));
-        let (last, row_count) = (&pages.last, pages.row_count);
+        let rows = pages.take_kept(request);
         if !request.that.is_empty() || !request.outputs.is_empty() || request.until.is_some() {
-            let response = last.answer.as_ref().map_or(Data::Json(Json::Null), Answer::data);
-            scopes.set("response", &response);
-            scopes.set("row_count", &json!(row_count).into());
-            scopes.set("rows", &rows.clone().map_or(Data::Json(Json::Null), Data::Shared));
+            pages.set_answer(scopes, rows.as_ref());
         }
+        let (last, row_count) = (&pages.last, pages.row_count);
         let outputs = self.outputs(call, last, scopes)?;
         scopes.operation.set("outputs", Data::Map(outputs.clone()));
-        let status = Some(last.status);
+        let status = last.status;
         let record =
             StepRecord { has_succeeded: true, status, outputs, rows, row_count, ..StepRecord::default() };
         // Cleanup needs what was made even if the answer turns out not to be what the step wants.
         stage.frame.record(step, StepRecord { has_succeeded: false, ..record.clone() });
-        self.ask_conditions(call, last, row_count, scopes)?;
+        // What has been found by `verify` is what the author wants to know of a lost answer.
+        if last.verified.is_none() {
+            self.ask_conditions(call, last, row_count, scopes)?;
+        }
         Ok(record)
     }
 
-    fn outputs(&self, call: &Call<'_>, last: &Settled, scopes: &mut Scopes) -> Result<Outputs, StepError> {
-        let Some(answer) = last.answer.as_ref() else { return Ok(Outputs::new()) };
-        let planned = &call.request.outputs;
-        let redactor = self.events.redactor();
-        outputs::collect(planned, &call.step_name, answer, &mut scopes.playbook, redactor).map_err(
-            |problem| match problem {
-                OutputProblem::Evaluation(error) => self.evaluation_error(&error),
-                OutputProblem::Missing { span, .. } => {
-                    let headline = format!("{}, but {problem}", call.subject.answered(answer.status));
-                    let trouble =
-                        FailureDraft::new(Cause::Step, headline).at(span).request(&last.request_line);
-                    self.error(trouble.advice("give it a `default` if it may be missing"))
-                }
-            },
-        )
+    /// Reads the outputs of an answer, or takes what stands in for them.
+    ///
+    /// # Errors
+    /// When one cannot be had.
+    pub fn outputs(
+        &self,
+        call: &Call<'_>,
+        last: &Settled,
+        scopes: &mut Scopes,
+    ) -> Result<Outputs, StepError> {
+        let (planned, step) = (&call.request.outputs, &call.step_name);
+        let (scope, redactor) = (&mut scopes.playbook, self.events.redactor());
+        let outputs = match (&last.verified, &last.answer) {
+            (Some(found), _) => outputs::stand_in(planned, step, found, scope, redactor),
+            (None, Some(answer)) => outputs::collect(planned, step, answer, scope, redactor),
+            (None, None) => Ok(Outputs::new()),
+        };
+        outputs.map_err(|problem| self.output_error(call, last, problem))
+    }
+
+    fn output_error(&self, call: &Call<'_>, last: &Settled, problem: OutputProblem) -> StepError {
+        let (headline, advice, span) = match &problem {
+            OutputProblem::Evaluation(error) => return self.evaluation_error(error),
+            OutputProblem::Missing { span, .. } => {
+                let answered = last.status.map(|status| call.subject.answered(status)).unwrap_or_default();
+                let advice = "give it a `default` if it may be missing".to_owned();
+                (format!("{answered}, but {problem}"), advice, *span)
+            }
+            OutputProblem::Lost { name, span } => {
+                let advice = format!("let `verify` bring it: `outputs: {{ {name}: ... }}`");
+                (format!("{} was done, but {problem}", call.subject.request()), advice, *span)
+            }
+        };
+        let trouble = FailureDraft::new(Cause::Step, headline).at(span).request(&last.request_line);
+        self.error(trouble.advice(advice))
     }
 }
 

@@ -151,7 +151,7 @@ fn what_was_seen(until: &Until, record: &StepRecord, last: &Settled) -> Vec<Stri
 fn value_of(reference: &Reference, record: &StepRecord, last: &Settled) -> Option<String> {
     match (reference.name(0)?, reference.name(1)) {
         ("row_count", None) => Some(record.row_count?.to_string()),
-        ("response", Some("status")) => Some(last.status.to_string()),
+        ("response", Some("status")) => last.status.map(|status| status.to_string()),
         ("response", Some("body")) => match member(&last.answer.as_ref()?.body, reference, 2) {
             Json::String(_) => Some("a text".to_owned()),
             value => quoted(value),

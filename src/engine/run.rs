@@ -4,6 +4,7 @@ use super::cleanup::Cleanup;
 use super::core::Engine;
 use super::course::Course;
 use super::failure::interruption_words;
+use super::idempotency::UsedKeys;
 use super::limits::{Interruption, Limits};
 use super::outlets::try_outlets;
 use super::places::Places;
@@ -185,6 +186,7 @@ async fn prepare<'a>(
         taken_up: options.taken_up.as_ref(),
         names,
         limits,
+        keys: UsedKeys::default(),
         cleanup: Cleanup::default(),
         course: Course::of(options.taken_up.as_ref()),
     })
@@ -284,17 +286,19 @@ impl Engine<'_> {
         let now = self.world.clock.now();
         let headline = "a second signal came: stopped at once, nothing was closed or cleaned up";
         let mut trouble = FailureDraft::new(Cause::Signal(signal), headline);
-        if let Some((request, effect)) = self.course.in_flight() {
-            trouble = match effect {
-                Effect::Once => {
-                    trouble.note(format!("{request} was in flight: nobody knows whether it was done"))
-                }
-                Effect::Read | Effect::Idempotent => trouble.note(format!("{request} was in flight")),
-            };
-            if effect == Effect::Once {
-                self.course.note_unknown();
-                self.course.fail(Cause::Unknown);
-            }
+        let in_flight = self.course.in_flight();
+        let is_write = in_flight.as_ref().is_some_and(|(_, effect)| *effect == Effect::Once);
+        let in_doubt = self.course.in_doubt().filter(|_| !is_write);
+        if let Some((request, _)) = in_flight {
+            let doubt = if is_write { ": nobody knows whether it was done" } else { "" };
+            trouble = trouble.note(format!("{request} was in flight{doubt}"));
+        }
+        if let Some(request) = &in_doubt {
+            trouble = trouble.note(format!("{request} was sent before: nobody knows whether it was done"));
+        }
+        if is_write || in_doubt.is_some() {
+            self.course.note_unknown();
+            self.course.fail(Cause::Unknown);
         }
         for session in self.sessions.open_sessions() {
             let until = session.valid_until.map(|until| format!(" until {}", words::moment(until, now)));

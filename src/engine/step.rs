@@ -245,7 +245,8 @@ impl<'a> Engine<'a> {
         file: &mut Option<SavedFile>,
     ) -> Result<StepRecord, StepError> {
         let record = self.request(step, request, stage, tally, file).await?;
-        tally.detail = record.status.filter(|_| record.row_count.is_none()).map(|status| status.to_string());
+        let status = record.status.filter(|_| record.row_count.is_none()).map(|status| status.to_string());
+        tally.detail = if tally.is_verified { Some("done, says `verify`".to_owned()) } else { status };
         Ok(record)
     }
 

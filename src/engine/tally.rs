@@ -19,6 +19,8 @@ pub struct Tally {
     pub may_be_done: bool,
     /// An earlier process has done it.
     pub is_restored: bool,
+    /// The answer to its write was lost, and `verify` says that it was done.
+    pub is_verified: bool,
     /// Nothing was done, since every step inside was skipped.
     pub is_idle: bool,
     /// What it did, in a few words.

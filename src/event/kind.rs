@@ -164,6 +164,8 @@ pub struct StepNote {
 pub enum Purpose {
     /// A step's own work.
     Step,
+    /// To learn whether a step's write happened.
+    Verify,
     /// To sign in, challenges included.
     Login,
     /// To prolong a session.

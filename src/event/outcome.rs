@@ -235,7 +235,7 @@ impl ReportFold {
         let retries = u32::from(was_sent && attempt > 1);
         self.report.requests += sent;
         self.report.retries += retries;
-        if purpose != Purpose::Step {
+        if !matches!(purpose, Purpose::Step | Purpose::Verify) {
             self.session_requests.sent += sent;
             self.session_requests.retries += retries;
         }
@@ -319,8 +319,11 @@ impl EventSink for ReportFold {
             EventKind::Warning { text } => self.report.warnings.push(text.clone()),
             EventKind::AttemptFinished { purpose, attempt, was_sent, status, problem, .. } => {
                 self.attempt(*purpose, *attempt, *was_sent);
-                let problem = problem.clone();
-                self.last_attempt = LastAttempt { status: *status, problem, number: Some(*attempt) };
+                // What was asked about a write is not what came of it.
+                if *purpose != Purpose::Verify {
+                    let problem = problem.clone();
+                    self.last_attempt = LastAttempt { status: *status, problem, number: Some(*attempt) };
+                }
             }
             EventKind::StepStarted { .. } => self.last_attempt = LastAttempt::default(),
             EventKind::SessionOpened { session, took } => self.session_opened(session, *took),
@@ -414,6 +417,27 @@ mod tests {
         assert_eq!((report.requests, report.retries), (4, 2));
         let counts: Vec<_> = report.entries.iter().map(|entry| (entry.requests, entry.retries)).collect();
         assert_eq!(counts, [(1, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn what_was_asked_about_a_write_is_counted_and_is_not_its_end() {
+        let lost = EventKind::AttemptFinished {
+            purpose: Purpose::Step,
+            method: clean("POST"),
+            address: clean("https://api.example.com/"),
+            attempt: 1,
+            was_sent: true,
+            status: Some(502),
+            problem: None,
+            took: Duration::ZERO,
+            retry_after: None,
+            began: Duration::ZERO,
+            http: None,
+        };
+        let report = fold([lost, attempt(Purpose::Verify, 2, true), finished(false, 2, 1)]);
+        let entry = &report.entries[0];
+        assert_eq!((report.requests, report.retries, entry.requests, entry.retries), (2, 1, 2, 1));
+        assert_eq!((entry.http_status, entry.attempts), (Some(502), Some(1)));
     }
 
     #[test]

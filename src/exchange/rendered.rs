@@ -4,7 +4,7 @@ use crate::document::Send;
 use crate::model::redaction::Redactor;
 use crate::port::{Body, BodyPart, Request};
 use crate::source::Span;
-use crate::template::Scope;
+use crate::template::{Scope, Template};
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -151,6 +151,33 @@ impl Rendered {
         self.unknown.append(&mut evaluation.unknown);
         self.secrets.append(&mut evaluation.secrets);
         Ok(())
+    }
+
+    /// Puts an idempotency key on the request. Returns the key; `None` while a part of it is not known yet.
+    ///
+    /// # Errors
+    /// [`RenderError`], as when rendering; also when it yields nothing, or holds a secret.
+    pub fn put_key(
+        &mut self,
+        header: &str,
+        key: &Template,
+        scope: &Scope,
+        redactor: &Redactor,
+    ) -> Result<Option<String>, RenderError> {
+        let mut evaluation = Evaluation::new(redactor);
+        let fail = |reason: &str| RenderError::value(key.span(), reason);
+        let Some(text) =
+            evaluation.text(key, scope)?.filter(|text| text.is_unknown() || !text.value.is_empty())
+        else {
+            return Err(fail("its idempotency key yields nothing"));
+        };
+        if text.is_secret {
+            return Err(fail("its idempotency key would be kept on disk, and a secret went into it"));
+        }
+        self.set_header(header, &text, key.span())?;
+        let is_known = !text.is_unknown();
+        self.unknown.append(&mut evaluation.unknown);
+        Ok(is_known.then_some(text.value))
     }
 
     /// The whole address as it may be shown.

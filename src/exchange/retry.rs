@@ -78,17 +78,48 @@ impl Ending {
         matches!(self, Self::NotSent | Self::Throttled | Self::Rejected)
     }
 
-    /// Whether a request with this effect may be sent again. `needs_body` says that the step reads the answer's body.
-    pub fn may_be_repeated(self, effect: Effect, needs_body: bool) -> bool {
-        match (self, effect) {
-            (Self::NotSent | Self::Throttled, _) => true,
-            (Self::Rejected | Self::Done | Self::DoneUnreadable | Self::Unreadable, _) => false,
-            (Self::Unknown, effect) => effect != Effect::Once,
-            (Self::DoneBodyCut, Effect::Read) => true,
-            (Self::DoneBodyCut, Effect::Idempotent) => needs_body,
-            (Self::DoneBodyCut, Effect::Once) => false,
+    /// What may follow for a request with this effect. `needs_body` says that the step reads the answer's body.
+    pub fn sequel(self, effect: Effect, safeguard: Safeguard, needs_body: bool) -> Sequel {
+        let only_if = |holds: bool, sequel| if holds { sequel } else { Sequel::End };
+        match (self, effect, safeguard) {
+            (Self::NotSent | Self::Throttled, _, _) => Sequel::Again,
+            (Self::Rejected | Self::Done, _, _) => Sequel::End,
+            (Self::Unknown, Effect::Read | Effect::Idempotent, _) => Sequel::Again,
+            (Self::Unknown, Effect::Once, Safeguard::Key) => Sequel::Again,
+            (Self::Unknown | Self::Unreadable, Effect::Once, Safeguard::Verify) => Sequel::Verify,
+            (Self::Unknown, Effect::Once, Safeguard::None) => Sequel::End,
+            (Self::DoneBodyCut, Effect::Read, _) => Sequel::Again,
+            (Self::DoneBodyCut, Effect::Idempotent, _) => only_if(needs_body, Sequel::Again),
+            (Self::DoneBodyCut, Effect::Once, Safeguard::Key) => Sequel::Again,
+            (Self::DoneBodyCut | Self::DoneUnreadable, Effect::Once, Safeguard::Verify) => {
+                only_if(needs_body, Sequel::Verify)
+            }
+            (Self::DoneBodyCut, Effect::Once, Safeguard::None) => Sequel::End,
+            (Self::DoneUnreadable | Self::Unreadable, _, _) => Sequel::End,
         }
     }
+}
+
+/// What lets a write be sent again that must not be done twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safeguard {
+    /// Nothing.
+    None,
+    /// The provider does it once under its idempotency key, and still remembers that.
+    Key,
+    /// A read tells whether it happened.
+    Verify,
+}
+
+/// What may follow an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sequel {
+    /// Nothing: its end is that of the request.
+    End,
+    /// The same request again.
+    Again,
+    /// The question whether it was done.
+    Verify,
 }
 
 /// What may bound a repetition.
@@ -136,6 +167,11 @@ pub fn next(bounds: Bounds, fraction: f64) -> Next {
         (false, Some(wish)) => Next::AskedToWait(wish),
         (false, None) => Next::OutOfTime,
     }
+}
+
+/// The wait after an attempt of which a read is to tell whether it was done: what is still on its way gets time to arrive.
+pub fn pause(attempt: u32, remaining: Duration, fraction: f64) -> Duration {
+    delay(attempt, None, fraction).min(remaining)
 }
 
 fn delay(attempt: u32, server_wish: Option<Duration>, fraction: f64) -> Duration {
@@ -190,26 +226,44 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The table of the retry policy, line by line: effect, then for not sent, throttled, unknown and body cut (without and
-    /// with need of the body) whether it is repeated.
+    /// The table of the retry policy, line by line: what may follow when it was not sent, throttled, unknown, and when the
+    /// body was cut (without and with need of it).
     #[test]
-    fn what_may_be_repeated() {
-        for (effect, not_sent, throttled, unknown, cut, cut_but_needed) in [
-            (Effect::Read, true, true, true, true, true),
-            (Effect::Idempotent, true, true, true, false, true),
-            (Effect::Once, true, true, false, false, false),
+    fn what_may_follow_an_attempt() {
+        use Sequel::{Again, End, Verify};
+        for (effect, safeguard, not_sent, throttled, unknown, cut, cut_but_needed) in [
+            (Effect::Read, Safeguard::None, Again, Again, Again, Again, Again),
+            (Effect::Idempotent, Safeguard::None, Again, Again, Again, End, Again),
+            (Effect::Once, Safeguard::Key, Again, Again, Again, Again, Again),
+            (Effect::Once, Safeguard::Verify, Again, Again, Verify, End, Verify),
+            (Effect::Once, Safeguard::None, Again, Again, End, End, End),
         ] {
-            let repeats = |ending: Ending, needs_body| ending.may_be_repeated(effect, needs_body);
+            let line = format!("{effect:?}, {safeguard:?}");
+            let sequel = |ending: Ending, needs_body| ending.sequel(effect, safeguard, needs_body);
             for needs_body in [false, true] {
-                assert_eq!(repeats(Ending::NotSent, needs_body), not_sent, "{effect:?}");
-                assert_eq!(repeats(Ending::Throttled, needs_body), throttled, "{effect:?}");
-                assert_eq!(repeats(Ending::Unknown, needs_body), unknown, "{effect:?}");
-                for ending in [Ending::Done, Ending::Rejected, Ending::DoneUnreadable, Ending::Unreadable] {
-                    assert!(!repeats(ending, needs_body), "{effect:?}, {ending:?}");
-                }
+                assert_eq!(sequel(Ending::NotSent, needs_body), not_sent, "{line}");
+                assert_eq!(sequel(Ending::Throttled, needs_body), throttled, "{line}");
+                assert_eq!(sequel(Ending::Unknown, needs_body), unknown, "{line}");
+                assert_eq!(sequel(Ending::Done, needs_body), End, "{line}");
+                assert_eq!(sequel(Ending::Rejected, needs_body), End, "{line}");
             }
-            assert_eq!(repeats(Ending::DoneBodyCut, false), cut, "{effect:?}");
-            assert_eq!(repeats(Ending::DoneBodyCut, true), cut_but_needed, "{effect:?}");
+            assert_eq!(sequel(Ending::DoneBodyCut, false), cut, "{line}");
+            assert_eq!(sequel(Ending::DoneBodyCut, true), cut_but_needed, "{line}");
+        }
+    }
+
+    /// What no attempt makes readable is not sent again; only `verify` knows more.
+    #[test]
+    fn what_may_follow_an_answer_that_cannot_be_read() {
+        for effect in [Effect::Read, Effect::Idempotent, Effect::Once] {
+            for safeguard in [Safeguard::None, Safeguard::Key, Safeguard::Verify] {
+                let is_asked = effect == Effect::Once && safeguard == Safeguard::Verify;
+                let expected = if is_asked { Sequel::Verify } else { Sequel::End };
+                for ending in [Ending::DoneUnreadable, Ending::Unreadable] {
+                    assert_eq!(ending.sequel(effect, safeguard, true), expected, "{effect:?}, {safeguard:?}");
+                }
+                assert_eq!(Ending::DoneUnreadable.sequel(effect, safeguard, false), Sequel::End);
+            }
         }
     }
 

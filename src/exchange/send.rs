@@ -104,6 +104,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// The status that came, be it without a whole answer.
+    pub fn status(&self) -> Option<u16> {
+        status_of(&self.outcome)
+    }
+
     /// How it ended, as far as repeating it goes. `is_expected` says that the step's author expects this status.
     pub fn ending(&self, is_expected: impl FnOnce(u16) -> bool) -> Ending {
         match &self.outcome {

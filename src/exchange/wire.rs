@@ -59,8 +59,8 @@ impl Keeping {
     pub(super) fn of(purpose: Purpose, is_asked: bool, is_secret: bool) -> Self {
         match purpose {
             _ if !is_asked => Self::Nothing(Omission::NotAsked),
-            Purpose::Step if is_secret => Self::Nothing(Omission::Secret),
-            Purpose::Step => Self::Bodies,
+            Purpose::Step | Purpose::Verify if is_secret => Self::Nothing(Omission::Secret),
+            Purpose::Step | Purpose::Verify => Self::Bodies,
             Purpose::Login | Purpose::Refresh | Purpose::Logout => Self::Nothing(Omission::SignIn),
         }
     }
@@ -198,7 +198,7 @@ fn shown_headers(rendered: &Rendered, sent: &HeaderMap) -> Vec<(String, String)>
 fn answered_headers(headers: &HeaderMap, purpose: Purpose, events: &Events) -> Vec<HeaderNote> {
     let shown = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let may_be_shown = match purpose {
-            Purpose::Step => !is_secret_name(name.as_str()),
+            Purpose::Step | Purpose::Verify => !is_secret_name(name.as_str()),
             Purpose::Login | Purpose::Refresh | Purpose::Logout => PLAIN_HEADERS.contains(name),
         };
         let value = match may_be_shown {

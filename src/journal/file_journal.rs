@@ -173,13 +173,11 @@ impl Inner {
                     account: deed.account.clone(),
                     words: deed.words.clone(),
                     attempt: deed.attempt,
+                    is_surely_undone: deed.is_surely_undone,
                 }))?;
                 self.commit().await?;
                 let mut all = self.known.borrow_mut();
-                let known = all.entry(deed.place.clone()).or_default();
-                known.first.get_or_insert(now);
-                known.open = Some(now);
-                known.resolution = None;
+                all.entry(deed.place.clone()).or_default().announce(now, deed.is_surely_undone);
                 Ok(())
             }
         }
@@ -208,9 +206,7 @@ impl Inner {
             secrets,
         }))?;
         let mut all = self.known.borrow_mut();
-        let known = all.entry(deed.place.clone()).or_default();
-        known.open = None;
-        known.outcome = Some(outcome);
+        all.entry(deed.place.clone()).or_default().conclude(outcome);
         self.has_undurable_outcome.set(self.has_undurable_outcome.get() || is_write);
         if is_write { self.log.write() } else { Ok(()) }
     }

@@ -82,6 +82,9 @@ pub struct Intent {
     pub words: Redacted,
     /// The attempt in its process, 1-based.
     pub attempt: u32,
+    /// Whether it is certain that no attempt before has done it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_surely_undone: bool,
 }
 
 /// What came of a write or a step.

@@ -158,15 +158,11 @@ impl Recording {
             match record {
                 Record::Intent(intent) => {
                     let known = all.entry(intent.place.clone()).or_default();
-                    known.first.get_or_insert(intent.at);
-                    known.open = Some(intent.at);
-                    // What a person said was of the attempt before.
-                    known.resolution = None;
+                    known.announce(intent.at, intent.is_surely_undone);
                 }
                 Record::Outcome(outcome) => {
                     let known = all.entry(outcome.place.clone()).or_default();
-                    known.open = None;
-                    known.outcome = Some(Outcome::plain(outcome.end, outcome.value.clone()));
+                    known.conclude(Outcome::plain(outcome.end, outcome.value.clone()));
                 }
                 Record::Resolved { place, resolution, .. } => {
                     all.entry(place.clone()).or_default().resolution = Some(*resolution);

@@ -457,6 +457,10 @@ pub struct PlannedRequest {
     pub paginate: Option<Paginate>,
     /// Whether it is asked again, and until when.
     pub until: Option<Until>,
+    /// What makes the provider do it once, however often it is sent.
+    pub idempotency: Option<PlannedIdempotency>,
+    /// What tells whether it happened, when nobody knows.
+    pub verify: Option<Box<PlannedVerify>>,
     /// Limits of the operation, besides the provider's.
     pub rate_limit: Option<RateLimit>,
     /// The file that keeps rows or body.
@@ -472,6 +476,26 @@ pub struct Until {
     pub condition: Condition,
     /// How long it is waited between an answer and the next request.
     pub every: Duration,
+}
+
+/// What makes a provider do a write once, however often it is sent.
+#[derive(Debug)]
+pub struct PlannedIdempotency {
+    /// The header that carries the key.
+    pub header: String,
+    /// The key.
+    pub key: Scoped<Template>,
+    /// How long the provider remembers it.
+    pub valid_for: Duration,
+}
+
+/// A read that tells whether a write happened.
+#[derive(Debug)]
+pub struct PlannedVerify {
+    /// The read.
+    pub request: PlannedRequest,
+    /// Holds for the answer that says that the write happened; sees the playbook's names and the answer.
+    pub done: Condition,
 }
 
 /// An operation with its parameters.

@@ -64,8 +64,8 @@ pub enum Class {
 pub struct IdempotencyKey {
     /// The key.
     pub value: Redacted,
-    /// How long the server knows it, in seconds from the first attempt; `None` = for ever.
-    pub valid_for_s: Option<u64>,
+    /// How long the server knows it, in milliseconds from the first attempt; `None` = for ever.
+    pub valid_for_ms: Option<u64>,
 }
 
 /// Something that is to be done once in a run.
@@ -129,14 +129,38 @@ pub enum Ran {
 /// What a journal knows of a deed.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    /// When its first attempt was about to begin.
+    /// When the first attempt was about to begin that may have done it.
     pub first: Option<Timestamp>,
     /// When its last attempt was about to begin; `None` when it has its outcome.
     pub open: Option<Timestamp>,
-    /// The outcome of the last attempt.
+    /// The outcome of its attempts together.
     pub outcome: Option<Outcome>,
     /// What a person has found out about it.
     pub resolution: Option<Resolution>,
+}
+
+impl Known {
+    /// Takes note that an attempt is about to begin. `is_surely_undone`: none before has done it.
+    pub fn announce(&mut self, at: Timestamp, is_surely_undone: bool) {
+        if is_surely_undone {
+            *self = Self::default();
+        }
+        self.first.get_or_insert(at);
+        self.open = Some(at);
+        // What a person said was of the attempts before.
+        self.resolution = None;
+    }
+
+    /// Takes note of what came of an attempt. That this one has not done it says nothing of an earlier one.
+    pub fn conclude(&mut self, outcome: Outcome) {
+        self.open = None;
+        let was_unknown = self.outcome.as_ref().is_some_and(|before| before.end == End::Unknown);
+        match outcome.end {
+            End::NotDone if was_unknown => {}
+            End::NotDone => *self = Self { outcome: Some(outcome), ..Self::default() },
+            End::Done | End::Unknown => self.outcome = Some(outcome),
+        }
+    }
 }
 
 /// What a person says of a deed of which nobody knew whether it was done.
@@ -195,9 +219,9 @@ fn may_repeat(known: &Known, deed: &Deed, now: Timestamp) -> bool {
 impl IdempotencyKey {
     /// Whether the server still knows the key at `now`, after the first attempt with it.
     pub fn is_valid(&self, first: Option<Timestamp>, now: Timestamp) -> bool {
-        let (Some(first), Some(valid_for_s)) = (first, self.valid_for_s) else { return true };
+        let (Some(first), Some(valid_for_ms)) = (first, self.valid_for_ms) else { return true };
         // A clock that went back makes it valid, not invalid: the server counts by its own.
-        now.duration_since(first).as_secs() < i64::try_from(valid_for_s).unwrap_or(i64::MAX)
+        now.duration_since(first).as_millis() <= i128::from(valid_for_ms)
     }
 }
 
@@ -232,8 +256,10 @@ mod tests {
         }
     }
 
-    fn with_key(valid_for_s: Option<u64>) -> Class {
-        Class::Idempotent { key: Some(IdempotencyKey { value: Redactor::default().clean("k"), valid_for_s }) }
+    fn with_key(valid_for_ms: Option<u64>) -> Class {
+        Class::Idempotent {
+            key: Some(IdempotencyKey { value: Redactor::default().clean("k"), valid_for_ms }),
+        }
     }
 
     fn decision(known: &Known, deed: &Deed) -> &'static str {
@@ -257,8 +283,8 @@ mod tests {
             (Class::Read, "skip", "do"),
             (Class::Idempotent { key: None }, "do", "do"),
             (with_key(None), "do", "do"),
-            (with_key(Some(1801)), "do", "do"),
-            (with_key(Some(1800)), "skip", "unclear"),
+            (with_key(Some(1_800_000)), "do", "do"),
+            (with_key(Some(1_799_999)), "skip", "unclear"),
             (Class::Once, "skip", "unclear"),
         ] {
             let deed = deed(class);

@@ -31,16 +31,12 @@ impl MemoryJournal {
         let is_write = matches!(deed.class, Class::Idempotent { .. } | Class::Once);
         if is_write {
             let mut all = self.known.borrow_mut();
-            let known = all.entry(deed.place.clone()).or_default();
-            known.first.get_or_insert(now);
-            known.open = Some(now);
+            all.entry(deed.place.clone()).or_default().announce(now, deed.is_surely_undone);
         }
         let outcome = work.await;
         if is_write || outcome.end == End::Done {
             let mut all = self.known.borrow_mut();
-            let known = all.entry(deed.place.clone()).or_default();
-            known.open = None;
-            known.outcome = Some(outcome);
+            all.entry(deed.place.clone()).or_default().conclude(outcome);
         }
         Ran::Now
     }

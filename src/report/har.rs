@@ -83,6 +83,7 @@ impl Archive<'_> {
         let label = entry.map(|entry| self.texts.show(entry::label(entry)));
         let what = match request.purpose {
             Purpose::Step => "request",
+            Purpose::Verify => "question whether it was done",
             Purpose::Login => "sign-in",
             Purpose::Refresh => "refresh of the session",
             Purpose::Logout => "sign-out",

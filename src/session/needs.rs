@@ -1,5 +1,5 @@
 use crate::document::OnError;
-use crate::plan::{Group, PlannedStep, ProviderIndex, StepKey, StepKind};
+use crate::plan::{Group, PlannedRequest, PlannedStep, ProviderIndex, StepKey, StepKind};
 
 /// A login that the steps of a run may ask for: its credentials are looked up before the first step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +36,7 @@ impl Needs<'_> {
 
     fn of_step(&mut self, step: &PlannedStep, open: &mut Vec<ProviderIndex>) {
         match &step.kind {
-            StepKind::Request(request) if request.needs_session => {
-                if let Some(provider) = request.provider.filter(|provider| !open.contains(provider)) {
-                    self.add(PlannedLogin { provider, method: None, given: Vec::new() });
-                }
-            }
+            StepKind::Request(request) => self.of_request(request, open),
             StepKind::Authenticate { provider, method, with, .. } => {
                 if !(open.contains(provider) && method.is_none() && with.is_empty()) {
                     let given = with.iter().map(|(name, _)| name.clone()).collect();
@@ -52,7 +48,17 @@ impl Needs<'_> {
             }
             StepKind::Logout { provider, .. } => open.retain(|open| open != provider),
             StepKind::Group(group) => self.of_group(step, group, open),
-            StepKind::Request(_) | StepKind::Store { .. } => {}
+            StepKind::Store { .. } => {}
+        }
+    }
+
+    fn of_request(&mut self, request: &PlannedRequest, open: &[ProviderIndex]) {
+        let provider = request.provider.filter(|provider| request.needs_session && !open.contains(provider));
+        if let Some(provider) = provider {
+            self.add(PlannedLogin { provider, method: None, given: Vec::new() });
+        }
+        if let Some(verify) = &request.verify {
+            self.of_request(&verify.request, open);
         }
     }
 

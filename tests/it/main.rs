@@ -18,6 +18,7 @@ mod keychain;
 mod layers;
 mod left_open;
 mod oauth2;
+mod once;
 mod origins;
 mod outlets;
 mod own_api;

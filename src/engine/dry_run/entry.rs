@@ -6,6 +6,7 @@ use crate::credential::{Missing, Preview, preview};
 use crate::engine::cleanup::Cleanup;
 use crate::engine::core::Engine;
 use crate::engine::course::Course;
+use crate::engine::idempotency::UsedKeys;
 use crate::engine::limits::Limits;
 use crate::engine::places::Places;
 use crate::engine::run::{RunOptions, names, secrets_needed, setup};
@@ -58,6 +59,7 @@ pub async fn dry_run(
         taken_up: None,
         names,
         limits: Limits::of_run(&*world.clock, None),
+        keys: UsedKeys::default(),
         cleanup: Cleanup::default(),
         course: Course::default(),
     };

@@ -9,7 +9,9 @@ use crate::engine::scope::{Frame, StepRecord};
 use crate::exchange::{RenderError, Rendered, Value};
 use crate::model::redacted::Redacted;
 use crate::model::words::duration;
-use crate::plan::{Group, PlannedRequest, PlannedStep, ProviderIndex, StepKind, StoreTarget, Until};
+use crate::plan::{
+    Group, PlannedRequest, PlannedStep, PlannedVerify, ProviderIndex, StepKind, StoreTarget, Until,
+};
 use crate::template::{Condition, Data, Moment, Scope};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde_json::Value as Json;
@@ -291,6 +293,8 @@ impl<'a> Rehearsal<'a> {
         })?;
         let rendered = self.engine.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.impossible(error))?;
+        let key = self.engine.put_key(request, &scopes, &mut rendered);
+        key.map_err(|error| self.impossible(error))?;
         if let Some(provider) = request.provider.filter(|_| request.needs_session) {
             let carried = self.carry(provider, &mut rendered).await;
             carried.map_err(|error| self.impossible(error))?;
@@ -308,6 +312,7 @@ impl<'a> Rehearsal<'a> {
             }
         }
         place.notes.extend(request.until.as_ref().map(until_words));
+        place.notes.extend(request.verify.as_ref().map(|verify| verify_words(verify)));
         self.push_request(&step.label(), &place, &rendered, is_write, may_be_more);
         Ok(())
     }
@@ -498,6 +503,16 @@ fn condition_words(condition: &Condition) -> String {
 fn until_words(until: &Until) -> String {
     let Until { condition, every } = until;
     format!("again every {} until {}", duration(*every), condition.expression().code())
+}
+
+/// ``if nobody knows whether it was done, asks GET /orders``
+fn verify_words(verify: &PlannedVerify) -> String {
+    let PlannedVerify { request, .. } = verify;
+    let what = match &request.operation {
+        Some(operation) => operation.name.clone(),
+        None => format!("{} {}", request.method, request.path.source()),
+    };
+    format!("if nobody knows whether it was done, asks {what}")
 }
 
 /// `issue` of `steps.issue.outputs.token`.

@@ -5,6 +5,7 @@ mod case;
 mod cleanup;
 mod flow;
 mod lists;
+mod once;
 mod ping;
 mod polling;
 mod repetition;

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::names::check_name;
 use super::path::PathRules;
 use super::preset::Presets;
+use super::repetition;
 use super::request;
 use super::source::{self, Chain, ChainKind};
 use super::value::check_declarations;
@@ -39,6 +40,7 @@ pub(super) fn check(context: &Context<'_>, keys: &DefinitionKeys, presets: &Pres
     request::check_time(context, keys.timeout.as_ref());
     request::check_retry(context, keys.retry.as_ref());
     request::check_rate_limit(context, keys.rate_limit.as_ref());
+    repetition::check_idempotency(context, keys.idempotency.as_ref());
     for sign in [&keys.success, &keys.throttled].into_iter().flatten() {
         context.condition(sign, &view.answered());
     }
@@ -147,12 +149,14 @@ fn check_operation<'a>(
     request::check_time(context, operation.timeout.as_ref());
     request::check_retry(context, operation.retry.as_ref());
     request::check_rate_limit(context, operation.rate_limit.as_ref());
+    repetition::check_operation_key(context, operation, &view);
     report_unused_params(context, operation);
 }
 
 /// A parameter that no template reads would be taken and have no effect.
 fn report_unused_params(context: &Context<'_>, operation: &Operation) {
-    let texts = operation.request.templates();
+    let mut texts = operation.request.templates();
+    texts.extend(&operation.idempotency_key);
     let texts = || texts.iter().copied().flat_map(Template::expressions);
     let conditions =
         || operation.expect.iter().flat_map(|expect| &expect.that.0).map(|that| that.expression());

@@ -23,6 +23,7 @@ mod polling;
 mod preset;
 mod provider;
 mod reach;
+mod repetition;
 mod report;
 mod request;
 mod schedule;

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::names::join;
-use crate::document::{Ident, Playbook, STEP_KINDS, Step, Steps};
+use crate::document::{Ident, Output, Playbook, STEP_KINDS, Step, Steps};
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{Expression, Reference, Segment};
 use std::collections::{HashMap, HashSet};
@@ -133,6 +133,18 @@ impl<'a> StepIndex<'a> {
     /// Whether a step of that id exists, wherever.
     pub fn has_id(&self, id: &str) -> bool {
         self.by_id.contains_key(id)
+    }
+
+    /// Whether a step stands inside of the one with that key.
+    pub fn is_inside(&self, id: &str, key: usize) -> bool {
+        let list = self.by_id.get(id).map(|inner| self.steps[*inner].list);
+        list.is_some_and(|list| self.ancestors(list).any(|list| self.lists[list.0].owner == Some(key)))
+    }
+
+    /// Whether an output is marked as secret.
+    pub fn is_secret_output(&self, id: &str, output: &str) -> bool {
+        let step = self.by_id.get(id).map(|key| self.steps[*key].step);
+        step.and_then(|step| step.outputs.get(output)).is_some_and(Output::is_marked_secret)
     }
 
     /// How many steps there are at all depths.

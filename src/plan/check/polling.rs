@@ -40,19 +40,21 @@ pub(super) fn check_keys(context: &Context<'_>, step: &Step) {
         let diagnostic = Diagnostic::new(Code::InvalidValue, every.span, message);
         context.report(diagnostic.also(within.span, "the time for all rounds"));
     }
-    step.until.iter().for_each(|until| refuse_fixed(context, until));
+    if let Some(until) = &step.until {
+        refuse_fixed(context, until, "to ask again changes nothing");
+    }
 }
 
-/// A condition that reads nothing of the answer stays what it is.
-fn refuse_fixed(context: &Context<'_>, until: &Condition) {
-    let expression = until.expression();
+/// A condition that reads nothing of the answer stays what it is. `so` says what follows from that.
+pub(super) fn refuse_fixed(context: &Context<'_>, condition: &Condition, so: &str) {
+    let expression = condition.expression();
     let changes = |name: Option<&str>| name.is_some_and(|name| CHANGING.contains(&name));
     if expression.references().iter().any(|reference| changes(reference.name(0)))
         || context.has_error_in(expression.span())
     {
         return;
     }
-    let message = "this reads nothing of the answer: to ask again changes nothing";
+    let message = format!("this reads nothing of the answer: {so}");
     let diagnostic = Diagnostic::new(Code::InvalidValue, expression.span(), message);
     context.report(diagnostic.help("here one can read `response`, `outputs`, `rows` and `row_count`"));
 }

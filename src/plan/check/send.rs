@@ -33,8 +33,12 @@ pub(super) struct RequestStep<'s> {
     pub playbook: &'s Playbook,
     pub providers: &'s Providers<'s>,
     pub step: &'s Step,
-    /// The step's key.
-    pub key: usize,
+    /// What it is, for messages.
+    pub owner: &'static str,
+    /// The step's key; `None` for a read that belongs to a step.
+    pub key: Option<usize>,
+    /// The provider that is asked where nobody says which.
+    pub inherited: Option<&'s Spanned<String>>,
     /// What its templates see, inside of its own loop.
     pub view: View<'s>,
 }
@@ -65,16 +69,19 @@ impl<'s> RequestStep<'s> {
         let save = self.step.save.as_ref().map(|save| self.save(save, called.map(|call| call.operation)));
         request::check_time(self.context, self.step.timeout.as_ref());
         request::check_retry(self.context, self.step.retry.as_ref());
-        polling::check_keys(self.context, self.step);
-        let planned = match (called, own) {
+        if self.key.is_some() {
+            polling::check_keys(self.context, self.step);
+        }
+        self.check_idempotency_key();
+        let verify = self.verify();
+        let mut planned = match (called, own) {
             (Some(call), _) => self.planned_call(&call, save.flatten()),
             (None, Some((provider, request))) => Some(self.planned_own(provider, request, save.flatten())),
             (None, None) => None,
-        };
-        if let Some(request) = &planned {
-            polling::refuse_write(self.context, self.step, request);
-        }
-        planned
+        }?;
+        planned.verify = verify.map(Box::new);
+        self.check_repetition(&planned);
+        Some(planned)
     }
 
     /// The operation that `call` names.
@@ -153,14 +160,14 @@ impl<'s> RequestStep<'s> {
     /// The request that the step writes itself, and whom it asks.
     fn own_request(&self) -> Option<(Option<&'s Provider<'s>>, CheckedRequest)> {
         let request = &self.step.request;
-        let checked = request::check(self.context, request, "a step", &self.view, PathRules::Step);
+        let checked = request::check(self.context, request, self.owner, &self.view, PathRules::Step);
         let is_address = request.verbs().any(|(_, path)| path.literal_start().contains("://"))
             || matches!(&checked, Some(CheckedRequest { path: PlannedPath::Address(_), .. }));
         if is_address {
             self.refuse_provider_of_address();
             return checked.map(|checked| (None, checked));
         }
-        let provider = match &self.step.provider {
+        let provider = match self.step.provider.as_ref().or(self.inherited) {
             Some(written) => self.providers.named(self.context, written),
             None if self.context.has_key(self.step.span, "provider") => None,
             None => self.only_provider(),
@@ -203,7 +210,7 @@ impl<'s> RequestStep<'s> {
     fn check_answer(&self, called: Option<&Called<'_>>) {
         let context = self.context;
         let outputs = OwnOutputs { declared: &self.step.outputs, computing: None };
-        let after = View { outputs: Some(outputs), rows: Some(Some(self.key)), ..self.view.answered() };
+        let after = self.after();
         if let Some(expect) = &self.step.expect {
             request::check_expect(context, expect, &after);
         }
@@ -222,6 +229,12 @@ impl<'s> RequestStep<'s> {
             let request = called.map_or(&self.step.request, |called| &called.operation.request);
             request::check_paginate(context, paginate, request);
         }
+    }
+
+    /// What can be read once the answer is there.
+    pub fn after(&self) -> View<'s> {
+        let outputs = OwnOutputs { declared: &self.step.outputs, computing: None };
+        View { outputs: Some(outputs), rows: Some(self.key), ..self.view.answered() }
     }
 
     fn save(&self, save: &Save, operation: Option<&Operation>) -> Option<PlannedSave> {
@@ -400,6 +413,8 @@ impl<'s> RequestStep<'s> {
             },
             paginate: paginate.map(|paginate| paginate.value.clone()),
             until: polling::planned(self.step),
+            idempotency: self.idempotency(provider, operation),
+            verify: None,
             rate_limit: operation.and_then(|it| it.rate_limit.clone()),
             save,
             hints: hints(self.step, operation, provider),

@@ -117,7 +117,7 @@ impl<'p> Planner<'p> {
         if let Some(ForEach(list)) = &step.for_each {
             self.context.tree(list, &self.view(key, &guarded));
         }
-        let item = self.loop_name(step, around.loops);
+        let item = self.loop_name(step, key, around.loops);
         let inner = Around { loops: item.as_ref().or(around.loops), ..guarded };
         let kind = self.kind(step).and_then(|kind| {
             self.refuse_stray_keys(step, kind);
@@ -148,7 +148,12 @@ impl<'p> Planner<'p> {
     }
 
     /// The name of the item, which must not hide another.
-    fn loop_name<'v>(&self, step: &'v Step, outer: Option<&'v LoopName<'v>>) -> Option<LoopName<'v>> {
+    fn loop_name<'v>(
+        &self,
+        step: &'v Step,
+        key: usize,
+        outer: Option<&'v LoopName<'v>>,
+    ) -> Option<LoopName<'v>> {
         // A list that cannot be read is reported there; what loops over it has its item all the same.
         if step.for_each.is_none() && !self.context.has_key(step.span, "for_each") {
             return None;
@@ -171,7 +176,7 @@ impl<'p> Planner<'p> {
             self.context
                 .report(Diagnostic::new(Code::DuplicateName, span, message).label("choose another name"));
         }
-        Some(LoopName { name, span, outer })
+        Some(LoopName { name, key, span, outer })
     }
 
     /// The one thing that a step does; `None` when that is unclear.
@@ -232,7 +237,17 @@ impl<'p> Planner<'p> {
             Kind::Request | Kind::Call => {
                 let Self { context, playbook, providers, .. } = *self;
                 let Inside { step, key, view } = *inside;
-                let request = RequestStep { context, playbook, providers, step, key, view }.plan();
+                let request = RequestStep {
+                    context,
+                    playbook,
+                    providers,
+                    step,
+                    owner: "a step",
+                    key: Some(key),
+                    inherited: None,
+                    view,
+                };
+                let request = request.plan();
                 request.map(|request| StepKind::Request(Box::new(request)))
             }
             Kind::Group => Some(StepKind::Group(self.group(inside, around))),

@@ -58,6 +58,8 @@ pub(super) enum Session<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct LoopName<'a> {
     pub name: &'a str,
+    /// The key of the step that loops.
+    pub key: usize,
     pub span: Span,
     pub outer: Option<&'a LoopName<'a>>,
 }

@@ -1,0 +1,211 @@
+//! Writes of which nobody knows whether they were done: what lets them be sent again, and what is said otherwise.
+
+use super::core::Engine;
+use super::error::StepError;
+use super::fetch::{Call, Settled, Tries, Unsettled, look_first, needs_body};
+use super::idempotency::IdempotencyKey;
+use super::judge::says_nothing;
+use super::outputs::Outputs;
+use super::replay::Tried;
+use super::tally::Tally;
+use super::verify::Verified;
+use crate::document::Effect;
+use crate::event::FailureDraft;
+use crate::exchange::retry::{Ending, Next, Safeguard, pause};
+use crate::exchange::{Attempt, Rendered};
+use crate::model::exit::Cause;
+
+/// What is known of a write besides how its last attempt ended.
+pub enum Doubt {
+    /// Nothing.
+    None,
+    /// An attempt before may have been done.
+    Earlier,
+    /// `verify` says that it was not done.
+    NotDone,
+    /// `verify` could not tell, for this reason.
+    Unclear(String),
+}
+
+impl Tries {
+    /// Whether nobody knows if a write was done that must not be done twice.
+    pub fn is_in_doubt(&self, call: &Call<'_>) -> bool {
+        self.was_unknown && call.request.effect == Effect::Once
+    }
+}
+
+impl Engine<'_> {
+    /// What would let a write be sent again after this wait. The key comes first; what it leaves open `verify` is asked.
+    pub fn safeguard(&self, call: &Call<'_>, tries: &Tries, next: Next) -> Safeguard {
+        let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
+        let sent_at = self.world.clock.elapsed() + wait.unwrap_or_default();
+        let is_known = |key: &IdempotencyKey| {
+            tries.first_sent.is_none_or(|first| sent_at <= first.saturating_add(key.valid_for))
+        };
+        match (&call.key, &call.verifier) {
+            (Some(key), None) if is_known(key) => Safeguard::Key,
+            (Some(key), Some(_)) if is_known(key) && wait.is_some() => Safeguard::Key,
+            (_, Some(_)) => Safeguard::Verify,
+            (_, None) => Safeguard::None,
+        }
+    }
+
+    /// Asks whether a write was done. `None`: it was not, and may be sent again.
+    ///
+    /// # Errors
+    /// When nobody knows, it cannot be sent again, or what it brought is lost.
+    pub async fn ask_whether_done(
+        &self,
+        call: &Call<'_>,
+        rendered: &Rendered,
+        attempt: Attempt,
+        ending: Ending,
+        next: Next,
+        tries: &mut Tries,
+        tally: &mut Tally,
+    ) -> Result<Option<Settled>, StepError> {
+        let request_line = self.request_line(call, &attempt, tries);
+        let status = attempt.status();
+        let Attempt { outcome, record, .. } = attempt;
+        self.exchange.report(record, None);
+        let is_done = matches!(ending, Ending::DoneBodyCut | Ending::DoneUnreadable);
+        if !is_done {
+            let wait = match next {
+                Next::Wait(wait) => wait,
+                _ => pause(tries.attempt, self.remaining(call, tries), self.world.random.fraction()),
+            };
+            self.wait(call, tries, wait, &format!("`verify` asks about {}", call.subject.request())).await?;
+        }
+        let verifier = call.verifier.as_ref().expect("only where it can be asked it is asked");
+        let (doubt, is_interruption) = match self.verify(verifier, tally).await {
+            Verified::Done(outputs) => {
+                self.note_deed(call);
+                tally.is_verified = true;
+                let status = status.filter(|_| is_done);
+                return self.stand_in(call, outputs, status, request_line).map(Some);
+            }
+            Verified::NotDone if is_done => {
+                (Doubt::Unclear("it says that it was not done".to_owned()), false)
+            }
+            Verified::NotDone => {
+                tries.was_unknown = false;
+                tries.is_surely_undone = true;
+                self.course.note_doubt(None);
+                if matches!(next, Next::Wait(_)) && self.exchange.may_repeat(rendered, ending) {
+                    tries.attempt += 1;
+                    return Ok(None);
+                }
+                (Doubt::NotDone, false)
+            }
+            Verified::Unclear(error) => {
+                let reason = error.failure.map(|failure| failure.headline.to_string()).unwrap_or_default();
+                (Doubt::Unclear(reason), error.is_interruption)
+            }
+        };
+        let end = Some(next).filter(|_| !is_done);
+        let error = self.unsettled(call, &outcome, Unsettled { ending, end, doubt, request_line });
+        Err(StepError { is_interruption, ..error })
+    }
+
+    /// What becomes of a write that an earlier process has done, or may have done. `None`: it has not, and may be sent.
+    ///
+    /// # Errors
+    /// When nobody knows, or what it brought is lost.
+    pub async fn settle_earlier(
+        &self,
+        call: &Call<'_>,
+        earlier: Tried,
+        tries: &mut Tries,
+        tally: &mut Tally,
+    ) -> Result<Option<Settled>, StepError> {
+        let request_line = "sent by the process before".to_owned();
+        let status = if let Tried::Before(status) = earlier { status } else { None };
+        let is_done = matches!(earlier, Tried::Before(_));
+        if is_done && !needs_body(call.request) {
+            self.note_deed(call);
+            return Ok(Some(Settled { answer: None, status, is_fine: true, verified: None, request_line }));
+        }
+        let verified = match &call.verifier {
+            Some(verifier) => self.verify(verifier, tally).await,
+            None => Verified::Unclear(StepError::reported(true)),
+        };
+        match (verified, earlier) {
+            (Verified::Done(outputs), _) => {
+                self.note_deed(call);
+                tally.is_verified = true;
+                self.stand_in(call, outputs, status, request_line).map(Some)
+            }
+            (Verified::NotDone, Tried::Unclear(_)) => {
+                tries.is_surely_undone = true;
+                Ok(None)
+            }
+            (Verified::Unclear(_), Tried::Unclear(at)) => {
+                self.note_deed(call);
+                Err(self.unclear(call, at))
+            }
+            (Verified::NotDone | Verified::Unclear(_), _) => {
+                self.note_deed(call);
+                let headline = format!(
+                    "{} was done by the process before, but what it brought is lost",
+                    call.subject.request()
+                );
+                let trouble = FailureDraft::new(Cause::Step, headline);
+                Err(self.error(trouble.advice("look at the provider for what it brought")))
+            }
+        }
+    }
+
+    /// A write whose answer is lost, and of which `verify` has said that it was done.
+    fn stand_in(
+        &self,
+        call: &Call<'_>,
+        outputs: Outputs,
+        status: Option<u16>,
+        request_line: String,
+    ) -> Result<Settled, StepError> {
+        if call.request.rows.are_read || call.request.save.is_some() {
+            let what = if call.request.save.is_some() { "the file" } else { "the rows" };
+            let headline = format!(
+                "{} was done, says `verify`, but its answer is lost and with it {what}",
+                call.subject.request()
+            );
+            let trouble = FailureDraft::new(Cause::Step, headline).request(request_line);
+            return Err(self.error(trouble.advice("read it from the provider in a step of its own")));
+        }
+        Ok(Settled { answer: None, status, is_fine: true, verified: Some(outputs), request_line })
+    }
+
+    /// What ends a request while nobody knows whether an attempt before was done: that weighs more than the reason.
+    pub fn in_doubt(&self, call: &Call<'_>, tries: &Tries, error: StepError) -> StepError {
+        if !tries.is_in_doubt(call) {
+            return error;
+        }
+        self.note_deed(call);
+        let failure = error.failure.map(|mut failure| {
+            if failure.cause != Cause::Unknown {
+                failure.cause = Cause::Unknown;
+                let note =
+                    format!("{} was sent before: nobody knows whether it was done", call.subject.request());
+                failure.notes.push(self.events.clean(note));
+                failure.advice = Some(self.events.clean(look_first(&call.subject.provider)));
+            }
+            failure
+        });
+        StepError { failure, is_unknown: true, ..error }
+    }
+}
+
+/// How an attempt ended. Where `verify` can be asked, an answer that says nothing of a write is as good as none.
+pub fn ending_of(call: &Call<'_>, attempt: &Attempt) -> Ending {
+    let is_expected = |status| call.request.is_status_written && call.request.status.contains(status);
+    match (attempt.ending(is_expected), &attempt.outcome) {
+        (Ending::Done, Ok(answer)) if call.verifier.is_some() && answer.is_success() => {
+            match (says_nothing(call, answer), &answer.problem) {
+                (true, _) => Ending::Unreadable,
+                (false, Some(_)) if needs_body(call.request) => Ending::DoneUnreadable,
+                (false, _) => Ending::Done,
+            }
+        }
+        (ending, _) => ending,
+    }
+}
