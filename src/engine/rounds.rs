@@ -85,8 +85,11 @@ impl<'a> Engine<'a> {
         }
         let what = format!("the wait before {} is asked again", call.subject.request());
         let slept = call.limits.wait(self.world, self.world.journal.sleep(until.every)).await;
-        slept.map_err(|interruption| {
-            self.in_round(self.interrupted(interruption, &what), tally.rounds.unwrap_or(0) + 1, seen)
+        slept.map_err(|interruption| match interruption {
+            Interruption::OutOfTime(limit) => self.out_of_rounds(until, limit, tally, seen, last),
+            Interruption::Signal(_) => {
+                self.in_round(self.interrupted(interruption, &what), tally.rounds.unwrap_or(0) + 1, seen)
+            }
         })
     }
 

@@ -67,6 +67,10 @@ impl Recording {
     /// Reads the bytes of a file.
     pub fn of(bytes: &[u8]) -> Self {
         let mut recording = Self { records: Vec::new(), length: 0, sum: 0, damage: None };
+        // A process that was killed before its first write has left nothing, and has sent nothing.
+        if bytes.is_empty() {
+            return recording;
+        }
         let Some(durable) = parse_header(bytes) else {
             recording.damage = Some(Damage::Header);
             return recording;

@@ -20,7 +20,7 @@ steps:
     get: /orders/7
     outputs: {{ state: $.state }}
     until: outputs.state == \"shipped\"
-    every: 1ms
+    every: 100ms
 {keys}",
         server.base_url()
     );
@@ -45,10 +45,10 @@ fn rounds_and_retries_are_told_apart_and_add_up_to_the_requests_at_the_server() 
 #[test]
 fn the_time_that_is_over_says_how_often_it_was_asked_and_what_came_last() {
     let server = ScriptedServer::start(|_| state("open"));
-    let output = run(&server, "    within: 300ms\n").exits(1);
+    let output = run(&server, "    within: 450ms\n").exits(1);
     output.explains(&[
-        "error: `outputs.state == \"shipped\"` did not come true within 300 ms",
-        " times, 1 ms apart",
+        "error: `outputs.state == \"shipped\"` did not come true within 450 ms",
+        " times, 100 ms apart",
         "`outputs.state` was \"open\"",
         "what now: see what it waits for, or give it more time: `within`",
     ]);

@@ -222,9 +222,12 @@ steps:
     };
     let refresh =
         "\n      refresh: { post: /token, form: { refresh_token: '${{ session.refresh_token }}' } }";
-    let room = Runner::new().file("a.yaml", playbook("")).file("b.yaml", playbook(refresh)).keyring(&keyring);
+    // A playbook each: two runs of one would wait for each other.
+    let files = [("a.yaml", ""), ("b.yaml", refresh), ("c.yaml", ""), ("d.yaml", refresh)];
+    let room = Runner::new().keyring(&keyring);
+    let room = files.iter().fold(room, |room, (file, refresh)| room.file(file, playbook(refresh)));
     // Two processes of each kind at once.
-    let running: Vec<_> = ["a.yaml", "b.yaml", "a.yaml", "b.yaml"]
+    let running: Vec<_> = ["a.yaml", "b.yaml", "c.yaml", "d.yaml"]
         .map(|file| room.clone().args(["apply", file]).spawn())
         .into();
     let outputs: Vec<Output> = running.into_iter().map(|running| running.finish()).collect();

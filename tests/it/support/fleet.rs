@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
-use runner::simulate::{DemoAccount, Options, Provider, RecordedRequest, Simulator};
+use runner::simulate::{DemoAccount, DemoKind, Options, Provider, RecordedRequest, Simulator};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -84,7 +84,9 @@ impl Fleet {
     /// Plants the secrets of all accounts.
     pub fn plant(&self, runner: Runner) -> Runner {
         let values = self.simulator.accounts().iter().flat_map(|account| &account.values);
-        let secrets = values.filter(|value| !PUBLIC.contains(&value.name));
+        // An address that users type is no secret, and stands in every journal.
+        let credentials = values.filter(|value| value.kind == DemoKind::Credential);
+        let secrets = credentials.filter(|value| !PUBLIC.contains(&value.name));
         secrets.fold(runner, |runner, secret| runner.plant(secret.value.clone()))
     }
 
