@@ -23,6 +23,7 @@ mod prism;
 mod prompts;
 mod readme;
 mod redaction;
+mod retries;
 mod sayable;
 mod schema;
 mod secrets;
