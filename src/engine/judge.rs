@@ -22,7 +22,7 @@ impl Engine<'_> {
             return Ok(());
         }
         let judged = match settled.status {
-            Some(status) if !call.request.status.contains(status) => Err(call.subject.refusal(status)),
+            Some(status) if !call.request.status.contains(status) => Err(refusal(call, status)),
             _ => Ok(()),
         };
         let Some(answer) = &settled.answer else {
@@ -134,6 +134,19 @@ fn judge_schema(call: &Call<'_>, answer: &Answer) -> Result<(), FailureDraft> {
         let place = if violation.place.is_empty() { "the body itself" } else { &violation.place };
         trouble.note(format!("{place}: `{}`", violation.keyword))
     }))
+}
+
+/// An answer with a status that the step does not expect. Some servers redirect a write that they have carried out.
+fn refusal(call: &Call<'_>, status: u16) -> FailureDraft {
+    let trouble = call.subject.refusal(status);
+    let may_be_done = call.request.effect == Effect::Once && matches!(status, 300..=306);
+    if !may_be_done {
+        return trouble;
+    }
+    let provider = &call.subject.provider;
+    trouble.advice(format!(
+        "look at {provider} whether it was done: some servers answer so to what they have done"
+    ))
 }
 
 /// A body that may be a part of what was sent: nothing but the end of a plain connection ends it.

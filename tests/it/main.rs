@@ -31,6 +31,7 @@ mod readme;
 mod redaction;
 mod renewal;
 mod reports;
+mod retries;
 mod sayable;
 mod schedules;
 mod schema;
