@@ -106,13 +106,13 @@ pub enum Command {
     Show(ShowArgs),
     /// Let a playbook run by itself: units of systemd, a crontab, Kubernetes, GitHub
     Schedule(ScheduleArgs),
-    /// Print the JSON Schema of playbooks, provider definitions, reports or journals, for editors and programs
+    /// Print the JSON Schema of playbooks, provider definitions, reports or journals
     Schema(SchemaArgs),
     /// Sign in to a provider and keep the credentials in the keychain
     Login(LoginArgs),
     /// Close what killed runs have left open at a provider; `--clear` forgets its credentials
     Logout(LogoutArgs),
-    /// Show which credentials would be found where, never their values, and which sessions are open
+    /// Show where credentials would be found, never their values, and open sessions
     Status(StatusArgs),
 }
 
