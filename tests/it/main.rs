@@ -21,6 +21,7 @@ mod prism;
 mod prompts;
 mod readme;
 mod redaction;
+mod report_forms;
 mod reports;
 mod sayable;
 mod schema;

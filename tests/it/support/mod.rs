@@ -6,6 +6,7 @@
 pub mod acme;
 pub mod cases;
 pub mod fleet;
+pub mod judges;
 pub mod keyring;
 pub mod planted;
 pub mod prism;
