@@ -1,6 +1,7 @@
 //! `runner validate`: every mistake of playbooks and provider definitions, without sending anything.
 
-use super::diagnostics::{Finding, plural, write_human, write_json};
+use super::diagnostics::{Finding, plural, to_json, write_human, write_json};
+use super::{github, sarif};
 use crate::plan::{Checked, Options, check_file};
 use crate::port::Surroundings;
 use crate::source::Severity;
@@ -21,20 +22,15 @@ pub enum Format {
     Human,
     /// For programs: one JSON array.
     Json,
-    /// Annotations of GitHub's workflows.
-    #[value(hide = true)]
+    /// For workflows on GitHub: an annotation for each.
     Github,
-    /// SARIF 2.1.
-    #[value(hide = true)]
+    /// For code scanning services: SARIF 2.1.0.
     Sarif,
 }
 
 /// Why nothing was validated, or not to the end.
 #[derive(Debug, Error)]
 pub enum ValidateError {
-    /// The form is known and not built yet.
-    #[error("`--format {0}` is not supported yet; use `human` or `json`")]
-    FormatNotSupportedYet(&'static str),
     /// A folder could not be listed.
     #[error("cannot list the folder {}", folder.display())]
     Folder {
@@ -69,21 +65,23 @@ pub fn validate(
     surroundings_of: SurroundingsOf<'_>,
     out: &mut dyn Write,
 ) -> Result<bool, ValidateError> {
-    match format {
-        Format::Human | Format::Json => {}
-        Format::Github => return Err(ValidateError::FormatNotSupportedYet("github")),
-        Format::Sarif => return Err(ValidateError::FormatNotSupportedYet("sarif")),
-    }
     let files = files_of(paths)?;
     let checks = check_all(&files, surroundings_of)?;
     let findings = checks.iter().flat_map(|check| Finding::all(&check.diagnostics, &check.sources)).collect();
     let findings = Finding::merge(findings);
     match format {
         Format::Json => write_json(&findings, out)?,
+        Format::Sarif => sarif::write(&to_json(&findings), &working_folder()?, out)?,
         _ if findings.is_empty() => writeln!(out, "{} checked, no mistakes", plural(files.len(), "file"))?,
-        _ => write_human(&findings, is_coloured, out)?,
+        Format::Github => github::write(&to_json(&findings), &working_folder()?, out)?,
+        Format::Human => write_human(&findings, is_coloured, out)?,
     }
     Ok(findings.iter().all(|finding| finding.diagnostic.severity != Severity::Error))
+}
+
+/// Where `runner` was started: for services, files are named as seen from there.
+fn working_folder() -> io::Result<PathBuf> {
+    std::env::current_dir()
 }
 
 fn check_all(files: &[PathBuf], surroundings_of: SurroundingsOf<'_>) -> Result<Vec<Checked>, DotenvError> {

@@ -134,3 +134,95 @@ impl EventSink for RecordFold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{SessionEnd, SessionNote, StepNote, StepResult, StepStatus};
+    use crate::model::redaction::Redactor;
+
+    fn clean(text: &str) -> Redacted {
+        Redactor::default().clean(text)
+    }
+
+    fn attempt(purpose: Purpose) -> EventKind {
+        EventKind::AttemptFinished {
+            purpose,
+            method: clean("GET"),
+            address: clean("https://api.example.com/"),
+            attempt: 1,
+            was_sent: true,
+            status: Some(200),
+            problem: None,
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+            retry_after: None,
+            http: None,
+        }
+    }
+
+    fn opened() -> EventKind {
+        let (provider, took) = (clean("own"), Duration::ZERO);
+        let session =
+            SessionNote { provider, account: None, method: None, valid_until: None, valid_for_ms: None };
+        EventKind::SessionOpened { session, took }
+    }
+
+    fn step_finished() -> EventKind {
+        let label = clean("list");
+        let step = StepNote { key: 0, depth: 0, label, name: None, item: None, is_cleanup: false };
+        let result = StepResult {
+            is_restored: false,
+            rounds: None,
+            status: StepStatus::Done,
+            detail: None,
+            rows: None,
+            pages: None,
+            items: None,
+            file: None,
+            requests: 1,
+            retries: 0,
+            took: Duration::from_millis(5),
+            failure: None,
+        };
+        EventKind::StepFinished { step, result: Box::new(result) }
+    }
+
+    fn fold(keeps_requests: bool, kinds: Vec<EventKind>) -> RunRecord {
+        let mut fold = RecordFold::default().keeping_requests(keeps_requests);
+        for kind in kinds {
+            let at = "2026-11-22T14:02:00Z".parse().unwrap();
+            fold.receive(&Event { at, elapsed: Duration::from_millis(12), kind });
+        }
+        fold.record()
+    }
+
+    fn run() -> Vec<EventKind> {
+        let closed = SessionEnd::Closed;
+        vec![
+            attempt(Purpose::Step),
+            attempt(Purpose::Login),
+            opened(),
+            attempt(Purpose::Step),
+            step_finished(),
+            attempt(Purpose::Logout),
+            EventKind::SessionClosed { provider: clean("own"), end: closed, took: Duration::ZERO },
+            attempt(Purpose::Step),
+        ]
+    }
+
+    #[test]
+    fn each_request_belongs_to_what_it_was_sent_for() {
+        // A login in the middle of a step is an entry of its own, which ends before the step does.
+        let record = fold(true, run());
+        let entries: Vec<_> = record.requests.iter().map(|request| request.entry).collect();
+        assert_eq!(entries, [Some(1), Some(0), Some(1), Some(2), None]);
+        assert_eq!(record.report.entries[1].started_ms, 7.0);
+    }
+
+    #[test]
+    fn requests_are_kept_only_for_those_who_read_them() {
+        let record = fold(false, run());
+        assert_eq!((record.requests.len(), record.report.requests), (0, 5));
+    }
+}

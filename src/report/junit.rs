@@ -2,7 +2,7 @@
 
 use super::entry;
 use super::text::Texts;
-use crate::event::{EntryReport, Failure, RunReport, StepStatus};
+use crate::event::{EntryKind, EntryReport, Failure, RunReport, StepStatus};
 use crate::model::exit::Cause;
 use jiff::Timestamp;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
@@ -36,7 +36,7 @@ impl Suite<'_> {
             suite.extra.insert("timestamp".into(), timestamp.into());
         }
         suite.add_properties(self.properties());
-        suite.add_test_cases(report.entries.iter().map(|entry| self.entry(entry)));
+        suite.add_test_cases((0..report.entries.len()).map(|index| self.entry(index)));
         suite.add_test_cases(report.failures.iter().map(|failure| self.run(failure)));
         if !report.warnings.is_empty() {
             let warnings: Vec<String> =
@@ -62,7 +62,8 @@ impl Suite<'_> {
         properties.into_iter().map(|(name, value)| Property::new(name, value)).collect()
     }
 
-    fn entry(&self, entry: &EntryReport) -> TestCase {
+    fn entry(&self, index: usize) -> TestCase {
+        let entry = &self.report.entries[index];
         let details = self.texts.show(entry::details(entry, self.ended_at()));
         let status = match entry.status {
             StepStatus::Done => TestCaseStatus::success(),
@@ -71,7 +72,7 @@ impl Suite<'_> {
             StepStatus::Failed | StepStatus::Unknown => match &entry.failure {
                 Some(failure) => self.failure(failure, entry.http_status.is_some()),
                 None => {
-                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+                    let mut status = TestCaseStatus::non_success(self.kind_inside(index));
                     status.set_message(&details);
                     status
                 }
@@ -83,6 +84,22 @@ impl Suite<'_> {
             case.set_system_out(details);
         }
         case
+    }
+
+    /// How a step failed that says no reason of its own: as what is in it, errors before failures.
+    fn kind_inside(&self, index: usize) -> NonSuccessKind {
+        let depth = self.report.entries[index].depth;
+        let is_session = |entry: &EntryReport| matches!(entry.kind, EntryKind::Login | EntryKind::Logout);
+        let before = self.report.entries[..index].iter().rev();
+        let inside = before.take_while(|entry| entry.depth > depth || is_session(entry));
+        let failures =
+            inside.filter_map(|entry| Some((entry.failure.as_ref()?, entry.http_status.is_some())));
+        let kinds: Vec<_> =
+            failures.map(|(failure, was_answered)| kind(failure.cause, was_answered)).collect();
+        match !kinds.is_empty() && kinds.iter().all(|kind| *kind == NonSuccessKind::Failure) {
+            true => NonSuccessKind::Failure,
+            false => NonSuccessKind::Error,
+        }
     }
 
     /// What failed without belonging to a step.

@@ -30,6 +30,7 @@ mod prompts;
 mod readme;
 mod redaction;
 mod renewal;
+mod report_forms;
 mod reports;
 mod retries;
 mod sayable;

@@ -1,7 +1,8 @@
 //! `validate` as a process: files, folders, forms, exit codes.
 
+use crate::support::judges::judge;
 use crate::support::runner::{Output, Runner};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -113,12 +114,6 @@ fn what_cannot_be_checked() {
         "{}",
         empty.stderr
     );
-    for format in ["github", "sarif"] {
-        let room = Runner::new().file("good.yaml", GOOD);
-        let output = validate(room, &["--format", format, "good.yaml"]).exits(2);
-        assert!(output.stderr.contains("is not supported yet"), "{}", output.stderr);
-        assert_eq!(output.stdout, "");
-    }
 }
 
 #[test]
@@ -128,4 +123,46 @@ fn schemas_are_written_as_they_are_committed() {
         let committed = std::fs::read_to_string(format!("schemas/{kind}.json")).expect("it is committed");
         assert!(output.stdout == committed, "schemas/{kind}.json is not what `runner schema {kind}` writes");
     }
+}
+
+/// A file whose name and mistake need every escape.
+const ODD_NAME: &str = "odd/100%, a:b.yaml";
+
+#[test]
+fn a_workflow_gets_an_annotation_for_each_finding() {
+    let room = Runner::new().file("good.yaml", GOOD).file(ODD_NAME, BAD);
+    let absolute = room.dir().join(ODD_NAME);
+    for name in [ODD_NAME, &format!("./{ODD_NAME}"), absolute.to_str().unwrap()] {
+        let output = validate(room.clone(), &["--format", "github", "good.yaml", name]).exits(2);
+        let expected = "::error file=odd/100%25%2C a%3Ab.yaml,line=4,endLine=4,col=18,title=unknown-operation::\
+                        `emnify` has no operation `list_simz`; did you mean `list_sims`?\n\
+                        ::error file=odd/100%25%2C a%3Ab.yaml,line=5,endLine=5,col=5,title=unknown-key::\
+                        a step has no key `retires`; did you mean `retry`? It takes `{ attempts: 3 }`\n";
+        assert_eq!(output.stdout, expected);
+    }
+    let clean = validate(room.clone(), &["--format", "github", "good.yaml"]).exits(0);
+    assert_eq!(clean.stdout, "1 file checked, no mistakes\n");
+    let warned = validate(room.file("warned.yaml", WARNED), &["--format", "github", "warned.yaml"]).exits(0);
+    assert!(warned.stdout.starts_with("::warning file=warned.yaml,line=3,"), "{}", warned.stdout);
+}
+
+#[test]
+fn a_code_scanning_service_gets_sarif_that_its_schema_accepts() {
+    let room = Runner::new().file("good.yaml", GOOD).file(ODD_NAME, BAD).file("warned.yaml", WARNED);
+    let double = "version: 1\nsteps:\n  - get: /a\n    get: /b\n";
+    let room = room.file("double.yaml", double);
+    let output = validate(room, &["--format", "sarif", "."]).exits(2);
+    assert_eq!(judge("sarif", output.stdout.as_bytes()), json!([]));
+    let log: Value = serde_json::from_str(&output.stdout).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let found = |rule: &str| results.iter().find(|result| result["ruleId"] == rule).expect("it was found");
+    let place = &found("unknown-key")["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "odd/100%25%2C%20a%3Ab.yaml");
+    assert_eq!(place["region"], json!({ "startLine": 5, "startColumn": 5, "endLine": 5, "endColumn": 12 }));
+    assert_eq!(found("insecure")["level"], "warning");
+    let related = &found("duplicate-key")["relatedLocations"][0];
+    assert_eq!(related["physicalLocation"]["region"]["startLine"], 3);
+    let clean = validate(Runner::new().file("good.yaml", GOOD), &["--format", "sarif", "good.yaml"]).exits(0);
+    assert_eq!(judge("sarif", clean.stdout.as_bytes()), json!([]));
+    assert_eq!(serde_json::from_str::<Value>(&clean.stdout).unwrap()["runs"][0]["results"], json!([]));
 }
