@@ -96,7 +96,7 @@ pub enum Command {
     Login(LoginArgs),
     /// Close what killed runs have left open at a provider; `--clear` forgets its credentials
     Logout(LogoutArgs),
-    /// Show which credentials would be found where, never their values, and which sessions are open
+    /// Show where credentials would be found, never their values, and what is open
     Status(StatusArgs),
 }
 
