@@ -1,32 +1,16 @@
 //! What signals do to a run that waits for an answer.
 
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use super::support::PATIENCE;
+use super::support::held::slow_server;
 use super::support::raw_server::RawServer;
 use super::support::runner::{Runner, Running};
 use super::support::scripted::{Reply, ScriptedServer};
 use super::support::session_api::{self, LOGIN, LOGOUT, assert_logged_out};
-
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}";
-
-/// A server that says when a request is there and waits with its answer until it is told to give it.
-fn slow_server() -> (RawServer, Receiver<()>, Sender<()>) {
-    let (received, is_received) = mpsc::channel();
-    let (answer, may_answer) = mpsc::channel();
-    let server = RawServer::start(move |_, connection| {
-        if connection.receive().is_some() {
-            received.send(()).expect("the test waits");
-            if may_answer.recv().is_ok() {
-                connection.send(ANSWER);
-            }
-        }
-    });
-    (server, is_received, answer)
-}
 
 fn playbook(server: &RawServer) -> String {
     format!(
