@@ -31,6 +31,11 @@ pub struct Recording {
 /// What is wrong with a journal. Whoever goes on with it might do twice what it does not tell any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Damage {
+    /// It is empty.
+    #[error(
+        "it is empty: either the process ended before its first record and has sent nothing, or it was emptied"
+    )]
+    Empty,
     /// Its first line is none of a journal, or is damaged.
     #[error("its first line is damaged, or it is no journal of this version")]
     Header,
@@ -67,8 +72,8 @@ impl Recording {
     /// Reads the bytes of a file.
     pub fn of(bytes: &[u8]) -> Self {
         let mut recording = Self { records: Vec::new(), length: 0, sum: 0, damage: None };
-        // A process that was killed before its first write has left nothing, and has sent nothing.
         if bytes.is_empty() {
+            recording.damage = Some(Damage::Empty);
             return recording;
         }
         let Some(durable) = parse_header(bytes) else {

@@ -57,8 +57,8 @@ fn sigkill_between_any_two_records() {
             break;
         }
         kills += 1;
-        let has_begun =
-            fs::read_dir(state_folder(&killed).join("runs")).is_ok_and(|mut runs| runs.next().is_some());
+        let has_begun = fs::read_dir(state_folder(&killed).join("runs"))
+            .is_ok_and(|runs| runs.flatten().any(|run| run.metadata().is_ok_and(|file| file.len() > 0)));
         let resumed = match has_begun {
             true => again(&run, &["resume", "last"]),
             // It had sent nothing, and there is nothing to go on with.
