@@ -200,7 +200,7 @@ fn asked(keys: &str, replies: Vec<Reply>, answer: impl Fn() -> Reply + 'static) 
   - {{ id: ship, put: '/orders/${{{{ steps.order.outputs.id }}}}' }}
 "
     );
-    Case::of_steps(&steps).run(answering("POST", replies, move || answer()), |_| {})
+    Case::of_steps(&steps).run(answering("POST", replies, answer), |_| {})
 }
 
 fn verbs(ran: &Ran) -> Vec<String> {
