@@ -121,9 +121,9 @@ impl Engine<'_> {
         let request_line = "sent by the process before".to_owned();
         let status = if let Tried::Before(status) = earlier { status } else { None };
         let is_done = matches!(earlier, Tried::Before(_));
-        if is_done && !needs_body(call.request) {
+        if is_done && !self.reads_body(call.request) {
             self.note_deed(call);
-            return Ok(Some(Settled { answer: None, status, is_fine: true, verified: None, request_line }));
+            return Ok(Some(Settled { answer: None, status, is_fine: false, verified: None, request_line }));
         }
         let verified = match &call.verifier {
             Some(verifier) => self.verify(verifier, tally).await,

@@ -23,6 +23,7 @@ use crate::port::{Place, SendFailure};
 use crate::session::Generation;
 use futures_util::TryFutureExt;
 use http::Method;
+use jiff::Timestamp;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -150,7 +151,10 @@ impl Engine<'_> {
                 .await
                 .map_err(|error| self.in_doubt(call, tries, error))?;
             let attempt = match tried {
-                Tried::Now(attempt) => *attempt,
+                Tried::Now(attempt, doubt) => {
+                    self.note_doubt_of_earlier(doubt, tries);
+                    *attempt
+                }
                 earlier => match self.settle_earlier(call, earlier, tries, tally).await? {
                     Some(settled) => return Ok(settled),
                     None => continue,
@@ -187,6 +191,16 @@ impl Engine<'_> {
                 }
             }
         }
+    }
+
+    /// Takes note that an attempt of an earlier process may have done it.
+    fn note_doubt_of_earlier(&self, doubt: Option<Timestamp>, tries: &mut Tries) {
+        let Some(since) = doubt else { return };
+        let clock = &self.world.clock;
+        let age = Duration::try_from(clock.now().duration_since(since)).unwrap_or_default();
+        let sent = clock.elapsed().saturating_sub(age);
+        tries.first_sent = Some(tries.first_sent.map_or(sent, |first| first.min(sent)));
+        tries.was_unknown = true;
     }
 
     /// Waits before something.
@@ -231,11 +245,12 @@ impl Engine<'_> {
         };
         self.course.note_flight(Some((what, call.request.effect)));
         let started = self.world.clock.elapsed();
-        let sent = self.send_in_journal(call, turn, &outgoing, sending, tries.is_surely_undone);
+        let undone = tries.is_surely_undone;
+        let sent = self.send_in_journal(call, turn, &outgoing, sending, undone, generation);
         let sent = call.limits.finish(self.world, sent).await;
         self.course.note_flight(None);
         let requests = match &sent {
-            Ok(Ok(Tried::Now(attempt))) => attempt.requests,
+            Ok(Ok(Tried::Now(attempt, _))) => attempt.requests,
             Ok(_) => 0,
             // What was given up may have reached the server.
             Err(_) => 1,
@@ -250,7 +265,7 @@ impl Engine<'_> {
         if requests > 0 {
             tries.first_sent.get_or_insert(started);
         }
-        if let Tried::Now(attempt) = &tried
+        if let Tried::Now(attempt, _) = &tried
             && let Ok(answer) = &attempt.outcome
         {
             outputs::learn(&call.request.outputs, &call.step_name, answer, self.events);
@@ -339,7 +354,7 @@ impl Engine<'_> {
     }
 
     /// Whether an answer says that the session has ended; never one that the step expects, nor one that asks for a pause.
-    fn is_expired(
+    pub fn is_expired(
         &self,
         call: &Call<'_>,
         generation: Option<Generation>,

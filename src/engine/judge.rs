@@ -77,7 +77,7 @@ impl Engine<'_> {
     }
 
     /// Whether anything reads the body, be it the provider's sign of success.
-    fn reads_body(&self, request: &PlannedRequest) -> bool {
+    pub fn reads_body(&self, request: &PlannedRequest) -> bool {
         let provider = request.provider.map(|provider| self.plan.provider(provider));
         needs_body(request) || provider.is_some_and(|provider| provider.success.is_some())
     }

@@ -4,10 +4,13 @@
 use super::cleanup::Registration;
 use super::core::Engine;
 use super::course::Course;
+use super::doubt::ending_of;
 use super::error::StepError;
 use super::fetch::Call;
 use super::idempotency::IdempotencyKey;
+use super::judge::says_nothing;
 use super::record::{self, Unrestorable};
+use super::references::reads_of_steps;
 use super::scope::{Frame, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
@@ -17,9 +20,10 @@ use crate::exchange::retry::Ending;
 use crate::exchange::{Attempt, Rendered, Sending, Turn};
 use crate::model::exit::Cause;
 use crate::model::words;
-use crate::plan::{PlannedStep, StepKind};
+use crate::plan::{Plan, PlannedStep, StepKind};
 use crate::port::{self, Class, Deed, End, JournalError, Outcome, Place, Ran};
-use crate::template::Moment;
+use crate::session::Generation;
+use crate::template::{Moment, Template};
 use futures_util::future::FutureExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -54,8 +58,8 @@ impl Course {
 
 /// An attempt, as the journal lets it happen.
 pub enum Tried {
-    /// It was made.
-    Now(Box<Attempt>),
+    /// It was made. An attempt of an earlier process may have done it at this time.
+    Now(Box<Attempt>, Option<Timestamp>),
     /// An earlier process has done what it would do, and was answered with this status, if that is known.
     Before(Option<u16>),
     /// An earlier process was about to do it at this time.
@@ -96,8 +100,11 @@ impl<'a> Engine<'a> {
         let deed = self.deed(place, Class::Composed, "the time and chance of a step");
         let ran = self.world.journal.run(&deed, async { outcome }.boxed_local()).await;
         let seed = match ran.map_err(|error| self.journal_error(&error, &step.label()))? {
-            Ran::Before(outcome) => Seed::deserialize(&outcome.value).unwrap_or(fresh),
-            Ran::Now | Ran::Unclear(_) => fresh,
+            Ran::Before(outcome) => match Seed::deserialize(&outcome.value) {
+                Ok(seed) => seed,
+                Err(_) => return Err(self.lost(step, &Unrestorable::Foreign)),
+            },
+            Ran::Now(_) | Ran::Unclear(_) => fresh,
         };
         Ok(Moment::seeded(seed.now, &seed.uuids))
     }
@@ -138,7 +145,7 @@ impl<'a> Engine<'a> {
             self.world.journal.run(&deed, work.boxed_local()).await
         };
         let outcome = match ran.map_err(|error| self.journal_error(&error, &label))? {
-            Ran::Now => return end.expect("it was polled to its end"),
+            Ran::Now(_) => return end.expect("it was polled to its end"),
             Ran::Before(outcome) => outcome,
             Ran::Unclear(_) => return Err(StepError::reported(true)),
         };
@@ -148,7 +155,8 @@ impl<'a> Engine<'a> {
                 *tally = restored;
                 Ok(record)
             }
-            Err(_) if effect(step) == Effect::Read => work(tally).await,
+            // Another list would be looped over than the one whose items are known as done.
+            Err(_) if effect(step) == Effect::Read && !is_looped_over(step, self.plan) => work(tally).await,
             Err(lost) => {
                 self.note_restored(step, stage, &Tally { may_be_done: true, ..Tally::default() });
                 Err(self.lost(step, &lost))
@@ -176,9 +184,10 @@ impl<'a> Engine<'a> {
     /// What is left to do about a step that an earlier process has not finished, when that had come to its cleanup: what
     /// it may have done is to be undone.
     async fn end_of_unfinished(&self, step: &'a PlannedStep, stage: &Stage) -> StepError {
-        if effect(step) != Effect::Read && step.for_each.is_none() {
+        if effect(step) != Effect::Read && (step.for_each.is_none() || stage.loop_item.is_some()) {
             let place = Place(format!("{}/request", self.places.of_step(step, stage)));
-            let deed = self.deed(place, Class::Once, &step.label());
+            // Of this class nothing is written down: it is a mere question.
+            let deed = self.deed(place, Class::Composed, &step.label());
             let nothing = async { Outcome::plain(End::NotDone, json!(null)) };
             if let Ok(Ran::Before(_) | Ran::Unclear(_)) =
                 self.world.journal.run(&deed, nothing.boxed_local()).await
@@ -200,10 +209,11 @@ impl<'a> Engine<'a> {
         outgoing: &Rendered,
         sending: Sending,
         is_surely_undone: bool,
+        generation: Option<Generation>,
     ) -> Result<Tried, JournalError> {
         let send = self.exchange.send(turn, outgoing, sending);
         let class = match call.request.effect {
-            Effect::Read => return Ok(Tried::Now(Box::new(send.await))),
+            Effect::Read => return Ok(Tried::Now(Box::new(send.await), None)),
             Effect::Idempotent => Class::Idempotent { key: None },
             Effect::Once => match &call.key {
                 Some(key) => Class::Idempotent { key: Some(self.known_key(key)) },
@@ -222,18 +232,32 @@ impl<'a> Engine<'a> {
         let mut sent = None;
         let work = async {
             let attempt = send.await;
-            let end = end_of(attempt.ending(|_| false));
+            let end = self.end_of(call, generation, &attempt);
             let status = attempt.outcome.as_ref().ok().map(|answer| answer.status);
             sent = Some(attempt);
             Outcome::plain(end, json!(Answered { status }))
         };
         Ok(match self.world.journal.run(&deed, work.boxed_local()).await? {
-            Ran::Now => Tried::Now(Box::new(sent.expect("it was polled to its end"))),
+            Ran::Now(doubt) => Tried::Now(Box::new(sent.expect("it was polled to its end")), doubt),
             Ran::Before(outcome) => {
                 Tried::Before(Answered::deserialize(&outcome.value).ok().and_then(|answer| answer.status))
             }
             Ran::Unclear(at) => Tried::Unclear(at),
         })
+    }
+
+    /// What an attempt has done, as the engine judges it.
+    fn end_of(&self, call: &Call<'_>, generation: Option<Generation>, attempt: &Attempt) -> End {
+        let ending = ending_of(call, attempt);
+        let says_nothing =
+            attempt.outcome.as_ref().is_ok_and(|answer| answer.is_success() && says_nothing(call, answer));
+        match ending {
+            _ if self.is_expired(call, generation, attempt, ending) => End::NotDone,
+            Ending::Done if says_nothing => End::Unknown,
+            Ending::NotSent | Ending::Throttled | Ending::Rejected => End::NotDone,
+            Ending::Done | Ending::DoneBodyCut | Ending::DoneUnreadable => End::Done,
+            Ending::Unknown | Ending::Unreadable => End::Unknown,
+        }
     }
 
     fn known_key(&self, key: &IdempotencyKey) -> port::IdempotencyKey {
@@ -288,10 +312,21 @@ fn effect(step: &PlannedStep) -> Effect {
     }
 }
 
-fn end_of(ending: Ending) -> End {
-    match ending {
-        Ending::NotSent | Ending::Throttled | Ending::Rejected => End::NotDone,
-        Ending::Done | Ending::DoneBodyCut | Ending::DoneUnreadable => End::Done,
-        Ending::Unknown | Ending::Unreadable => End::Unknown,
-    }
+/// Whether a loop goes over what a step brings.
+fn is_looped_over(step: &PlannedStep, plan: &Plan) -> bool {
+    step.id.as_deref().is_some_and(|id| has_loop_over(id, &plan.steps) || has_loop_over(id, &plan.cleanup))
+}
+
+fn has_loop_over(id: &str, steps: &[PlannedStep]) -> bool {
+    steps.iter().any(|step| {
+        let over = step.for_each.iter().flat_map(|repeated| repeated.over.templates());
+        let expressions = over.flat_map(Template::expressions);
+        let inner = match &step.kind {
+            StepKind::Group(group) => has_loop_over(id, &group.steps),
+            _ => false,
+        };
+        inner
+            || has_loop_over(id, &step.cleanup)
+            || reads_of_steps(expressions).any(|reference| reference.name(1) == Some(id))
+    })
 }

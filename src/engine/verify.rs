@@ -11,7 +11,7 @@ use super::stage::Stage;
 use super::tally::Tally;
 use crate::event::Purpose;
 use crate::plan::{PlannedStep, PlannedVerify};
-use crate::template::{Data, EvaluationError, Moment};
+use crate::template::{Data, EvaluationError};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
 /// What asks whether a write happened.
@@ -62,7 +62,9 @@ impl Engine<'_> {
         let request = &verify.request;
         let subject = self.subject(request);
         self.ready(request, stage, &subject).await?;
-        let scopes = self.scopes(step, request, stage, &Moment::of(self.world)).await?;
+        // It looks for what the write was made of, at the same moment.
+        let moment = self.moment(step, stage, true).await?;
+        let scopes = self.scopes(step, request, stage, &moment).await?;
         let rendered = self.render(request, &scopes);
         let rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
         let subject = subject.with_target(request, &rendered);

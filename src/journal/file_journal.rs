@@ -152,11 +152,12 @@ impl Inner {
             Decision::Unclear(at) => return Ok(Ran::Unclear(at)),
             Decision::Do => {}
         }
+        let doubt = known.in_doubt_since().filter(|_| !deed.is_surely_undone);
         self.announce(deed, now).await?;
         let outcome = work.await;
         // What was done stays done, whether or not it can be written down: the next deed finds the journal broken.
         let _ = self.conclude(deed, outcome).await;
-        Ok(Ran::Now)
+        Ok(Ran::Now(doubt))
     }
 
     /// Writes down what is about to be done.
@@ -177,7 +178,7 @@ impl Inner {
                 }))?;
                 self.commit().await?;
                 let mut all = self.known.borrow_mut();
-                all.entry(deed.place.clone()).or_default().announce(now, deed.is_surely_undone);
+                all.entry(deed.place.clone()).or_default().announce(now, &deed.class, deed.is_surely_undone);
                 Ok(())
             }
         }

@@ -167,7 +167,7 @@ impl Recording {
             match record {
                 Record::Intent(intent) => {
                     let known = all.entry(intent.place.clone()).or_default();
-                    known.announce(intent.at, intent.is_surely_undone);
+                    known.announce(intent.at, &intent.class, intent.is_surely_undone);
                 }
                 Record::Outcome(outcome) => {
                     let known = all.entry(outcome.place.clone()).or_default();

@@ -118,8 +118,8 @@ pub enum End {
 /// How a deed went its way.
 #[derive(Debug, Clone)]
 pub enum Ran {
-    /// It was done just now, or tried.
-    Now,
+    /// It was done just now, or tried. An attempt of an earlier process at this time may have done it before.
+    Now(Option<Timestamp>),
     /// An earlier process has done it, with this outcome.
     Before(Outcome),
     /// An earlier process was about to do it at this time, and nobody knows whether it did. It was not tried now.
@@ -129,7 +129,9 @@ pub enum Ran {
 /// What a journal knows of a deed.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    /// When the first attempt was about to begin that may have done it.
+    /// As what the first attempt was announced that may have done it.
+    pub class: Option<Class>,
+    /// When that one was about to begin.
     pub first: Option<Timestamp>,
     /// When its last attempt was about to begin; `None` when it has its outcome.
     pub open: Option<Timestamp>,
@@ -140,14 +142,26 @@ pub struct Known {
 }
 
 impl Known {
-    /// Takes note that an attempt is about to begin. `is_surely_undone`: none before has done it.
-    pub fn announce(&mut self, at: Timestamp, is_surely_undone: bool) {
-        if is_surely_undone {
-            *self = Self::default();
+    /// Since when an attempt may have done it of which nobody knows.
+    pub fn in_doubt_since(&self) -> Option<Timestamp> {
+        let is_unknown = self.outcome.as_ref().is_some_and(|outcome| outcome.end == End::Unknown);
+        match self.resolution {
+            None if self.open.is_some() || is_unknown => self.first.or(self.open),
+            _ => None,
         }
+    }
+
+    /// Takes note that an attempt is about to begin.
+    pub fn announce(&mut self, at: Timestamp, class: &Class, is_surely_undone: bool) {
+        if is_surely_undone || self.resolution == Some(Resolution::Retry) {
+            *self = Self::default();
+        } else if self.open.is_some() {
+            // Nobody has heard of the attempt before, whatever becomes of this one.
+            self.outcome = Some(Outcome::plain(End::Unknown, Json::Null));
+        }
+        self.class.get_or_insert_with(|| class.clone());
         self.first.get_or_insert(at);
         self.open = Some(at);
-        // What a person said was of the attempts before.
         self.resolution = None;
     }
 
@@ -186,42 +200,46 @@ pub enum Decision {
 
 /// Decides whether a deed is done, by what is known of its attempts. The one rule for every [`Journal`].
 pub fn decide(known: &Known, deed: &Deed, now: Timestamp) -> Decision {
-    let open_since = match (known.open, &known.outcome) {
-        (Some(at), _) => at,
-        (None, None) => return Decision::Do,
-        (None, Some(outcome)) => match outcome.end {
+    let is_repeatable = may_repeat(known, &deed.class, now);
+    if let (None, Some(outcome)) = (known.open, &known.outcome) {
+        match outcome.end {
             // Who asks again for what may be done again wants its answer.
-            End::Done if matches!(deed.class, Class::Idempotent { .. }) && may_repeat(known, deed, now) => {
+            End::Done if is_repeatable && matches!(deed.class, Class::Idempotent { .. }) => {
                 return Decision::Do;
             }
             End::Done => return Decision::Skip(outcome.clone()),
             End::NotDone => return Decision::Do,
-            End::Unknown => known.first.unwrap_or(now),
-        },
-    };
-    match (known.resolution, &deed.class) {
+            End::Unknown => {}
+        }
+    }
+    match (known.resolution, known.in_doubt_since()) {
         (Some(Resolution::Done), _) => Decision::Skip(Outcome::plain(End::Done, Json::Null)),
-        (Some(Resolution::Retry), _) => Decision::Do,
-        (None, _) if deed.is_surely_undone || may_repeat(known, deed, now) => Decision::Do,
-        (None, _) => Decision::Unclear(open_since),
+        (None, Some(since)) if !deed.is_surely_undone && !is_repeatable => Decision::Unclear(since),
+        _ => Decision::Do,
     }
 }
 
-/// Whether doing it again does no harm.
-fn may_repeat(known: &Known, deed: &Deed, now: Timestamp) -> bool {
-    match &deed.class {
-        Class::Read | Class::Composed | Class::Idempotent { key: None } => true,
-        Class::Idempotent { key: Some(key) } => key.is_valid(known.first, now),
-        Class::Once => false,
+/// Whether doing it again does no harm: by its class, as long as that is the one it was announced with.
+fn may_repeat(known: &Known, class: &Class, now: Timestamp) -> bool {
+    match (&known.class, class) {
+        (_, Class::Once) => false,
+        (None, _) => true,
+        (Some(Class::Idempotent { key: before }), Class::Idempotent { key }) => match (before, key) {
+            (None, None) => true,
+            (Some(before), Some(key)) => before.value == key.value && before.is_valid(known.first, now),
+            _ => false,
+        },
+        (Some(before), class) => before == class,
     }
 }
 
 impl IdempotencyKey {
-    /// Whether the server still knows the key at `now`, after the first attempt with it.
+    /// Whether the server surely knows the key at `now`, after the first attempt with it. A clock that went back proves
+    /// nothing.
     pub fn is_valid(&self, first: Option<Timestamp>, now: Timestamp) -> bool {
-        let (Some(first), Some(valid_for_ms)) = (first, self.valid_for_ms) else { return true };
-        // A clock that went back makes it valid, not invalid: the server counts by its own.
-        now.duration_since(first).as_millis() <= i128::from(valid_for_ms)
+        let Some(first) = first else { return true };
+        let age = now.duration_since(first).as_millis();
+        age >= 0 && self.valid_for_ms.is_none_or(|valid_for_ms| age <= i128::from(valid_for_ms))
     }
 }
 
@@ -273,12 +291,16 @@ mod tests {
     /// The table of what a new process does with what it finds: outcome there, intent without outcome, neither.
     #[test]
     fn what_is_found_decides() {
-        let ended = |end| Known {
-            first: Some(at(0)),
-            outcome: Some(Outcome::plain(end, Json::Null)),
-            ..Known::default()
+        let open = |class: &Class| {
+            let mut known = Known::default();
+            known.announce(at(0), class, false);
+            known
         };
-        let open = Known { first: Some(at(0)), open: Some(at(0)), ..Known::default() };
+        let ended = |class: &Class, end| {
+            let mut known = open(class);
+            known.conclude(Outcome::plain(end, Json::Null));
+            known
+        };
         for (class, of_done, of_unknown) in [
             (Class::Read, "skip", "do"),
             (Class::Idempotent { key: None }, "do", "do"),
@@ -289,10 +311,10 @@ mod tests {
         ] {
             let deed = deed(class);
             assert_eq!(decision(&Known::default(), &deed), "do", "{:?}", deed.class);
-            assert_eq!(decision(&ended(End::Done), &deed), of_done, "{:?}", deed.class);
-            assert_eq!(decision(&ended(End::NotDone), &deed), "do", "{:?}", deed.class);
-            assert_eq!(decision(&ended(End::Unknown), &deed), of_unknown, "{:?}", deed.class);
-            assert_eq!(decision(&open, &deed), of_unknown, "{:?}", deed.class);
+            assert_eq!(decision(&ended(&deed.class, End::Done), &deed), of_done, "{:?}", deed.class);
+            assert_eq!(decision(&ended(&deed.class, End::NotDone), &deed), "do", "{:?}", deed.class);
+            assert_eq!(decision(&ended(&deed.class, End::Unknown), &deed), of_unknown, "{:?}", deed.class);
+            assert_eq!(decision(&open(&deed.class), &deed), of_unknown, "{:?}", deed.class);
         }
     }
 
@@ -303,5 +325,40 @@ mod tests {
         assert_eq!(decision(&resolved(Some(Resolution::Retry)), &deed(Class::Once)), "do");
         let asked = Deed { is_surely_undone: true, ..deed(Class::Once) };
         assert_eq!(decision(&resolved(None), &asked), "do");
+    }
+
+    /// An attempt of which nobody has heard stays in doubt, whatever becomes of a later one.
+    #[test]
+    fn a_later_attempt_that_did_nothing_says_nothing_of_an_earlier_one() {
+        let key = |value: &str| Class::Idempotent {
+            key: Some(IdempotencyKey {
+                value: Redactor::default().clean(value),
+                valid_for_ms: Some(1_799_999),
+            }),
+        };
+        let mut known = Known::default();
+        known.announce(at(0), &key("k"), false);
+        known.announce(at(1), &key("k"), false);
+        known.conclude(Outcome::plain(End::NotDone, Json::Null));
+        assert_eq!(known.in_doubt_since(), Some(at(0)));
+        assert_eq!(decision(&known, &deed(key("k"))), "unclear", "the provider has forgotten the key");
+        assert!(matches!(decide(&known, &deed(key("k")), at(29)), Decision::Do));
+        assert!(matches!(decide(&known, &deed(key("other")), at(29)), Decision::Unclear(_)));
+        assert!(matches!(
+            decide(&known, &deed(Class::Idempotent { key: None }), at(29)),
+            Decision::Unclear(_)
+        ));
+        let before_the_first = "2026-11-22T05:00:00Z".parse().unwrap();
+        assert!(matches!(decide(&known, &deed(key("k")), before_the_first), Decision::Unclear(_)));
+    }
+
+    #[test]
+    fn what_a_person_wants_again_is_repeated_like_anything_else() {
+        let mut known = Known::default();
+        known.announce(at(0), &Class::Once, false);
+        known.resolution = Some(Resolution::Retry);
+        known.announce(at(1), &Class::Once, false);
+        known.conclude(Outcome::plain(End::NotDone, Json::Null));
+        assert_eq!(decision(&known, &deed(Class::Once)), "do");
     }
 }

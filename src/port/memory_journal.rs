@@ -28,17 +28,18 @@ impl MemoryJournal {
             Decision::Unclear(at) => return Ran::Unclear(at),
             Decision::Do => {}
         }
+        let doubt = known.in_doubt_since().filter(|_| !deed.is_surely_undone);
         let is_write = matches!(deed.class, Class::Idempotent { .. } | Class::Once);
         if is_write {
             let mut all = self.known.borrow_mut();
-            all.entry(deed.place.clone()).or_default().announce(now, deed.is_surely_undone);
+            all.entry(deed.place.clone()).or_default().announce(now, &deed.class, deed.is_surely_undone);
         }
         let outcome = work.await;
         if is_write || outcome.end == End::Done {
             let mut all = self.known.borrow_mut();
             all.entry(deed.place.clone()).or_default().conclude(outcome);
         }
-        Ran::Now
+        Ran::Now(doubt)
     }
 }
 
