@@ -140,3 +140,39 @@ impl TimingArgs {
         self.overlap.or(scheduled).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Clock;
+    use crate::port::fake::FakeWorld;
+    use crate::report::Look;
+
+    /// Waits for the jitter in a world made by hand, in which a signal may have come. Returns how long that took.
+    async fn waited(most: Duration, signal: Option<i32>) -> (Result<(), FailureDraft>, Duration) {
+        let fake = FakeWorld::default();
+        let world = fake.world();
+        signal.into_iter().for_each(|signal| world.cancellation.cancel(signal));
+        let progress = Progress::new(Look::pipe(false), false);
+        let ended = Waiting { world: &world, progress: &progress }.jitter(most).await;
+        (ended, fake.clock.elapsed())
+    }
+
+    #[tokio::test]
+    async fn jitter_is_a_fraction_of_what_it_may_be() {
+        let fraction = FakeWorld::default().world().random.fraction();
+        for most in [Duration::ZERO, Duration::from_millis(700), Duration::from_secs(3600)] {
+            let (ended, took) = waited(most, None).await;
+            assert!(ended.is_ok());
+            assert_eq!(took, most.mul_f64(fraction), "of {most:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_signal_ends_the_jitter() {
+        let (ended, took) = waited(Duration::from_secs(3600), Some(15)).await;
+        let why = ended.expect_err("a signal came");
+        assert_eq!((why.cause, took), (Cause::Signal(15), Duration::ZERO));
+        assert_eq!(why.headline, "SIGTERM came during the random wait before the run (`--jitter`)");
+    }
+}
