@@ -3,8 +3,7 @@
 use super::args::ApplyArgs;
 use super::refusal::Refusal;
 use crate::engine::{RunIdentity, RunOptions, TakenUp};
-use crate::event::{EventKind, StepStatus};
-use crate::journal::{Begun, FileJournal, JournalPorts, Recording, StateDir, TakeUpError, VERSION};
+use crate::journal::{Begun, FileJournal, JournalPorts, StateDir, TakeUpError, VERSION};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::Plan;
@@ -87,7 +86,7 @@ pub(super) fn begin(
     let journal = match earlier {
         None => FileJournal::create(state, begun, ports).map_err(TakeUpError::from),
         Some(earlier) => FileJournal::take_up(&earlier.path, begun, ports).map(|(journal, recording)| {
-            options.taken_up = Some(taken_up(&recording));
+            options.taken_up = Some(TakenUp::of(recording.events()));
             journal
         }),
     };
@@ -102,34 +101,6 @@ pub(super) fn refusal(error: &TakeUpError) -> Refusal {
         TakeUpError::Busy => Refusal { cause: Cause::Busy, reasons: vec![error.to_string()] },
         _ => Refusal { cause: Cause::Machine, reasons: vec![format!("{error}; nothing was sent")] },
     }
-}
-
-/// What an earlier process has fixed: once its cleanup has begun, its verdict.
-fn taken_up(recording: &Recording) -> TakenUp {
-    let mut taken_up = TakenUp::default();
-    for event in recording.events() {
-        match &event.kind {
-            EventKind::CleanupStarted { verdict, .. } => {
-                taken_up.is_in_cleanup = true;
-                taken_up.causes.clone_from(&verdict.causes);
-                taken_up.failures.clone_from(&verdict.failures);
-            }
-            _ => {}
-        }
-    }
-    if taken_up.is_in_cleanup {
-        // What failed is told again: the report of this process is the last one.
-        let failed = recording.events().filter_map(|event| match &event.kind {
-            EventKind::StepFinished { step, result } if !step.is_cleanup => Some(result),
-            _ => None,
-        });
-        let failed =
-            failed.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
-        let failures = failed.filter_map(|result| result.failure.clone());
-        let failures: Vec<_> = failures.filter(|failure| !taken_up.failures.contains(failure)).collect();
-        taken_up.failures.extend(failures);
-    }
-    taken_up
 }
 
 /// SHA-256 of all files that a plan was made of.

@@ -8,11 +8,14 @@ mod file_journal;
 mod history;
 mod lock;
 mod log;
+mod own_file;
 mod record;
 mod recording;
 mod resolve;
 mod state_dir;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use file_journal::{FileJournal, JournalPorts, TakeUpError, path_of};
 pub use history::{NoRun, RunFile, find, runs};

@@ -2,11 +2,12 @@
 
 use super::file_journal::{TakeUpError, lock};
 use super::log::Log;
+use super::own_file::open_own;
 use super::record::Record;
 use super::recording::Recording;
-use crate::port::{End, Known, Place, Resolution};
+use crate::port::{Class, End, Known, Place, Resolution};
 use jiff::Timestamp;
-use std::fs::OpenOptions;
+use std::collections::HashSet;
 use std::path::Path;
 use thiserror::Error;
 
@@ -33,13 +34,25 @@ fn hint(unknown: &[String]) -> String {
     }
 }
 
-/// The deeds of which nobody knows whether they were done, and nobody has said it.
+/// The deeds of which nobody knows whether they were done, and nobody has said it. What does no harm when it is done again
+/// is none of them: whoever goes on with the run does it again.
 pub fn unknown(recording: &Recording) -> Vec<Place> {
+    let harmful: HashSet<&Place> =
+        recording.intents().filter(|intent| is_harmful(&intent.class)).map(|intent| &intent.place).collect();
     let known = recording.known();
-    let mut unknown: Vec<Place> =
-        known.iter().filter(|(_, known)| is_unknown(known)).map(|(at, _)| at.clone()).collect();
+    let unknown = known.iter().filter(|(place, known)| harmful.contains(place) && is_unknown(known));
+    let mut unknown: Vec<Place> = unknown.map(|(place, _)| place.clone()).collect();
     unknown.sort_unstable();
     unknown
+}
+
+fn is_harmful(class: &Class) -> bool {
+    match class {
+        Class::Read | Class::Composed => false,
+        // A server that forgets keys may have forgotten this one by then.
+        Class::Idempotent { key } => key.as_ref().is_some_and(|key| key.valid_for_s.is_some()),
+        Class::Once => true,
+    }
 }
 
 fn is_unknown(known: &Known) -> bool {
@@ -64,7 +77,7 @@ pub fn resolve(
     at: Timestamp,
 ) -> Result<usize, ResolveError> {
     let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(unreadable)?;
+    let file = open_own(path, true).map_err(unreadable)?;
     lock(&file, path)?;
     let recording = Recording::read(&file).map_err(unreadable)?;
     if let Some(damage) = recording.damage {
