@@ -7,6 +7,7 @@ pub mod acme;
 pub mod cases;
 pub mod fleet;
 pub mod keyring;
+pub mod orders;
 pub mod planted;
 pub mod prism;
 pub mod process;

@@ -62,6 +62,11 @@ impl Process {
         Self { pid, exits, exit: None, stdout, stderr }
     }
 
+    /// Its identity, which nobody else gets before it was waited for.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Sends a signal; a program that has already ended does not get it.
     pub fn signal(&mut self, signal: Signal) {
         self.exit = self.exit.or_else(|| self.exits.try_recv().ok());
