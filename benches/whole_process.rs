@@ -4,16 +4,33 @@
 //! ratios. The other side of each pair is this program itself, called with a word that says what to do.
 #![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a benchmark measures and prints")]
 
+use axum::Router;
+use axum::body::Bytes;
+use runner::engine::{self, RunOptions, Selection};
+use runner::event::{Event, EventSink, Events};
+use runner::model::redaction::Redactor;
+use runner::plan;
+use runner::port::{Cancellation, Forgetful, MemoryJournal, World};
 use runner::simulate::{Options, Provider, Simulator};
+use runner::system::{
+    HttpTransport, MemoryStore, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
+};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often each pair runs; the first few runs warm up and are not counted.
 const ROUNDS: usize = 41;
 const WARM_UP: usize = 3;
+
+/// The same for pairs that take long.
+const LONG_ROUNDS: usize = 7;
 
 /// Four steps, four requests: what the bare client below does, too.
 const CHAIN: &str = "\
@@ -36,11 +53,17 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("empty") => {}
         Some("bare") => bare_client(&arguments[2]),
+        Some("memory") => run_without_disk(Path::new(&arguments[2])),
         _ => measure(),
     }
 }
 
 fn measure() {
+    measure_runs();
+    measure_journal();
+}
+
+fn measure_runs() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let options = Options { devices: 10, ..Options::default() };
     let simulator = runtime.block_on(Simulator::start(Provider::Soracom, &options)).unwrap();
@@ -67,10 +90,11 @@ fn measure() {
     let base_url = format!("soracom={}", simulator.base_url());
     println!("| pair | runner ms | other ms | ratio | runner cpu ms | other cpu ms |");
     println!("|---|---|---|---|---|---|");
-    compare("validate 4 steps / an empty process", &|| runner(&["validate", "chain.yaml"]), &|| {
+    compare(ROUNDS, "validate 4 steps / an empty process", &|| runner(&["validate", "chain.yaml"]), &|| {
         myself(&["empty"])
     });
     compare(
+        ROUNDS,
         "apply 4 requests / bare reqwest",
         &|| runner(&["apply", "--base-url", &base_url, "chain.yaml"]),
         &|| myself(&["bare", simulator.base_url()]),
@@ -83,9 +107,89 @@ struct Run {
     cpu: Duration,
 }
 
-fn compare(name: &str, ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) {
+/// 1,000 requests with a journal on disk, and with one on a disk in memory, beside the same with a journal in the memory of
+/// the process; and how often the journal was made durable.
+fn measure_journal() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = |_: Bytes| async { axum::Json(json!({ "id": "x" })) };
+    let server = Router::new().fallback(answer);
+    runtime.spawn(async { axum::serve(listener, server).await.unwrap() });
+    for (what, verb) in [("reads", "get"), ("writes", "post")] {
+        let folder = tempfile::tempdir().unwrap();
+        let playbook = format!(
+            "version: 1
+providers: {{ own: {{ base_url: 'http://{address}' }} }}
+steps: [{{ for_each: '${{{{ range(1000) }}}}', {verb}: '/things/${{{{ item }}}}' }}]
+"
+        );
+        let file = folder.path().join("p.yaml");
+        fs::write(&file, playbook).unwrap();
+        let memory = || {
+            let mut command = Command::new(env::current_exe().unwrap());
+            command.arg("memory").arg(&file);
+            command
+        };
+        for (place, state) in [("on disk", folder.path()), ("in /dev/shm", Path::new("/dev/shm"))] {
+            let Ok(state) = tempfile::tempdir_in(state) else { continue };
+            let apply = |program: &str, before: &[&str]| {
+                let mut command = Command::new(program);
+                command.args(before).args(["apply", "--state-dir"]).arg(state.path()).arg(&file);
+                command
+            };
+            let runner = env!("CARGO_BIN_EXE_runner");
+            compare(
+                LONG_ROUNDS,
+                &format!("1,000 {what}, journal {place} / in memory"),
+                &|| apply(runner, &[]),
+                &memory,
+            );
+            let counts = folder.path().join("counts");
+            let trace =
+                ["-f", "-c", "-qq", "-e", "trace=fsync,fdatasync", "-o", counts.to_str().unwrap(), runner];
+            run(apply("strace", &trace));
+            println!("{}", fs::read_to_string(&counts).unwrap());
+        }
+    }
+}
+
+/// What `runner apply` does, with a journal that ends with the process, and told to nobody.
+fn run_without_disk(file: &Path) {
+    let surroundings = Rc::new(SystemSurroundings::new(file.parent().unwrap(), None).unwrap());
+    let checked = plan::check_file(file, &plan::Options::default(), &*surroundings);
+    let plan = Rc::new(checked.plan.expect("a playbook without mistakes"));
+    let selection = Selection::of(&plan, &[], None).unwrap();
+    let options = RunOptions { selection, ..RunOptions::default() };
+    let (clock, cancellation) = (Rc::new(SystemClock::default()), Cancellation::default());
+    let world = World {
+        clock: clock.clone(),
+        random: Arc::new(SystemRandom),
+        transport: Rc::new(HttpTransport::default()),
+        store: Rc::new(MemoryStore::default()),
+        sign_ins: Rc::new(Forgetful),
+        prompt: Rc::new(TerminalPrompt::new(true, cancellation.clone())),
+        surroundings,
+        output: Rc::new(SystemOutput),
+        journal: Rc::new(MemoryJournal::new(clock, cancellation.clone())),
+        cancellation,
+    };
+    let events = Events::new(Rc::new(RefCell::new(Nobody)), world.clock.clone(), Redactor::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let run = engine::run(plan, &checked.sources, &options, &world, &events);
+    assert_eq!(runtime.block_on(run).exit_code(), 0);
+}
+
+/// Who listens to no event.
+struct Nobody;
+
+impl EventSink for Nobody {
+    fn receive(&mut self, _: &Event) {}
+}
+
+fn compare(rounds: usize, name: &str, ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) {
     let runs: Vec<(Run, Run)> =
-        (0..WARM_UP + ROUNDS).map(|_| (run(ours()), run(theirs()))).skip(WARM_UP).collect();
+        (0..WARM_UP + rounds).map(|_| (run(ours()), run(theirs()))).skip(WARM_UP).collect();
     let median = |mut numbers: Vec<f64>| {
         numbers.sort_by(f64::total_cmp);
         numbers[numbers.len() / 2]

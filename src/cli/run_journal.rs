@@ -3,7 +3,6 @@
 use super::args::ApplyArgs;
 use super::refusal::Refusal;
 use crate::engine::{RunIdentity, RunOptions, TakenUp};
-use crate::event::{EventKind, StepStatus};
 use crate::journal::{Begun, FileJournal, JournalPorts, Recording, StateDir, TakeUpError, VERSION, unknown};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
@@ -91,7 +90,7 @@ pub(super) fn begin(
         Some(earlier) => FileJournal::take_up(&earlier.path, begun, ports).map(|(journal, recording)| {
             options.taken_up = Some(match earlier.is_given_up {
                 true => given_up(&recording),
-                false => taken_up(&recording),
+                false => TakenUp::of(recording.events()),
             });
             journal
         }),
@@ -109,37 +108,9 @@ pub(super) fn refusal(error: &TakeUpError) -> Refusal {
     }
 }
 
-/// What an earlier process has fixed: once its cleanup has begun, its verdict.
-fn taken_up(recording: &Recording) -> TakenUp {
-    let mut taken_up = TakenUp::default();
-    for event in recording.events() {
-        match &event.kind {
-            EventKind::CleanupStarted { verdict, .. } => {
-                taken_up.is_in_cleanup = true;
-                taken_up.causes.clone_from(&verdict.causes);
-                taken_up.failures.clone_from(&verdict.failures);
-            }
-            _ => {}
-        }
-    }
-    if taken_up.is_in_cleanup {
-        // What failed is told again: the report of this process is the last one.
-        let failed = recording.events().filter_map(|event| match &event.kind {
-            EventKind::StepFinished { step, result } if !step.is_cleanup => Some(result),
-            _ => None,
-        });
-        let failed =
-            failed.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
-        let failures = failed.filter_map(|result| result.failure.clone());
-        let failures: Vec<_> = failures.filter(|failure| !taken_up.failures.contains(failure)).collect();
-        taken_up.failures.extend(failures);
-    }
-    taken_up
-}
-
 /// A run of which only the cleanup is done.
 fn given_up(recording: &Recording) -> TakenUp {
-    let taken_up = taken_up(recording);
+    let taken_up = TakenUp::of(recording.events());
     if taken_up.is_in_cleanup {
         return taken_up;
     }

@@ -15,7 +15,7 @@ use super::scope::{Frame, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::Effect;
-use crate::event::{Failure, FailureDraft};
+use crate::event::{Event, EventKind, Failure, FailureDraft, StepStatus, Verdict};
 use crate::exchange::retry::Ending;
 use crate::exchange::{Attempt, Rendered, Sending, Turn};
 use crate::model::exit::Cause;
@@ -39,6 +39,29 @@ pub struct TakenUp {
     pub causes: Vec<Cause>,
     /// The failures that it had told by then.
     pub failures: Vec<Failure>,
+}
+
+impl TakenUp {
+    /// What the processes before have fixed, as their events tell it: once cleanup has begun, the verdict.
+    pub fn of<'e>(events: impl Iterator<Item = &'e Event> + Clone) -> Self {
+        let begun = events.clone().filter_map(|event| match &event.kind {
+            EventKind::CleanupStarted { verdict, .. } => Some(verdict),
+            _ => None,
+        });
+        let Some(verdict) = begun.last() else { return Self::default() };
+        let Verdict { causes, mut failures, .. } = verdict.clone();
+        // What failed is told again: the report of this process is the last one.
+        let failed = events.filter_map(|event| match &event.kind {
+            EventKind::StepFinished { step, result } if !step.is_cleanup => Some(result),
+            _ => None,
+        });
+        let failed =
+            failed.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
+        let told = failed.filter_map(|result| result.failure.clone());
+        let told: Vec<_> = told.filter(|failure| !failures.contains(failure)).collect();
+        failures.extend(told);
+        Self { is_in_cleanup: true, causes, failures }
+    }
 }
 
 impl Course {

@@ -1,6 +1,7 @@
 //! The journal of a run on disk.
 
 use super::log::{Log, unwritable};
+use super::own_file::open_own;
 use super::record::{Begun, Intent, Record, RecordedOutcome};
 use super::recording::{Damage, Recording};
 use super::state_dir::{StateDir, StateDirError, StateFolder};
@@ -12,7 +13,7 @@ use crate::port::{
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -93,7 +94,7 @@ impl FileJournal {
     /// When another process has it, when it is damaged, or when it cannot be written.
     pub fn take_up(path: &Path, begun: Begun, ports: JournalPorts) -> Result<(Self, Recording), TakeUpError> {
         let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(unreadable)?;
+        let file = open_own(path, true).map_err(unreadable)?;
         lock(&file, path)?;
         let recording = Recording::read(&file).map_err(unreadable)?;
         if let Some(damage) = recording.damage.clone() {
@@ -209,7 +210,8 @@ impl Inner {
         let mut all = self.known.borrow_mut();
         all.entry(deed.place.clone()).or_default().conclude(outcome);
         self.has_undurable_outcome.set(self.has_undurable_outcome.get() || is_write);
-        if is_write { self.log.write() } else { Ok(()) }
+        // A read that is lost with its process is done again.
+        if deed.class == Class::Read { Ok(()) } else { self.log.write() }
     }
 
     /// Keeps the secrets that a deed brought in the user's store, if there is one. Returns the names of all.

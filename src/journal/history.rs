@@ -1,8 +1,9 @@
 //! The runs of the past, as their journals tell them.
 
+use super::own_file::open_own;
 use super::recording::{Recording, open};
 use super::state_dir::{StateDir, StateDirError, StateFolder};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -31,7 +32,7 @@ impl RunFile {
     /// Whether a process is at work on the run.
     pub fn is_at_work(&self) -> bool {
         // Asked for as those who only read do it: they keep each other out no more than the run itself.
-        File::open(&self.path)
+        open_own(&self.path, false)
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 

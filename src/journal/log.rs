@@ -1,5 +1,6 @@
 //! The file of a journal: lines are only added, and durable when that is asked for.
 
+use super::own_file::sync_folder_of;
 use super::record::{HEADER_LENGTH, Record, header, line};
 use crate::port::JournalError;
 use std::cell::{Cell, RefCell};
@@ -159,11 +160,11 @@ impl Log {
         let length = state.written;
         let written = state.write_at(0, header(length).as_bytes());
         state.note(&self.path, written)?;
-        let (file, folder) = (state.file.clone(), self.path.parent().map(Path::to_owned));
-        let folder = folder.filter(|_| !state.is_in_folder);
+        let (file, path) = (state.file.clone(), self.path.clone());
+        let is_in_folder = state.is_in_folder;
         let sync = move || {
             file.sync_data()?;
-            folder.map_or(Ok(()), |folder| sync_folder(&folder))
+            if is_in_folder { Ok(()) } else { sync_folder_of(&path) }
         };
         Ok((sync, length))
     }
@@ -212,16 +213,6 @@ impl Drop for Syncing<'_> {
         self.0.is_syncing.set(false);
         self.0.has_synced.notify_waiters();
     }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// The error of a journal's file.

@@ -8,6 +8,7 @@ mod file_journal;
 mod history;
 mod lock;
 mod log;
+mod own_file;
 mod record;
 mod recording;
 mod records;
@@ -15,6 +16,8 @@ mod resolve;
 mod sign_ins;
 mod state_dir;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use file_journal::{FileJournal, JournalPorts, TakeUpError, path_of};
 pub use history::{NoRun, RunFile, find, runs};

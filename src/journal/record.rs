@@ -119,11 +119,11 @@ pub fn line(before: u32, record: &Record) -> (String, u32) {
 pub fn parse(before: u32, line: &str) -> Option<(Record, u32)> {
     let (sum, json) =
         line.split_at_checked(8).and_then(|(sum, rest)| Some((sum, rest.strip_prefix(' ')?)))?;
-    let sum = u32::from_str_radix(sum, 16).ok()?;
-    if sum != checksum(before, json) {
+    let wanted = checksum(before, json);
+    if sum != format!("{wanted:08x}") {
         return None;
     }
-    Some((serde_json::from_str(json).ok()?, sum))
+    Some((serde_json::from_str(json).ok()?, wanted))
 }
 
 /// The length of [`header`].

@@ -1,6 +1,7 @@
 //! A journal that is read back.
 
-use super::record::{Begun, HEADER_LENGTH, Record, parse, parse_header};
+use super::own_file::open_own;
+use super::record::{Begun, HEADER_LENGTH, Intent, Record, parse, parse_header};
 use super::resolve::{step_of, unknown};
 use crate::event::{Event, EventKind, FailureDraft, Verdict};
 use crate::model::exit::Cause;
@@ -31,10 +32,8 @@ pub struct Recording {
 /// What is wrong with a journal. Whoever goes on with it might do twice what it does not tell any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Damage {
-    /// It is empty.
-    #[error(
-        "it is empty: either the process ended before its first record and has sent nothing, or it was emptied"
-    )]
+    /// There is nothing in it.
+    #[error("it is empty: its process ended before the run began, or all of it is lost")]
     Empty,
     /// Its first line is none of a journal, or is damaged.
     #[error("its first line is damaged, or it is no journal of this version")]
@@ -72,12 +71,8 @@ impl Recording {
     /// Reads the bytes of a file.
     pub fn of(bytes: &[u8]) -> Self {
         let mut recording = Self { records: Vec::new(), length: 0, sum: 0, damage: None };
-        if bytes.is_empty() {
-            recording.damage = Some(Damage::Empty);
-            return recording;
-        }
         let Some(durable) = parse_header(bytes) else {
-            recording.damage = Some(Damage::Header);
+            recording.damage = Some(if bytes.is_empty() { Damage::Empty } else { Damage::Header });
             return recording;
         };
         let mut place = HEADER_LENGTH;
@@ -111,7 +106,7 @@ impl Recording {
     }
 
     /// The events of all processes.
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
+    pub fn events(&self) -> impl Iterator<Item = &Event> + Clone {
         events_of(&self.records)
     }
 
@@ -119,6 +114,14 @@ impl Recording {
     pub fn last_events(&self) -> impl Iterator<Item = &Event> {
         let begin = self.records.iter().rposition(|record| matches!(record, Record::Begun(_))).unwrap_or(0);
         events_of(&self.records[begin..])
+    }
+
+    /// The writes that were about to be sent.
+    pub fn intents(&self) -> impl Iterator<Item = &Intent> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Intent(intent) => Some(intent),
+            _ => None,
+        })
     }
 
     /// Whether its last process has come to the end of the run.
@@ -149,10 +152,9 @@ impl Recording {
                 |draft, place| draft.note(format!("nobody knows whether `{}` was done", step_of(place))),
             ),
         };
-        let has_written = self
-            .records
-            .iter()
-            .any(|record| matches!(record, Record::Intent(intent) if matches!(intent.class, Class::Once)));
+        // A run anew has another key.
+        let has_written =
+            self.intents().any(|intent| !matches!(intent.class, Class::Idempotent { key: None }));
         Verdict {
             causes: vec![draft.cause],
             is_safe_to_rerun: !has_written,
@@ -183,7 +185,7 @@ impl Recording {
     }
 }
 
-fn events_of(records: &[Record]) -> impl Iterator<Item = &Event> {
+fn events_of(records: &[Record]) -> impl Iterator<Item = &Event> + Clone {
     records.iter().filter_map(|record| match record {
         Record::Event(event) => Some(event),
         _ => None,
@@ -193,7 +195,7 @@ fn events_of(records: &[Record]) -> impl Iterator<Item = &Event> {
 /// Opens a journal to read it.
 ///
 /// # Errors
-/// As the operating system says.
+/// As the operating system says, or when it is not the user's own.
 pub fn open(path: &Path) -> io::Result<Recording> {
-    Recording::read(&File::open(path)?)
+    Recording::read(&open_own(path, false)?)
 }

@@ -2,11 +2,11 @@
 
 use super::file_journal::{TakeUpError, lock};
 use super::log::Log;
+use super::own_file::open_own;
 use super::record::Record;
 use super::recording::Recording;
-use crate::port::{End, Known, Place, Resolution};
+use crate::port::{Class, End, Place, Resolution};
 use jiff::Timestamp;
-use std::fs::OpenOptions;
 use std::path::Path;
 use thiserror::Error;
 
@@ -33,19 +33,30 @@ fn hint(unknown: &[String]) -> String {
     }
 }
 
-/// The deeds of which nobody knows whether they were done, and nobody has said it.
+/// The deeds of which nobody knows whether they were done, and nobody has said it. What does no harm when it is done again
+/// is none of them: whoever goes on with the run does it again.
 pub fn unknown(recording: &Recording) -> Vec<Place> {
-    let known = recording.known();
-    let mut unknown: Vec<Place> =
-        known.iter().filter(|(_, known)| is_unknown(known)).map(|(at, _)| at.clone()).collect();
+    let all = recording.known();
+    let is_done = |place: &Place| {
+        let step = all.get(&Place(step_of(place).to_owned()));
+        step.and_then(|step| step.outcome.as_ref()).is_some_and(|outcome| outcome.end == End::Done)
+    };
+    let unknown = all.iter().filter(|(place, known)| {
+        let harms = known.class.as_ref().is_some_and(is_harmful);
+        harms && known.in_doubt_since().is_some() && !is_done(place)
+    });
+    let mut unknown: Vec<Place> = unknown.map(|(place, _)| place.clone()).collect();
     unknown.sort_unstable();
     unknown
 }
 
-fn is_unknown(known: &Known) -> bool {
-    let is_open = known.open.is_some();
-    let is_unknown = known.outcome.as_ref().is_some_and(|outcome| outcome.end == End::Unknown);
-    (is_open || is_unknown) && known.resolution.is_none()
+fn is_harmful(class: &Class) -> bool {
+    match class {
+        Class::Read | Class::Composed => false,
+        // A server that forgets keys may have forgotten this one by then.
+        Class::Idempotent { key } => key.as_ref().is_some_and(|key| key.valid_for_ms.is_some()),
+        Class::Once => true,
+    }
 }
 
 /// The step to which the request at a place belongs.
@@ -64,7 +75,7 @@ pub fn resolve(
     at: Timestamp,
 ) -> Result<usize, ResolveError> {
     let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(unreadable)?;
+    let file = open_own(path, true).map_err(unreadable)?;
     lock(&file, path)?;
     let recording = Recording::read(&file).map_err(unreadable)?;
     if let Some(damage) = recording.damage {

@@ -1,3 +1,4 @@
+use super::own_file::sync_folder_of;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -112,7 +113,10 @@ fn make(path: &Path) -> Result<(), StateDirError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
     builder.create(path).map_err(unusable)?;
+    // A journal in a folder that is gone after a power failure would not have been durable.
+    missing.into_iter().try_for_each(sync_folder_of).map_err(unusable)?;
     refuse_others(path, &fs::metadata(path).map_err(unusable)?)
 }
 

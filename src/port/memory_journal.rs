@@ -20,6 +20,12 @@ impl MemoryJournal {
         Self { clock, cancellation, known: Rc::default() }
     }
 
+    /// Takes down what a person has found out about a deed.
+    #[cfg(test)]
+    pub fn resolve(&self, place: &Place, resolution: super::Resolution) {
+        self.known.borrow_mut().entry(place.clone()).or_default().resolution = Some(resolution);
+    }
+
     async fn perform(&self, deed: &Deed, work: LocalBoxFuture<'_, Outcome>) -> Ran {
         let now = self.clock.now();
         let known = self.known.borrow().get(&deed.place).cloned().unwrap_or_default();

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod held;
 pub mod judges;
 pub mod keyring;
+pub mod orders;
 pub mod planted;
 pub mod prism;
 pub mod process;

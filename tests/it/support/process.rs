@@ -64,9 +64,9 @@ impl Process {
         Self { pid, exits, exit: None, stdout, stderr }
     }
 
-    /// Its number.
-    pub fn id(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+    /// Its identity, which nobody else gets before it was waited for.
+    pub fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// Sends a signal; a program that has already ended does not get it.
@@ -89,7 +89,7 @@ impl Process {
     fn wait_until_asleep(&self, times: u64) -> u64 {
         let started = Instant::now();
         loop {
-            let path = format!("/proc/{}/status", self.id());
+            let path = format!("/proc/{}/status", self.pid.as_raw_nonzero());
             let status = fs::read_to_string(path).expect("the program runs, on Linux");
             let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
             let slept = field("voluntary_ctxt_switches:").and_then(|text| text.parse().ok()).unwrap_or(0);

@@ -23,7 +23,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use super::PATIENCE;
@@ -83,6 +83,15 @@ impl Runner {
         self
     }
 
+    /// Lets another program start this one: `strace` and its options.
+    pub fn under<'a>(mut self, starter: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut words = starter.into_iter().map(OsString::from);
+        let starter = words.next().expect("the name of a program");
+        let program = std::mem::replace(&mut self.program, starter.into());
+        self.arguments = words.chain([program.into()]).chain(self.arguments).collect();
+        self
+    }
+
     /// Sets an environment variable, over those of the clean room too.
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
@@ -128,6 +137,11 @@ impl Runner {
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// Where the runs of this room leave their journals, unless they are told otherwise.
+    pub fn journals(&self) -> PathBuf {
+        self.watch.sandbox.folder("state").join("runner/runs")
     }
 
     /// The working folder.
@@ -200,7 +214,17 @@ impl Running {
 
     /// The number of the process.
     pub fn id(&self) -> u32 {
-        self.process.id()
+        self.pid().as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    /// Lets so much time pass, or less if the program ends before. Returns whether it has ended.
+    pub fn ends_within(&mut self, limit: Duration) -> bool {
+        self.process.wait(limit).is_some()
     }
 
     /// What has come to standard output so far.

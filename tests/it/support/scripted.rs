@@ -18,7 +18,8 @@ pub struct Request {
 }
 
 impl Request {
-    fn read(text: &str) -> Self {
+    /// Reads it from its bytes.
+    pub fn read(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").expect("a request has a head");
         let mut lines = head.lines();
         let line = lines.next().and_then(|line| line.strip_suffix(" HTTP/1.1")).expect("HTTP/1.1");
@@ -74,7 +75,8 @@ impl Reply {
         self
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    /// Its bytes.
+    pub fn bytes(&self) -> Vec<u8> {
         let Self { status, headers, body } = self;
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length =
