@@ -120,14 +120,12 @@ impl Wire {
 
     /// What may be shown of it.
     pub(super) fn note(self, purpose: Purpose, events: &Events) -> HttpNote {
-        let headers = self.headers.iter();
-        let headers =
-            headers.map(|(name, value)| HeaderNote(events.clean(name), events.clean(value))).collect();
+        let headers = clean_headers(self.headers, events);
         let request = MessageNote { headers, body: self.body.note(self.keeping, events) };
         let response = self.answer.map(|answer| ResponseNote {
             version: format!("{:?}", answer.version),
             message: MessageNote {
-                headers: answered_headers(&answer.headers, purpose, events),
+                headers: clean_headers(answered_headers(&answer.headers, purpose), events),
                 body: answer.body.note(self.keeping, events),
             },
             waited: answer.waited,
@@ -195,7 +193,8 @@ fn shown_headers(rendered: &Rendered, sent: &HeaderMap) -> Vec<(String, String)>
     shown
 }
 
-fn answered_headers(headers: &HeaderMap, purpose: Purpose, events: &Events) -> Vec<HeaderNote> {
+/// The headers of an answer, with placeholders for values that are not shown.
+fn answered_headers(headers: &HeaderMap, purpose: Purpose) -> Vec<(String, String)> {
     let shown = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let may_be_shown = match purpose {
             Purpose::Step | Purpose::Verify => !is_secret_name(name.as_str()),
@@ -205,9 +204,17 @@ fn answered_headers(headers: &HeaderMap, purpose: Purpose, events: &Events) -> V
             true => String::from_utf8_lossy(value.as_bytes()).into_owned(),
             false => placeholder(name.as_str()),
         };
-        HeaderNote(events.clean(name.as_str()), events.clean(value))
+        (name.to_string(), value)
     };
     headers.iter().map(shown).collect()
+}
+
+fn clean_headers(headers: Vec<(String, String)>, events: &Events) -> Vec<HeaderNote> {
+    let (names, values): (Vec<_>, Vec<_>) = headers.into_iter().unzip();
+    let count = names.len();
+    let mut names = events.redactor().clean_all([names, values].concat());
+    let values = names.split_off(count);
+    names.into_iter().zip(values).map(|(name, value)| HeaderNote(name, value)).collect()
 }
 
 /// Whether a header holds a secret, judged by its name. A challenge (`WWW-Authenticate`) is none.

@@ -82,9 +82,12 @@ fn shown(record: &RunRecord) -> Vec<(usize, &EntryReport)> {
     // How deep the group is that stands before an entry already.
     let mut group_depths: Vec<usize> = Vec::new();
     for (index, entry) in record.report.entries.iter().enumerate().filter(|(_, entry)| is_shown(entry)) {
-        let is_inside = |at: usize| ordered[at].1.depth > entry.depth && group_depths[at] > entry.depth;
-        // A login that a step inside needed has no depth of its own.
-        let is_between = |at: usize| matches!(ordered[at].1.kind, EntryKind::Login | EntryKind::Logout);
+        // A login that a step inside of a group needed has no depth of its own: it is passed over, and holds nothing.
+        let is_session = |entry: &EntryReport| matches!(entry.kind, EntryKind::Login | EntryKind::Logout);
+        let is_inside = |at: usize| {
+            !is_session(entry) && ordered[at].1.depth > entry.depth && group_depths[at] > entry.depth
+        };
+        let is_between = |at: usize| is_session(ordered[at].1);
         let tail = (0..ordered.len()).rev().take_while(|at| is_inside(*at) || is_between(*at));
         let place = tail.filter(|at| is_inside(*at)).last().unwrap_or(ordered.len());
         group_depths[place..].fill(entry.depth);
