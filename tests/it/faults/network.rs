@@ -193,6 +193,11 @@ fn wrong_content_length() {
 }
 
 #[test]
+fn cut_bodies_say_how_much_came() {
+    read_fails(4, "cut after 512 of 1,000 bytes", || body("content-length: 1000", &[b' '; 512]));
+}
+
+#[test]
 fn double_content_length() {
     let twice = || body("content-length: 9\r\ncontent-length: 8", b"{\"id\": 7}");
     let api = Api::answering(DATA, move |_| twice());
