@@ -8,7 +8,7 @@ use super::pings::Pings;
 use super::playbook;
 use super::refusal::Refusal;
 use super::reports::Reports;
-use super::run_journal::{self, Earlier};
+use super::run_journal::{self, Earlier, Subject};
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::state;
 use super::streams;
@@ -247,7 +247,8 @@ impl Job<'_> {
     fn begin_journal(&mut self, plan: &Plan, world: &mut World) -> Result<FileJournal, Refusal> {
         let Self { args, sources, options, state, earlier, redactor, .. } = self;
         let state = state.as_ref().expect("a run has its state folder");
-        run_journal::begin(args, plan, sources, options, state, earlier.as_ref(), redactor, world)
+        let subject = Subject { args, plan, sources, earlier: earlier.as_ref() };
+        run_journal::begin(&subject, options, state, redactor, world)
     }
 
     /// Says that the run was left out. Returns its exit code.

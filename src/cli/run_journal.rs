@@ -49,21 +49,31 @@ impl Earlier {
     }
 }
 
+/// What is run.
+pub(super) struct Subject<'a> {
+    /// What the command line says.
+    pub(super) args: &'a ApplyArgs,
+    /// What is done.
+    pub(super) plan: &'a Plan,
+    /// The files that it was made of.
+    pub(super) sources: &'a SourceMap,
+    /// The run that is gone on with.
+    pub(super) earlier: Option<&'a Earlier>,
+}
+
 /// Begins the journal of a run, or goes on with that of an earlier process, and lets the world have it. What the earlier
 /// process has left is added to the options.
 ///
 /// # Errors
 /// When it cannot be written, or not gone on with. Nothing was sent.
 pub(super) fn begin(
-    args: &ApplyArgs,
-    plan: &Plan,
-    sources: &SourceMap,
+    subject: &Subject<'_>,
     options: &mut RunOptions,
     state: &StateDir,
-    earlier: Option<&Earlier>,
     redactor: &Redactor,
     world: &mut World,
 ) -> Result<FileJournal, Refusal> {
+    let Subject { args, plan, sources, earlier } = *subject;
     let identity = options.identity.get_or_insert_with(|| match earlier {
         Some(earlier) => earlier.identity(),
         None => RunIdentity::new(world),

@@ -59,11 +59,11 @@ impl Engine<'_> {
         call: &Call<'_>,
         rendered: &Rendered,
         attempt: Attempt,
-        ending: Ending,
         next: Next,
         tries: &mut Tries,
         tally: &mut Tally,
     ) -> Result<Option<Settled>, StepError> {
+        let ending = ending_of(call, &attempt);
         let request_line = self.request_line(call, &attempt, tries);
         let status = attempt.status();
         let Attempt { outcome, record, .. } = attempt;

@@ -170,7 +170,7 @@ impl Engine<'_> {
             }
             let next = match self.what_next(call, &attempt, ending, tries) {
                 (Sequel::Verify, Some(next)) => {
-                    let asked = self.ask_whether_done(call, rendered, attempt, ending, next, tries, tally);
+                    let asked = self.ask_whether_done(call, rendered, attempt, next, tries, tally);
                     match asked.await? {
                         Some(settled) => return Ok(settled),
                         None => continue,
