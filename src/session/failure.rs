@@ -104,7 +104,7 @@ pub fn no_state(error: &io::Error, consequence: &str, events: &Events) -> Failur
 }
 
 /// Other processes have signed in with the same credential for too long.
-pub fn no_turn(account: &Account, events: &Events) -> Failure {
+pub fn credential_in_use(account: &Account, events: &Events) -> Failure {
     let provider = &account.provider().name;
     let headline = format!("another process keeps signing in to {provider} with the same stored credential");
     FailureDraft::new(Cause::Unavailable, headline).advice(LATER).finish(events.redactor())

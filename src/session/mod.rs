@@ -5,6 +5,7 @@
 
 mod account;
 mod choice;
+mod credential_lock;
 mod failure;
 mod freshness;
 mod ledger;
@@ -17,7 +18,6 @@ mod run_end;
 mod seat;
 mod sessions;
 mod settings;
-mod turns;
 mod values;
 mod visit;
 mod wallet;

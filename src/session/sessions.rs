@@ -353,7 +353,7 @@ impl Sessions {
     ) -> Result<Generation, SignInFailure> {
         let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
         let method = seat.choose(method, &names, self.events()).await?;
-        let _turn = self.turn(seat, method, &given).await?;
+        let _lock = self.lock_credentials(seat, method, &given).await?;
         self.sign_in(seat, Login { method, given, is_implicit, is_on_trial: false, is_proven: false }).await
     }
 
@@ -467,12 +467,12 @@ impl Sessions {
         session: Session,
         is_refused: bool,
     ) -> Result<Generation, SignInFailure> {
-        let turn = self.turn(seat, session.method, &session.given).await?;
+        let lock = self.lock_credentials(seat, session.method, &session.given).await?;
         let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh);
         let has_ended = is_refused || session.life.freshness(self.elapsed()) == Freshness::Ended;
         if let Some(refresh) = &visit.method.auth.refresh
             // Whoever has changed the stored credential meanwhile has used up what this session would be prolonged by.
-            && !turn.is_credential_new
+            && !lock.is_credential_new
             && !(has_ended && refresh.only_before_expiry == Some(true))
             && visit.is_possible(&refresh.request, &session.values).await
             && let Ok(Grant { values, life, to_keep }) =
