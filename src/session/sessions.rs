@@ -14,9 +14,10 @@ use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote}
 use crate::exchange::{Answer, Exchange, Rendered};
 use crate::model::secret::SecretText;
 use crate::plan::{Plan, ProviderIndex};
+use crate::port::RefusedLogin;
 use crate::template::{Data, Moment, Scope};
 use jiff::Timestamp;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Sessions {
     run_end: RunEnd,
     has_failed_to_close: Cell<bool>,
     pub(super) run: String,
+    /// The refusals that this process has left word of.
+    pub(super) own_refusals: RefCell<Vec<RefusedLogin>>,
 }
 
 impl Sessions {
@@ -296,6 +299,7 @@ impl Sessions {
             run_end,
             has_failed_to_close: Cell::new(false),
             run: run.clone(),
+            own_refusals: RefCell::default(),
         })
     }
 
