@@ -27,7 +27,7 @@ impl Sessions {
     /// replace none, there is nothing to wait for.
     ///
     /// # Errors
-    /// When the others do not come to an end, or the lock cannot be taken.
+    /// When the others do not come to an end, the lock cannot be taken, or the store does not give what it has.
     pub(super) async fn lock_credentials(
         &self,
         seat: &Seat,
@@ -54,6 +54,8 @@ impl Sessions {
             pace = LAST_LOOK.min(pace * 2);
         };
         let is_credential_new = account.wallet.read_again(&names).await;
+        let is_credential_new = is_credential_new
+            .map_err(|(credential, error)| failure::unread(&credential, &error, account, self.events()))?;
         Ok(CredentialLock { _lock: Some(lock), is_credential_new })
     }
 }
