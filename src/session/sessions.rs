@@ -45,7 +45,7 @@ pub struct Sessions {
     pub(super) given_place: FoundIn,
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
-    run_end: RunEnd,
+    pub(super) run_end: RunEnd,
     has_failed_to_close: Cell<bool>,
     pub(super) run: String,
     /// The refusals that this process has left word of.
