@@ -1,6 +1,7 @@
 //! `runner apply`: check, then run, then report.
 
 use super::account::lock_name;
+use super::admission::{Admission, Waiting};
 use super::args::{ApplyArgs, LogArgs};
 use super::asking::QuietPrompt;
 use super::outlets;
@@ -12,7 +13,6 @@ use super::run_journal::{self, Earlier, Subject};
 use super::simulated::{LoopbackOnly, SimulatedSurroundings, Simulators};
 use super::state;
 use super::streams;
-use super::turn::{Turn, Waiting};
 use super::world::{around, real_world};
 use crate::engine::{self, Ping, RunOptions, Selection};
 use crate::event::{Event, EventKind, EventSink, Events, Verdict};
@@ -186,10 +186,10 @@ impl Job<'_> {
         mut world: World,
         simulators: Option<Simulators>,
     ) -> Result<i32, Refusal> {
-        let (lock, hindrance) = match self.turn(&plan, &world).await {
-            Turn::Begin(lock) => (lock, None),
-            Turn::Refuse(why) => (None, Some(why)),
-            Turn::Skip(why) => return Ok(self.skip(&why)),
+        let (lock, hindrance) = match self.admit(&plan, &world).await {
+            Admission::Begin(lock) => (lock, None),
+            Admission::Refuse(why) => (None, Some(why)),
+            Admission::Skip(why) => return Ok(self.skip(&why)),
         };
         let journal = match &hindrance {
             None => Some(self.begin_journal(&plan, &mut world)?),
@@ -232,13 +232,13 @@ impl Job<'_> {
     }
 
     /// Waits until the run may begin. A simulated one is in nobody's way.
-    async fn turn(&self, plan: &Plan, world: &World) -> Turn {
+    async fn admit(&self, plan: &Plan, world: &World) -> Admission {
         let waiting = Waiting { world, progress: &self.progress };
         if let Err(why) = waiting.jitter(self.args.timing.jitter.unwrap_or_default()).await {
-            return Turn::Refuse(why);
+            return Admission::Refuse(why);
         }
         let Some(state) = self.state.as_ref().filter(|_| !self.args.simulate) else {
-            return Turn::Begin(None);
+            return Admission::Begin(None);
         };
         let name = lock_name(self.args, plan, &self.options, world).await;
         waiting.lock(state, &name, plan, self.args.timing.overlap(plan)).await

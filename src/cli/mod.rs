@@ -1,6 +1,7 @@
 //! The command line: one module for each subcommand, named as the user types it.
 
 mod account;
+mod admission;
 mod apply;
 mod args;
 mod asking;
@@ -29,7 +30,6 @@ mod state;
 mod status;
 mod streams;
 mod subject;
-mod turn;
 mod world;
 
 pub mod diagnostics;

@@ -15,20 +15,14 @@ use std::path::{Path, PathBuf};
 /// kernel takes it from those who die, however they die.
 pub struct StateSignIns {
     state: Result<StateDir, StateDirError>,
-    /// The files of the sessions that belong to this process, by their names.
-    held: RefCell<HashMap<String, Held>>,
-}
-
-/// A session's file, locked for as long as it is held.
-struct Held {
-    _file: File,
-    is_own: bool,
+    /// The files of the sessions that this process has opened, by their names: locked for as long as they are here.
+    own: RefCell<HashMap<String, File>>,
 }
 
 impl StateSignIns {
     /// Those of a state folder. Where there is none, every question is answered by that error.
     pub fn new(state: Result<StateDir, StateDirError>) -> Self {
-        Self { state, held: RefCell::default() }
+        Self { state, own: RefCell::default() }
     }
 
     fn folder(&self, folder: StateFolder) -> io::Result<PathBuf> {
@@ -46,11 +40,12 @@ impl StateSignIns {
         Ok(records::path_of(&self.folder(StateFolder::Sessions)?, &[id], "json"))
     }
 
-    /// The session in a file, unless it is of this process or not there any more. What is no record is removed: it can be
-    /// told once only.
+    /// The session in a file, unless it is of this process or not there any more. Whoever looks is in nobody's way for
+    /// longer than that, and not at all in the way of others who look. What is no record is removed: it can be told once
+    /// only.
     fn look_at(&self, path: &Path, noted: &mut Noted<LedgerEntry>) -> io::Result<()> {
         let Some(file) = records::open(path)? else { return Ok(()) };
-        let is_free = match file.try_lock() {
+        let is_free = match file.try_lock_shared() {
             // Somebody else may have struck it off between the opening and the locking.
             Ok(()) if !is_there(&file) => return Ok(()),
             Ok(()) => true,
@@ -59,14 +54,8 @@ impl StateSignIns {
         };
         match records::read::<OpenSession>(path, &file)? {
             Some(session) if path == self.session_path(&session.id)? => {
-                let is_own = self.held.borrow().get(&session.id).map(|held| held.is_own);
-                if is_own != Some(true) {
-                    let is_in_use = !is_free && is_own.is_none();
-                    if is_free {
-                        let held = Held { _file: file, is_own: false };
-                        self.held.borrow_mut().insert(session.id.clone(), held);
-                    }
-                    noted.records.push(LedgerEntry { session, is_in_use });
+                if !self.own.borrow().contains_key(&session.id) {
+                    noted.records.push(LedgerEntry { session, is_in_use: !is_free });
                 }
             }
             _ if is_free => {
@@ -100,13 +89,13 @@ impl SignIns for StateSignIns {
 
     fn write_down(&self, session: &OpenSession) -> io::Result<()> {
         let file = records::write(&self.session_path(&session.id)?, session)?;
-        self.held.borrow_mut().insert(session.id.clone(), Held { _file: file, is_own: true });
+        self.own.borrow_mut().insert(session.id.clone(), file);
         Ok(())
     }
 
     fn strike_off(&self, id: &str) -> io::Result<()> {
         records::remove(&self.session_path(id)?)?;
-        self.held.borrow_mut().remove(id);
+        self.own.borrow_mut().remove(id);
         Ok(())
     }
 
@@ -120,6 +109,12 @@ impl SignIns for StateSignIns {
         Ok(noted)
     }
 
+    fn take_up(&self, id: &str) -> io::Result<Option<Box<dyn Any>>> {
+        let path = self.session_path(id)?;
+        let Some(file) = records::open(&path)? else { return Ok(None) };
+        Ok(locked(file, &path)?.filter(is_there).map(|file| Box::new(file) as Box<dyn Any>))
+    }
+
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn Any>>> {
         let path = records::path_of(&self.folder(StateFolder::Locks)?, &[name], "lock");
         let mut options = OpenOptions::new();
@@ -127,11 +122,16 @@ impl SignIns for StateSignIns {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(|error| records::at(&path, &error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(records::at(&path, &error)),
-        }
+        Ok(locked(file, &path)?.map(|file| Box::new(file) as Box<dyn Any>))
+    }
+}
+
+/// The file with its lock; `None`: another process has that.
+fn locked(file: File, path: &Path) -> io::Result<Option<File>> {
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(records::at(path, &error)),
     }
 }
 
@@ -282,12 +282,29 @@ mod tests {
         assert!(other.ledger().unwrap().records[0].is_in_use, "a new life changes nothing");
         drop(one);
         let left = LedgerEntry { session: renewed, is_in_use: false };
-        assert_eq!(other.ledger().unwrap().records, std::slice::from_ref(&left));
-        assert_eq!(other.ledger().unwrap().records, [left], "it stays with whoever found it");
         let third = process(&room);
-        assert!(third.ledger().unwrap().records[0].is_in_use, "no two close it");
-        other.strike_off("01JD-1").unwrap();
-        assert_eq!((third.ledger().unwrap().records.len(), files(&room, "sessions").len()), (0, 0));
+        for process in [&other, &third, &other] {
+            assert_eq!(process.ledger().unwrap().records, [left.clone()], "whoever looks takes nothing");
+        }
+    }
+
+    #[test]
+    fn a_session_that_was_left_is_taken_up_by_one_and_given_back() {
+        let room = room();
+        let (one, other, third) = (process(&room), process(&room), process(&room));
+        one.write_down(&session("01JD-1")).unwrap();
+        assert!(other.take_up("01JD-1").unwrap().is_none(), "its process is at work");
+        drop(one);
+        let taken = other.take_up("01JD-1").unwrap();
+        assert!(taken.is_some() && third.take_up("01JD-1").unwrap().is_none(), "no two close it");
+        assert!(third.ledger().unwrap().records[0].is_in_use);
+        drop(taken);
+        assert!(!third.ledger().unwrap().records[0].is_in_use);
+        let taken = third.take_up("01JD-1").unwrap();
+        third.strike_off("01JD-1").unwrap();
+        drop(taken);
+        assert!(other.take_up("01JD-1").unwrap().is_none(), "it is closed");
+        assert_eq!((other.ledger().unwrap().records.len(), files(&room, "sessions").len()), (0, 0));
     }
 
     #[test]
@@ -326,6 +343,7 @@ mod tests {
                 sign_ins.write_down(&session("a")),
                 sign_ins.strike_off("a"),
                 sign_ins.ledger().map(drop),
+                sign_ins.take_up("a").map(drop),
                 sign_ins.try_lock("a").map(drop),
             ];
             for error in errors {

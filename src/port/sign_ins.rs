@@ -75,7 +75,7 @@ pub enum Closing {
 /// A session in the ledger: opened and not yet closed. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenSession {
-    /// Its name: the run, and a number.
+    /// Its name: the run, a number, and something by chance, for a resumed run counts from 1 again.
     pub id: String,
     /// The run that has opened it.
     pub run: String,
@@ -112,7 +112,7 @@ impl OpenSession {
 pub struct LedgerEntry {
     /// The session.
     pub session: OpenSession,
-    /// The process that has opened it is still there, or somebody else is closing it right now.
+    /// The process that has opened it is still there, or somebody is closing it right now.
     pub is_in_use: bool,
 }
 
@@ -163,12 +163,18 @@ pub trait SignIns {
     /// As the operating system says.
     fn strike_off(&self, id: &str) -> io::Result<()>;
 
-    /// All of the ledger, but for what this process has written. A session that nobody uses belongs to this process from
-    /// then on, so that no two close it.
+    /// All of the ledger, but for what this process has written.
     ///
     /// # Errors
     /// As the operating system says.
     fn ledger(&self) -> io::Result<Noted<LedgerEntry>>;
+
+    /// Takes a session that nobody uses, so that no two close it, until what is returned is dropped. `None`: another process
+    /// has it, or it is struck off.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn take_up(&self, id: &str) -> io::Result<Option<Box<dyn Any>>>;
 
     /// Takes the lock of a name, until what is returned is dropped or the process ends. `None`: another process has it.
     ///
@@ -203,6 +209,10 @@ impl SignIns for Forgetful {
 
     fn ledger(&self) -> io::Result<Noted<LedgerEntry>> {
         Ok(Noted::default())
+    }
+
+    fn take_up(&self, _: &str) -> io::Result<Option<Box<dyn Any>>> {
+        Ok(None)
     }
 
     fn try_lock(&self, _: &str) -> io::Result<Option<Box<dyn Any>>> {

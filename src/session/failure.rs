@@ -95,6 +95,15 @@ pub fn unkept(credential: &str, error: &StoreError, account: &Account, events: &
         .finish(events.redactor())
 }
 
+/// A credential that each login replaces, and that the store does not give any more.
+pub fn unread(credential: &str, error: &StoreError, account: &Account, events: &Events) -> Failure {
+    let name = account.wallet.public_name(credential);
+    FailureDraft::new(Cause::Machine, format!("{name} could not be read again before the login: {error}"))
+        .note("another process may have used up the value that was read before; nothing was sent")
+        .advice("see to the store, then run it again")
+        .finish(events.redactor())
+}
+
 /// What runs tell each other cannot be read or written.
 pub fn no_state(error: &io::Error, consequence: &str, events: &Events) -> Failure {
     FailureDraft::new(Cause::Machine, format!("what runs leave for each other cannot be kept: {error}"))
@@ -104,7 +113,7 @@ pub fn no_state(error: &io::Error, consequence: &str, events: &Events) -> Failur
 }
 
 /// Other processes have signed in with the same credential for too long.
-pub fn no_turn(account: &Account, events: &Events) -> Failure {
+pub fn credential_in_use(account: &Account, events: &Events) -> Failure {
     let provider = &account.provider().name;
     let headline = format!("another process keeps signing in to {provider} with the same stored credential");
     FailureDraft::new(Cause::Unavailable, headline).advice(LATER).finish(events.redactor())

@@ -5,9 +5,11 @@
 
 mod account;
 mod choice;
+mod credential_lock;
 mod failure;
 mod freshness;
 mod ledger;
+mod left_open;
 mod login;
 mod names;
 mod needs;
@@ -17,7 +19,6 @@ mod run_end;
 mod seat;
 mod sessions;
 mod settings;
-mod turns;
 mod values;
 mod visit;
 mod wallet;
@@ -25,7 +26,7 @@ mod wallet;
 pub use account::{Account, profile_of};
 pub use failure::SignInFailure;
 pub use freshness::{Freshness, Life};
-pub use ledger::{LedgerNote, session_words};
+pub use left_open::{LedgerNote, session_words};
 pub use needs::{PlannedLogin, planned_logins};
 pub use preview::SecretPreview;
 pub use seat::Generation;

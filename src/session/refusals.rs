@@ -11,7 +11,8 @@ use std::io;
 
 impl Sessions {
     /// Refuses a login that was refused before, for as long as another refusal might lock the account. A person who types
-    /// the credentials is not held up, nor are credentials from elsewhere: they may be right.
+    /// the credentials is not held up, nor are credentials from elsewhere: they may be right. Of what this process was
+    /// refused itself its seats know better: other steps may give other credentials. A resumed run is another process.
     ///
     /// # Errors
     /// The failure of then, or why nobody knows of any.
@@ -25,7 +26,8 @@ impl Sessions {
         let noted = world.sign_ins.refusals(now);
         let noted = noted.map_err(|error| failure::no_state(&error, "nothing was sent", self.events()))?;
         noted.problems.iter().for_each(|problem| self.events().warn(problem));
-        let mut of_others = noted.records.iter().filter(|refusal| refusal.run != self.run);
+        let own = self.own_refusals.borrow();
+        let mut of_others = noted.records.iter().filter(|refusal| !own.contains(refusal));
         let refusal = of_others.find(|refusal| refusal.login == login);
         match refusal.and_then(|refusal| Some((refusal, refusal.holds_until(now)?))) {
             Some((refusal, until)) => Err(visit.describe_earlier_refusal(refusal, until).into()),
@@ -77,6 +79,7 @@ impl Sessions {
                 "the refused login is not remembered, so that the next run will try it again: {error}"
             ));
         }
+        self.own_refusals.borrow_mut().push(refusal);
     }
 
     /// Forgets the refusal of a login that has succeeded. After a person's, all of that account are forgotten: whoever has

@@ -14,9 +14,10 @@ use crate::event::{EventKind, Events, Failure, Purpose, SessionEnd, SessionNote}
 use crate::exchange::{Answer, Exchange, Rendered};
 use crate::model::secret::SecretText;
 use crate::plan::{Plan, ProviderIndex};
+use crate::port::RefusedLogin;
 use crate::template::{Data, Moment, Scope};
 use jiff::Timestamp;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -44,9 +45,11 @@ pub struct Sessions {
     pub(super) given_place: FoundIn,
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
-    run_end: RunEnd,
+    pub(super) run_end: RunEnd,
     has_failed_to_close: Cell<bool>,
     pub(super) run: String,
+    /// The refusals that this process has left word of.
+    pub(super) own_refusals: RefCell<Vec<RefusedLogin>>,
 }
 
 impl Sessions {
@@ -296,6 +299,7 @@ impl Sessions {
             run_end,
             has_failed_to_close: Cell::new(false),
             run: run.clone(),
+            own_refusals: RefCell::default(),
         })
     }
 
@@ -353,7 +357,7 @@ impl Sessions {
     ) -> Result<Generation, SignInFailure> {
         let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
         let method = seat.choose(method, &names, self.events()).await?;
-        let _turn = self.turn(seat, method, &given).await?;
+        let _lock = self.lock_credentials(seat, method, &given).await?;
         self.sign_in(seat, Login { method, given, is_implicit, is_on_trial: false, is_proven: false }).await
     }
 
@@ -467,12 +471,12 @@ impl Sessions {
         session: Session,
         is_refused: bool,
     ) -> Result<Generation, SignInFailure> {
-        let turn = self.turn(seat, session.method, &session.given).await?;
+        let lock = self.lock_credentials(seat, session.method, &session.given).await?;
         let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh);
         let has_ended = is_refused || session.life.freshness(self.elapsed()) == Freshness::Ended;
         if let Some(refresh) = &visit.method.auth.refresh
             // Whoever has changed the stored credential meanwhile has used up what this session would be prolonged by.
-            && !turn.is_credential_new
+            && !lock.is_credential_new
             && !(has_ended && refresh.only_before_expiry == Some(true))
             && visit.is_possible(&refresh.request, &session.values).await
             && let Ok(Grant { values, life, to_keep }) =

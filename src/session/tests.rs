@@ -2,6 +2,7 @@
 
 mod bench;
 mod closing;
+mod credential_lock;
 mod credentials;
 mod ledger;
 mod login;
@@ -9,4 +10,3 @@ mod refusals;
 mod renewal;
 mod sayable;
 mod server;
-mod turns;

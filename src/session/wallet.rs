@@ -9,7 +9,7 @@ use crate::port::{StoreError, StoreKey, World};
 use crate::template::{Data, Scope};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// A credential that a step gives instead of the sources.
@@ -34,6 +34,8 @@ pub struct Wallet {
     peeked: RefCell<HashMap<String, Looked>>,
     /// Where the last codes came from that hold once.
     codes: RefCell<HashMap<String, FoundIn>>,
+    /// The credentials whose new value the store did not take: what it has of them is of no use any more.
+    unkept: RefCell<HashSet<String>>,
 }
 
 /// What a wallet is made from.
@@ -61,7 +63,13 @@ pub struct WalletSetup {
 impl Wallet {
     /// A wallet in which nothing was looked for yet.
     pub fn new(setup: WalletSetup) -> Self {
-        Self { setup, known: RefCell::default(), peeked: RefCell::default(), codes: RefCell::default() }
+        Self {
+            setup,
+            known: RefCell::default(),
+            peeked: RefCell::default(),
+            codes: RefCell::default(),
+            unkept: RefCell::default(),
+        }
     }
 
     fn provider(&self) -> &PlannedProvider {
@@ -210,7 +218,12 @@ impl Wallet {
             )));
         }
         let first = old.filter(|place| !matches!(place, FoundIn::Stored { .. } | FoundIn::Prompt));
-        match (self.setup.world.store.set(&key, value, &self.setup.origins).await, first) {
+        let kept = self.setup.world.store.set(&key, value, &self.setup.origins).await;
+        match kept {
+            Ok(()) => self.unkept.borrow_mut().remove(name),
+            Err(_) => self.unkept.borrow_mut().insert(name.to_owned()),
+        };
+        match (kept, first) {
             (Ok(()), None) => Ok(None),
             (Ok(()), Some(place)) => Ok(Some(format!(
                 "{public_name} has a new value, kept in the store; {place} still has the old one: remove it there"
@@ -225,13 +238,18 @@ impl Wallet {
     }
 
     /// Reads again what came from the store, for another process may have changed it. Returns whether any of it is new.
-    pub async fn read_again(&self, names: &[&str]) -> bool {
+    ///
+    /// # Errors
+    /// The credential that the store does not give. The one in memory may be used up, so it is not to be sent.
+    pub async fn read_again(&self, names: &[&str]) -> Result<bool, (String, StoreError)> {
         let mut is_new = false;
         for &name in names {
             let Some(FoundIn::Stored { key, .. }) = self.found_in(name) else { continue };
-            let Ok(Some(value)) = self.setup.world.store.get(&key, &self.setup.origins).await else {
+            if self.unkept.borrow().contains(name) {
                 continue;
-            };
+            }
+            let kept = self.setup.world.store.get(&key, &self.setup.origins).await;
+            let Some(value) = kept.map_err(|error| (name.to_owned(), error))? else { continue };
             let mut known = self.known.borrow_mut();
             if let Some(Looked::Found(found)) = known.get_mut(name).filter(|_| !value.expose().is_empty())
                 && found.value != value
@@ -241,7 +259,7 @@ impl Wallet {
                 is_new = true;
             }
         }
-        is_new
+        Ok(is_new)
     }
 
     async fn search(&self, name: &str, asks: bool, given: &[(String, SecretText)]) -> Looked {

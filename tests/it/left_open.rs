@@ -140,6 +140,36 @@ fn a_killed_run_leaves_a_session_that_the_next_one_names_until_it_has_ended() {
     assert!(state_files(&room, "sessions").is_empty());
 }
 
+#[test]
+fn a_resumed_run_names_the_session_that_its_killed_process_has_left() {
+    let api = Api::start();
+    let room = api.room(ENV, SLOW).env("OWN_KEY", KEY);
+    api.kill(&room);
+    let left = state_files(&room, "sessions");
+    let running = room.clone().args(["resume", "last"]).spawn();
+    api.asked.recv_timeout(super::support::PATIENCE).expect("the step is sent again");
+    assert_eq!(state_files(&room, "sessions").len(), 2, "its own session stands beside the other one");
+    api.go_on.send(()).expect("the server waits");
+    let output = running.finish().exits(0);
+    assert!(output.stderr.contains("was left open: it ends at "), "{}", output.stderr);
+    assert_eq!((api.count(LOGIN), api.count(LOGOUT)), (2, 1));
+    assert_eq!(state_files(&room, "sessions"), left, "nobody has closed it");
+}
+
+#[test]
+fn a_run_at_work_elsewhere_hides_nothing_that_was_left_open() {
+    let (api, other) = (Api::start(), Api::start());
+    let room = api.room(ENV, SLOW).env("OWN_KEY", KEY);
+    api.kill(&room);
+    let elsewhere = room.clone().file("other.yaml", other.playbook(ENV, "", SLOW));
+    let running = elsewhere.args(["apply", "other.yaml"]).spawn();
+    other.asked.recv_timeout(super::support::PATIENCE).expect("the step is sent");
+    let output = next(&api, &room, ENV).run().exits(0);
+    assert!(output.stderr.contains("was left open: it ends at "), "{}", output.stderr);
+    other.go_on.send(()).expect("the server waits");
+    running.finish().exits(0);
+}
+
 /// Keeps the key in a keychain.
 fn keep(api: &Api, keyring: &Keyring) {
     let kept = format!(r#"{{"secret":"{KEY}","origins":["{}"]}}"#, api.server.base_url());
@@ -247,6 +277,18 @@ fn a_refused_login_is_not_sent_again_within_the_lock_out_time() {
     fs::write(&record, over).unwrap();
     apply.env("OWN_KEY", KEY).run().exits(0);
     assert!(state_files(&room, "refusals").is_empty());
+}
+
+#[test]
+fn a_resumed_run_does_not_send_a_refused_login_again() {
+    let api = Api::start();
+    let room = locking(&api, "wrong-geheim");
+    room.clone().args(["apply", "p.yaml"]).run().exits(3);
+    room.args(["resume", "last"])
+        .run()
+        .exits(3)
+        .explains(&["own refused to sign in ops at ", "not tried again before "]);
+    assert_eq!(api.count(LOGIN), 1);
 }
 
 #[test]

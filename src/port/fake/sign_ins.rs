@@ -14,6 +14,8 @@ pub struct FakeSignIns {
     pub ledger: RefCell<Vec<OpenSession>>,
     /// The sessions in the ledger that earlier runs have left.
     pub left: RefCell<Vec<LedgerEntry>>,
+    /// Somebody else takes up what was left, as soon as it was looked at.
+    pub is_taken: Cell<bool>,
     /// What cannot be read.
     pub problems: RefCell<Vec<String>>,
     /// Nothing can be written.
@@ -83,6 +85,15 @@ impl SignIns for FakeSignIns {
     fn ledger(&self) -> io::Result<Noted<LedgerEntry>> {
         self.look()?;
         Ok(Noted { records: self.left.borrow().clone(), problems: self.problems.take() })
+    }
+
+    fn take_up(&self, id: &str) -> io::Result<Option<Box<dyn Any>>> {
+        self.look()?;
+        self.acts.borrow_mut().push(format!("take {id}"));
+        let left = self.left.borrow();
+        let is_free =
+            left.iter().any(|entry| entry.session.id == id && !entry.is_in_use) && !self.is_taken.get();
+        Ok(is_free.then(|| Box::new(()) as Box<dyn Any>))
     }
 
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn Any>>> {

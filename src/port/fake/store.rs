@@ -7,14 +7,19 @@ use std::collections::BTreeMap;
 /// A store in memory that people call `keychain`, or one that fails whatever is asked.
 #[derive(Default)]
 pub struct FakeStore {
-    failure: Option<StoreError>,
+    failure: RefCell<Option<StoreError>>,
     entries: RefCell<BTreeMap<StoreKey, (SecretText, Vec<String>)>>,
 }
 
 impl FakeStore {
     /// A store that answers every question with this.
     pub fn failing(failure: StoreError) -> Self {
-        Self { failure: Some(failure), entries: RefCell::default() }
+        Self { failure: RefCell::new(Some(failure)), entries: RefCell::default() }
+    }
+
+    /// From now on the store answers every question with this; `None`: it works again.
+    pub fn break_down(&self, failure: Option<StoreError>) {
+        *self.failure.borrow_mut() = failure;
     }
 
     /// The store with one more secret, kept for these origins.
@@ -32,7 +37,7 @@ impl FakeStore {
     }
 
     fn fail(&self) -> Result<(), StoreError> {
-        self.failure.clone().map_or(Ok(()), Err)
+        self.failure.borrow().clone().map_or(Ok(()), Err)
     }
 }
 

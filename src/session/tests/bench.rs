@@ -33,6 +33,8 @@ impl EventSink for Log {
 /// What a test begins with.
 pub struct Case {
     yaml: String,
+    /// What the time is; for networks that take theirs.
+    pub clock: Rc<FakeClock>,
     surroundings: FakeSurroundings,
     store: Rc<FakeStore>,
     sign_ins: Rc<FakeSignIns>,
@@ -74,6 +76,7 @@ impl Case {
     pub fn yaml(yaml: &str) -> Self {
         Self {
             yaml: yaml.to_owned(),
+            clock: FakeWorld::default().clock,
             surroundings: FakeSurroundings::default(),
             store: Rc::default(),
             sign_ins: Rc::default(),
@@ -169,11 +172,11 @@ impl Case {
         let checked = check_text(Path::new("/plays/p.yaml"), &self.yaml, &self.options, &self.surroundings);
         let Some(plan) = checked.plan else { panic!("{:#?}", checked.diagnostics) };
         let fake = FakeWorld {
+            clock: self.clock,
             store: self.store,
             sign_ins: self.sign_ins,
             prompt: Rc::new(self.prompt),
             surroundings: Rc::new(self.surroundings),
-            ..FakeWorld::default()
         };
         let transport = Rc::new(transport);
         let world = World { transport: transport.clone(), ..fake.world() };

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 const LOGOUT: &str = "POST https://api.example.com/logout";
 const ORIGIN: &str = "https://api.example.com";
+/// The first session of the run.
+const ID: &str = "01RUN-1-00000000-0000-4000-8000-000000000000";
 
 fn transport() -> ScriptedTransport {
     let server = Server::default();
@@ -47,7 +49,7 @@ fn record(bench: &Bench) -> OpenSession {
 
 /// What the store keeps of the session of the run.
 fn kept(bench: &Bench) -> Option<String> {
-    let (text, origins) = bench.store.entry(&StoreKey::session("01RUN-1"))?;
+    let (text, origins) = bench.store.entry(&StoreKey::session(ID))?;
     assert_eq!(origins, [ORIGIN]);
     Some(text)
 }
@@ -58,7 +60,7 @@ async fn a_session_is_written_down_before_its_first_use_and_struck_off_after_its
     bench.sessions.ready(API).await.unwrap();
     assert_eq!(
         (acts(&bench), bench.transport.lines()),
-        (vec!["write 01RUN-1".to_owned()], vec![LOGIN.to_owned()])
+        (vec![format!("write {ID}")], vec![LOGIN.to_owned()])
     );
     let record = record(&bench);
     assert_eq!((record.run.as_str(), record.closing), ("01RUN", Closing::Impossible));
@@ -67,7 +69,7 @@ async fn a_session_is_written_down_before_its_first_use_and_struck_off_after_its
     assert_eq!(kept(&bench), None, "its credentials did not come from the store");
     bench.step().await.unwrap();
     bench.sessions.close_all().await;
-    assert_eq!(acts(&bench), ["write 01RUN-1", "strike 01RUN-1"]);
+    assert_eq!(acts(&bench), [format!("write {ID}"), format!("strike {ID}")]);
 }
 
 #[tokio::test]
@@ -126,7 +128,7 @@ async fn a_session_whose_logout_fails_stays_in_the_ledger() {
     let ends = bench.sessions.close_all().await;
     assert!(matches!(&ends[..], [SessionEnd::Failed { .. }]), "{ends:?}");
     assert!(kept(&bench).is_some());
-    assert_eq!(record(&bench).id, "01RUN-1");
+    assert_eq!(record(&bench).id, ID);
 }
 
 #[tokio::test]
@@ -247,6 +249,57 @@ async fn a_closing_that_fails_is_tried_again_by_the_next_run() {
     assert!(bench.clock.elapsed() - before <= Duration::from_secs(10));
     assert!(bench.store.entry(&StoreKey::session("01OLD-1")).is_some());
     assert_eq!(bench.sign_ins.left.borrow().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_not_closed_here_is_nobodys() {
+    let (sign_ins, store) = left(Closing::Kept, Some(60));
+    let clean = |text: &str| crate::model::redaction::Redactor::default().clean(text);
+    sign_ins.left.borrow_mut()[0].session.definition = clean("other");
+    let bench = stored().store(store).sign_ins(sign_ins).start(transport()).await;
+    assert!(bench.left_open().await.is_empty());
+    assert_eq!(acts(&bench), [""; 0]);
+}
+
+#[tokio::test]
+async fn one_that_somebody_else_is_closing_is_left_to_them() {
+    let (sign_ins, store) = left(Closing::Kept, Some(60));
+    sign_ins.is_taken.set(true);
+    let bench = stored().store(store).sign_ins(sign_ins).start(transport()).await;
+    assert!(bench.left_open().await.is_empty());
+    assert_eq!((bench.transport.lines().len(), bench.sign_ins.left.borrow().len()), (0, 1));
+}
+
+/// Three sessions that were left at a server that takes 6 s for each answer.
+async fn three_left_at_a_slow_server(deadline: &str) -> (Bench, Vec<String>) {
+    let (sign_ins, mut store) = left(Closing::Kept, Some(60));
+    for id in ["01OLD-2", "01OLD-3"] {
+        let mut entry = sign_ins.left.borrow()[0].clone();
+        entry.session.id = id.to_owned();
+        sign_ins.left.borrow_mut().push(entry);
+        store = store.with(StoreKey::session(id), r#"[["access_token","token-old-geheim",true]]"#, &[ORIGIN]);
+    }
+    let case = stored().replace("version: 1\n", &format!("version: 1\n{deadline}"));
+    let clock = case.clock.clone();
+    let bench = case.store(store).sign_ins(sign_ins).start(transport().slow(clock, |_| 6)).await;
+    let told = bench.left_open().await;
+    (bench, told)
+}
+
+#[tokio::test]
+async fn the_closing_of_all_together_has_an_end() {
+    let (bench, told) = three_left_at_a_slow_server("").await;
+    let no_time = format!("{FOUND}: it ends at 06:30 UTC, for there was no time left to close it");
+    assert_eq!(told, [format!("{FOUND}: closed now"), no_time.clone(), no_time]);
+    assert_eq!(bench.clock.elapsed(), Duration::from_secs(10));
+    assert_eq!((count(&bench, LOGOUT), bench.sign_ins.left.borrow().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn the_closing_leaves_half_of_the_deadline_to_the_steps() {
+    let (bench, told) = three_left_at_a_slow_server("deadline: 14s\n").await;
+    assert!(told[0].ends_with(": closed now") && told[1].ends_with("no time left to close it"), "{told:?}");
+    assert_eq!(bench.clock.elapsed(), Duration::from_secs(7));
 }
 
 #[tokio::test]

@@ -70,6 +70,28 @@ async fn the_next_run_sends_nothing_within_the_lock_out_time() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_resumed_does_not_spend_the_next_refusal() {
+    let sign_ins = refused().await;
+    let resumed = case(&sign_ins).start(signs_in()).await;
+    let failure = resumed.step().await.unwrap_err().into_failure();
+    assert_eq!((failure.cause, resumed.transport.lines().len()), (Cause::SignIn, 0));
+    assert!(texts(&failure)[1].starts_with("not tried again before 06:05 UTC: "), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_process_sends_other_credentials_in_spite_of_its_own_refusal() {
+    let sign_ins = Rc::<FakeSignIns>::default();
+    let bench = case(&sign_ins).start(refuses()).await;
+    let given = |password: &str| {
+        vec![("username".to_owned(), "ops@example.com".into()), ("password".to_owned(), password.into())]
+    };
+    for password in ["one-geheim", "other-geheim"] {
+        bench.sessions.authenticate(API, None, given(password)).await.unwrap_err();
+    }
+    assert_eq!((count(&bench, LOGIN), sign_ins.refusals.borrow().len()), (2, 1));
+}
+
+#[tokio::test]
 async fn without_a_lock_out_nothing_is_remembered() {
     let sign_ins = Rc::<FakeSignIns>::default();
     let bench = Case::sayable("login-json").sign_ins(sign_ins.clone()).start(refuses()).await;

@@ -1,4 +1,4 @@
-//! Whose turn it is to sign in with a credential that each login replaces: one process at a time.
+//! The lock on stored credentials that each login replaces: one process at a time signs in with them.
 
 use super::seat::Seat;
 use super::sessions::Sessions;
@@ -14,9 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
-/// The turn of this process; over when it is dropped.
+/// The stored credentials of an account belong to this process, where logins replace any; until it is dropped.
 #[derive(Default)]
-pub struct Turn {
+pub struct CredentialLock {
     _lock: Option<Box<dyn Any>>,
     /// Another process has put a new credential in the store since this one has read it.
     pub is_credential_new: bool,
@@ -27,17 +27,17 @@ impl Sessions {
     /// replace none, there is nothing to wait for.
     ///
     /// # Errors
-    /// When the others do not come to an end, or the lock cannot be taken.
-    pub(super) async fn turn(
+    /// When the others do not come to an end, the lock cannot be taken, or the store does not give what it has.
+    pub(super) async fn lock_credentials(
         &self,
         seat: &Seat,
         method: usize,
         given: &Given,
-    ) -> Result<Turn, SignInFailure> {
+    ) -> Result<CredentialLock, SignInFailure> {
         let mut names = replaced(seat.method(method));
         names.retain(|name| !given.iter().any(|(given, _)| given == name));
         if names.is_empty() {
-            return Ok(Turn::default());
+            return Ok(CredentialLock::default());
         }
         let account = &seat.account;
         let name = format!("sign-in {} {}", account.provider().name, account.profile());
@@ -49,12 +49,14 @@ impl Sessions {
             match lock.map_err(|error| failure::no_state(&error, "nothing was sent", self.events()))? {
                 Some(lock) => break lock,
                 None if world.clock.elapsed() < latest => world.clock.sleep(pace).await,
-                None => return Err(failure::no_turn(account, self.events()).into()),
+                None => return Err(failure::credential_in_use(account, self.events()).into()),
             }
             pace = LAST_LOOK.min(pace * 2);
         };
         let is_credential_new = account.wallet.read_again(&names).await;
-        Ok(Turn { _lock: Some(lock), is_credential_new })
+        let is_credential_new = is_credential_new
+            .map_err(|(credential, error)| failure::unread(&credential, &error, account, self.events()))?;
+        Ok(CredentialLock { _lock: Some(lock), is_credential_new })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::bench::{API, Bench, Case, texts};
 use crate::model::exit::Cause;
 use crate::port::fake::{FakeSignIns, FakeStore, Reply, ScriptedTransport};
-use crate::port::{Clock, StoreKey};
+use crate::port::{Clock, StoreError, StoreKey};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,6 +14,8 @@ use std::time::Duration;
 struct Server {
     issued: Rc<Cell<u32>>,
     used: Rc<RefCell<Vec<String>>>,
+    /// The store that breaks down while the next login is in flight.
+    breaks: Rc<RefCell<Option<Rc<FakeStore>>>>,
 }
 
 impl Server {
@@ -23,6 +25,9 @@ impl Server {
             true => Reply::json(200, json!([])),
             false => {
                 server.used.borrow_mut().push(sent.body.clone());
+                if let Some(store) = server.breaks.take() {
+                    store.break_down(Some(StoreError::Locked));
+                }
                 server.issued.set(server.issued.get() + 1);
                 let number = server.issued.get();
                 let (access, refresh) =
@@ -106,6 +111,42 @@ async fn a_session_whose_refresh_token_another_process_has_used_up_signs_in_anew
     bench.clock.advance(Duration::from_secs(3590));
     bench.step().await.unwrap();
     assert_eq!(bench.session_events(), ["opened", "refreshed"], "alone it goes on with its own");
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_give_again_is_not_sent() {
+    let machine = Machine::new();
+    let (one, other) = (machine.process().await, machine.process().await);
+    one.step().await.unwrap();
+    machine.store.break_down(Some(StoreError::Locked));
+    let failure = other.step().await.unwrap_err().into_failure();
+    assert_eq!(failure.cause, Cause::Machine);
+    assert_eq!(
+        texts(&failure),
+        [
+            "api.refresh_token could not be read again before the login: the keychain is locked",
+            "another process may have used up the value that was read before; nothing was sent",
+            "what now: see to the store, then run it again"
+        ]
+    );
+    assert_eq!(machine.server.issued.get(), 1, "it sent nothing");
+    machine.store.break_down(None);
+    other.step().await.unwrap();
+    assert!(machine.server.was_never_robbed(), "{:?}", machine.server.used);
+}
+
+#[tokio::test]
+async fn what_the_store_did_not_take_is_not_read_from_it() {
+    let machine = Machine::new();
+    *machine.server.breaks.borrow_mut() = Some(machine.store.clone());
+    let bench = machine.process().await;
+    assert_eq!(bench.step().await.unwrap_err().failure().cause, Cause::Machine);
+    machine.store.break_down(None);
+    assert_eq!(machine.store.entry(&key()).unwrap().0, "refresh-0-geheim");
+    bench.clock.advance(Duration::from_secs(3590));
+    bench.step().await.unwrap();
+    assert!(machine.server.was_never_robbed(), "{:?}", machine.server.used);
+    assert_eq!(machine.store.entry(&key()).unwrap().0, "refresh-2-geheim");
 }
 
 #[tokio::test]

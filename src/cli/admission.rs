@@ -20,8 +20,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// How often the moving line says how long is still to wait.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What a run does when its time has come.
-pub(super) enum Turn {
+/// Whether a run is let in when its time has come.
+pub(super) enum Admission {
     /// It begins, and keeps others out as long as its lock lives, where it has one.
     Begin(Option<RunLock>),
     /// It leaves the work to the other one, as it was asked to.
@@ -30,7 +30,7 @@ pub(super) enum Turn {
     Refuse(FailureDraft),
 }
 
-/// A run that waits for its turn.
+/// A run that waits to be let in.
 pub(super) struct Waiting<'a> {
     pub(super) world: &'a World,
     pub(super) progress: &'a Progress,
@@ -60,29 +60,31 @@ impl Waiting<'_> {
         name: &LockName,
         plan: &Plan,
         overlap: Overlap,
-    ) -> Turn {
+    ) -> Admission {
         let began = self.world.clock.elapsed();
         loop {
             let holder = match RunLock::claim(state, name, self.world.clock.now()) {
                 Ok(Claim::Held(lock)) => {
                     self.progress.hide();
-                    return Turn::Begin(Some(lock));
+                    return Admission::Begin(Some(lock));
                 }
                 Ok(Claim::Busy(holder)) => holder,
-                Err(error) => return Turn::Refuse(unlockable(&error)),
+                Err(error) => return Admission::Refuse(unlockable(&error)),
             };
             let other = self.words(holder.as_ref());
             let waited = self.world.clock.elapsed().saturating_sub(began);
             match overlap {
-                Overlap::Skip => return Turn::Skip(format!("skipped: {other} is at work on {}", plan.file)),
-                Overlap::Fail => return Turn::Refuse(busy(plan, &other)),
+                Overlap::Skip => {
+                    return Admission::Skip(format!("skipped: {other} is at work on {}", plan.file));
+                }
+                Overlap::Fail => return Admission::Refuse(busy(plan, &other)),
                 Overlap::Wait if plan.deadline.is_some_and(|most| waited >= most) => {
-                    return Turn::Refuse(waited_in_vain(plan, &other, waited));
+                    return Admission::Refuse(waited_in_vain(plan, &other, waited));
                 }
                 Overlap::Wait => self.progress.show(&format!("waits for {other} · {}", duration(waited))),
             }
             if let Err(why) = self.sleep(ASK_AGAIN, &format!("the wait for {other}")).await {
-                return Turn::Refuse(why);
+                return Admission::Refuse(why);
             }
         }
     }
