@@ -132,9 +132,17 @@ impl Engine<'_> {
 
     /// The advice to run it again, with what was done that would then be done twice, and how to leave that out.
     pub fn minding_writes(&self, advice: &str) -> String {
+        match self.course.written().is_empty() {
+            true => format!("{advice}; nothing is half done"),
+            false => self.naming_writes(advice),
+        }
+    }
+
+    /// As [`Engine::minding_writes`], where `advice` itself says what is half done.
+    pub fn naming_writes(&self, advice: &str) -> String {
         let written = self.course.written();
         if written.is_empty() {
-            return format!("{advice}; nothing is half done");
+            return advice.to_owned();
         }
         let names = written.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let can_begin = |name: &String| {

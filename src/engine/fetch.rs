@@ -550,19 +550,19 @@ impl Engine<'_> {
         let provider = &call.subject.provider;
         match (cause, end) {
             (Cause::Unknown, _) => Some(look_first(provider)),
-            (_, Some(Next::Wait(_))) => Some(self.minding_writes(&format!(
-                "run it again later: so much was repeated in this run that {provider} is left alone now"
-            ))),
-            (_, Some(Next::AskedToWait(wish))) => Some(self.minding_writes(&format!(
-                "run it again in {}: {provider} asks for that pause",
-                duration(wish)
-            ))),
-            (Cause::Unavailable, _)
-                if ending == Ending::Unknown && call.request.effect == Effect::Idempotent =>
-            {
-                Some("run it again later: it may have been done, and doing it again does no harm".to_owned())
-            }
-            (Cause::Unavailable, _) => Some(self.rerun_advice()),
+            (_, Some(Next::Wait(_))) => Some(self.minding_deed(
+                call,
+                ending,
+                &format!(
+                    "run it again later: so much was repeated in this run that {provider} is left alone now"
+                ),
+            )),
+            (_, Some(Next::AskedToWait(wish))) => Some(self.minding_deed(
+                call,
+                ending,
+                &format!("run it again in {}: {provider} asks for that pause", duration(wish)),
+            )),
+            (Cause::Unavailable, _) => Some(self.minding_deed(call, ending, "run it again later")),
             (Cause::Step, None)
                 if call.request.effect != Effect::Once
                     && matches!(ending, Ending::DoneUnreadable | Ending::Unreadable) =>
@@ -577,6 +577,18 @@ impl Engine<'_> {
         }
     }
 
+    /// The advice to run it again, with what this request has done, or may have done, that does no harm when it is done again.
+    fn minding_deed(&self, call: &Call<'_>, ending: Ending, advice: &str) -> String {
+        let deed = match ending {
+            _ if call.request.effect != Effect::Idempotent || !call.may_be_done.get() => {
+                return self.minding_writes(advice);
+            }
+            Ending::DoneBodyCut | Ending::DoneUnreadable => "it was done",
+            _ => "it may have been done",
+        };
+        self.naming_writes(&format!("{advice}; {deed}, and doing it again does no harm"))
+    }
+
     /// A request that was given up while it was in flight.
     fn cut_off(&self, call: &Call<'_>, interruption: Interruption) -> StepError {
         self.note_deed(call);
@@ -589,7 +601,7 @@ impl Engine<'_> {
                 .caused_by(Cause::Unknown)
                 .note("nobody knows whether it was done")
                 .advice(look_first(&call.subject.provider)),
-            false => trouble.advice(self.rerun_advice()),
+            false => trouble.advice(self.minding_deed(call, Ending::Unknown, "run it again later")),
         };
         StepError { is_interruption, ..self.error(trouble) }
     }

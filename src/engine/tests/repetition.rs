@@ -407,7 +407,7 @@ fn the_advice_fits_what_may_have_happened() {
     assert_eq!(advice("get: /x"), "run it again later; nothing is half done");
     assert_eq!(
         advice("put: /x"),
-        "run it again later: it may have been done, and doing it again does no harm"
+        "run it again later; it may have been done, and doing it again does no harm"
     );
     assert_eq!(
         advice("post: /x"),
@@ -421,6 +421,28 @@ fn the_advice_fits_what_may_have_happened() {
         "run it again later, but mind what this run has done and would do again: `POST /a`; `--from b` leaves that out"
     );
     assert!(!ran.verdict.is_safe_to_rerun);
+}
+
+#[test]
+fn a_write_that_may_be_done_again_does_not_hide_one_that_may_not() {
+    let ran = Case::of_steps("steps:\n  - post: /a\n  - { id: b, put: /b }\n")
+        .answer(|sent| Reply::status(if sent.line.ends_with("/a") { 200 } else { 500 }));
+    assert_eq!(
+        ran.failure("b").advice.as_ref().unwrap().to_string(),
+        "run it again later; it may have been done, and doing it again does no harm, but mind what this run has done \
+         and would do again: `POST /a`; `--from b` leaves that out"
+    );
+}
+
+#[test]
+fn a_write_whose_answer_was_cut_was_done_and_that_is_said() {
+    let advice = |step, reply| run(step, vec![reply]).headline_and_advice().1;
+    let harmless = "and doing it again does no harm";
+    let puts = "{ id: x, put: /x, outputs: { id: $.id }, retry: { attempts: 1 } }";
+    let reads = "{ id: x, get: /x, outputs: { id: $.id }, retry: { attempts: 1 } }";
+    assert_eq!(advice(puts, Reply::cut(200)), format!("run it again later; it was done, {harmless}"));
+    assert_eq!(advice(puts, Reply::lost()), format!("run it again later; it may have been done, {harmless}"));
+    assert_eq!(advice(reads, Reply::cut(200)), "run it again later; nothing is half done");
 }
 
 #[test]
