@@ -247,7 +247,7 @@ impl Job<'_> {
     fn begin_journal(&mut self, plan: &Plan, world: &mut World) -> Result<FileJournal, Refusal> {
         let Self { args, sources, options, state, earlier, redactor, .. } = self;
         let state = state.as_ref().expect("a run has its state folder");
-        run_journal::begin(args, plan, sources, options, state, earlier.as_ref(), redactor, world)
+        run_journal::begin(args, plan, sources, options, state, earlier.take(), redactor, world)
     }
 
     /// Says that the run was left out. Returns its exit code.
