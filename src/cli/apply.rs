@@ -247,8 +247,8 @@ impl Job<'_> {
     fn begin_journal(&mut self, plan: &Plan, world: &mut World) -> Result<FileJournal, Refusal> {
         let Self { args, sources, options, state, earlier, redactor, .. } = self;
         let state = state.as_ref().expect("a run has its state folder");
-        let subject = Subject { args, plan, sources, earlier: earlier.as_ref() };
-        run_journal::begin(&subject, options, state, redactor, world)
+        let subject = Subject { args, plan, sources };
+        run_journal::begin(&subject, options, state, earlier.take(), redactor, world)
     }
 
     /// Says that the run was left out. Returns its exit code.

@@ -1,12 +1,12 @@
 //! `runner resume` and `runner resolve`: a run that was left is gone on with.
 
 use super::apply;
-use super::args::{ApplyArgs, LogArgs, ResolveArgs, ResumeArgs};
+use super::args::{ApplyArgs, LogArgs, ResolveArgs, ResumeArgs, StateArgs, TimingArgs};
 use super::refusal::Refusal;
-use super::run_journal::Earlier;
+use super::run_journal::{Earlier, refusal};
 use super::state;
 use crate::event::EventKind;
-use crate::journal::{NoRun, Recording, ResolveError, find, resolve as resolve_writes};
+use crate::journal::{LeftJournal, NoRun, Recording, ResolveError, find, resolve as resolve_writes};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::port::Resolution;
@@ -18,19 +18,12 @@ use std::io::Write;
 /// # Errors
 /// Why nothing was sent.
 pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor) -> Result<i32, Refusal> {
-    let state = state::open(&args.state)?;
-    let run = find(&state, &args.run)?;
-    let recording = run.read().map_err(|error| unreadable(&run.path, &error))?;
-    if let Some(damage) = &recording.damage {
-        let reason = format!(
-            "the journal {} is damaged: {damage}. Nothing is sent: what it does not tell any more might be done twice. \
-             `runner report {}` shows what it still tells",
-            run.path.display(),
-            args.run
-        );
-        return Err(Refusal { cause: Cause::Machine, reasons: vec![reason] });
-    }
-    refuse_what_is_over(&recording, &run.run)?;
+    let state_dir = args.state.state_dir.as_deref().map(std::path::absolute).transpose()?;
+    let state_args = StateArgs { state_dir };
+    let run = find(&state::open(&state_args)?, &args.run)?;
+    let left = LeftJournal::open(&run.path).map_err(|error| refusal(&error))?;
+    let recording = left.recording();
+    refuse_what_is_over(recording, &run.run)?;
     let Some(begun) = recording.processes().next_back().cloned() else {
         return Err(Refusal::usage(format!("run {} ended before it began; run the playbook anew", run.run)));
     };
@@ -42,15 +35,15 @@ pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor)
             run.run, begun.program
         )));
     };
-    apply.state = args.state.clone();
-    apply.timing.jitter = None;
+    // Nobody asked this command to leave the run out, or to wait: what the first one was told is not for it.
+    apply.state = state_args;
+    apply.timing = TimingArgs { jitter: None, overlap: Some(args.overlap), ..apply.timing };
     apply.no_prompt |= args.no_prompt;
     if let Err(error) = env::set_current_dir(&begun.folder) {
         let reason = format!("{}, where the run was started, cannot be entered: {error}", begun.folder);
         return Err(Refusal { cause: Cause::Machine, reasons: vec![reason] });
     }
-    let earlier =
-        Earlier { path: run.path, begun, accepts_changes: args.changed_playbook, is_given_up: args.clean_up };
+    let earlier = Earlier { left, begun, accepts_changes: args.changed_playbook, is_given_up: args.clean_up };
     apply::run(&apply, log, redactor, Some(earlier)).await
 }
 
@@ -90,17 +83,12 @@ pub(super) fn resolve(args: &ResolveArgs, out: &mut dyn Write) -> Result<i32, Re
     let now = jiff::Timestamp::now();
     let count = resolve_writes(&run.path, &args.step, resolution, now).map_err(|error| match error {
         ResolveError::NothingUnknown { .. } => Refusal::usage(error.to_string()),
-        ResolveError::Journal(error) => super::run_journal::refusal(&error),
+        ResolveError::Journal(error) => refusal(&error),
     })?;
     let what = if args.done { "counts as done" } else { "will be sent again" };
     let writes = crate::model::words::counted(count as u64, "write");
     writeln!(out, "{writes} of `{}` {what}; `runner resume {}` goes on", args.step, args.run)?;
     Ok(0)
-}
-
-fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Refusal {
-    let reason = format!("the journal {} cannot be read: {error}", path.display());
-    Refusal { cause: Cause::Machine, reasons: vec![reason] }
 }
 
 impl From<NoRun> for Refusal {

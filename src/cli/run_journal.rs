@@ -3,7 +3,9 @@
 use super::args::ApplyArgs;
 use super::refusal::Refusal;
 use crate::engine::{RunIdentity, RunOptions, TakenUp};
-use crate::journal::{Begun, FileJournal, JournalPorts, Recording, StateDir, TakeUpError, VERSION, unknown};
+use crate::journal::{
+    Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, unknown,
+};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::Plan;
@@ -12,13 +14,12 @@ use crate::source::SourceMap;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 /// A run that an earlier process has left.
 pub(super) struct Earlier {
-    /// Its journal.
-    pub(super) path: PathBuf,
+    /// Its journal, kept from other processes.
+    pub(super) left: LeftJournal,
     /// What is known of its beginning.
     pub(super) begun: Begun,
     /// Whether the playbook may have changed since.
@@ -57,8 +58,6 @@ pub(super) struct Subject<'a> {
     pub(super) plan: &'a Plan,
     /// The files that it was made of.
     pub(super) sources: &'a SourceMap,
-    /// The run that is gone on with.
-    pub(super) earlier: Option<&'a Earlier>,
 }
 
 /// Begins the journal of a run, or goes on with that of an earlier process, and lets the world have it. What the earlier
@@ -70,11 +69,12 @@ pub(super) fn begin(
     subject: &Subject<'_>,
     options: &mut RunOptions,
     state: &StateDir,
+    earlier: Option<Earlier>,
     redactor: &Redactor,
     world: &mut World,
 ) -> Result<FileJournal, Refusal> {
-    let Subject { args, plan, sources, earlier } = *subject;
-    let identity = options.identity.get_or_insert_with(|| match earlier {
+    let Subject { args, plan, sources } = *subject;
+    let identity = options.identity.get_or_insert_with(|| match &earlier {
         Some(earlier) => earlier.identity(),
         None => RunIdentity::new(world),
     });
@@ -96,8 +96,8 @@ pub(super) fn begin(
     let store = (!args.simulate).then(|| world.store.clone());
     let ports = JournalPorts { clock: world.clock.clone(), cancellation: world.cancellation.clone(), store };
     let journal = match earlier {
-        None => FileJournal::create(state, begun, ports).map_err(TakeUpError::from),
-        Some(earlier) => FileJournal::take_up(&earlier.path, begun, ports).map(|(journal, recording)| {
+        None => FileJournal::create(state, begun, ports),
+        Some(earlier) => FileJournal::take_up(earlier.left, begun, ports).map(|(journal, recording)| {
             options.taken_up = Some(match earlier.is_given_up {
                 true => given_up(&recording),
                 false => TakenUp::of(recording.events()),
@@ -105,7 +105,7 @@ pub(super) fn begin(
             journal
         }),
     };
-    let journal = journal.map_err(|error| refusal(&error))?;
+    let journal = journal.map_err(|error| refusal(&error.into()))?;
     world.journal = Rc::new(journal.clone());
     Ok(journal)
 }
@@ -114,6 +114,7 @@ pub(super) fn begin(
 pub(super) fn refusal(error: &TakeUpError) -> Refusal {
     match error {
         TakeUpError::Busy => Refusal { cause: Cause::Busy, reasons: vec![error.to_string()] },
+        TakeUpError::Damaged { .. } => Refusal { cause: Cause::Machine, reasons: vec![error.to_string()] },
         _ => Refusal { cause: Cause::Machine, reasons: vec![format!("{error}; nothing was sent")] },
     }
 }

@@ -1,9 +1,9 @@
 //! The journal of a run on disk.
 
-use super::log::{Log, unwritable};
-use super::own_file::open_own;
+use super::left::LeftJournal;
+use super::log::Log;
 use super::record::{Begun, Intent, Record, RecordedOutcome};
-use super::recording::{Damage, Recording};
+use super::recording::Recording;
 use super::state_dir::{StateDir, StateDirError, StateFolder};
 use crate::event::{Event, EventKind, EventSink};
 use crate::port::{
@@ -13,12 +13,9 @@ use crate::port::{
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use thiserror::Error;
 
 /// What a journal asks of the world.
 #[derive(Clone)]
@@ -48,35 +45,6 @@ struct Inner {
     kept: RefCell<Vec<StoreKey>>,
 }
 
-/// A run cannot be taken up.
-#[derive(Debug, Error)]
-pub enum TakeUpError {
-    /// Its file cannot be read.
-    #[error("the journal {path} cannot be read: {source}")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another process works on it.
-    #[error("another process is at work on this run")]
-    Busy,
-    /// Something of it is lost.
-    #[error(
-        "the journal {path} is damaged: {damage}. Nothing is sent: what it does not tell any more might be done twice"
-    )]
-    Damaged {
-        /// The file.
-        path: String,
-        /// What.
-        damage: Damage,
-    },
-    /// It cannot be written.
-    #[error(transparent)]
-    Unwritable(#[from] JournalError),
-}
-
 impl FileJournal {
     /// Begins the journal of a new run.
     ///
@@ -91,16 +59,13 @@ impl FileJournal {
     /// Goes on with the journal of a run that a process before has left. `begun` makes its record of what is known.
     ///
     /// # Errors
-    /// When another process has it, when it is damaged, or when it cannot be written.
-    pub fn take_up(path: &Path, begun: Begun, ports: JournalPorts) -> Result<(Self, Recording), TakeUpError> {
-        let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
-        let file = open_own(path, true).map_err(unreadable)?;
-        lock(&file, path)?;
-        let recording = Recording::read(&file).map_err(unreadable)?;
-        if let Some(damage) = recording.damage.clone() {
-            return Err(TakeUpError::Damaged { path: path.display().to_string(), damage });
-        }
-        let log = Log::go_on(path, file, recording.length, recording.sum)?;
+    /// When it cannot be written.
+    pub fn take_up(
+        left: LeftJournal,
+        begun: Begun,
+        ports: JournalPorts,
+    ) -> Result<(Self, Recording), JournalError> {
+        let (log, recording) = left.go_on()?;
         let journal = Self::of(log, begun, recording.known(), recording.secret_names(), ports)?;
         Ok((journal, recording))
     }
@@ -252,18 +217,6 @@ fn key(run: &str, place: &Place, name: &str) -> StoreKey {
 /// The file of a run.
 pub fn path_of(folder: &Path, run: &str) -> PathBuf {
     folder.join(format!("{run}.journal"))
-}
-
-/// Keeps other processes from a run, for as long as the file is open.
-///
-/// # Errors
-/// [`TakeUpError::Busy`], when one is at work on it.
-pub fn lock(file: &File, path: &Path) -> Result<(), TakeUpError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(TakeUpError::Busy),
-        Err(TryLockError::Error(error)) => Err(TakeUpError::Unwritable(unwritable(path, &error))),
-    }
 }
 
 fn refused(state: &StateDir, error: &StateDirError) -> JournalError {

@@ -6,6 +6,7 @@
 
 mod file_journal;
 mod history;
+mod left;
 mod lock;
 mod log;
 mod own_file;
@@ -19,8 +20,9 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use file_journal::{FileJournal, JournalPorts, TakeUpError, path_of};
+pub use file_journal::{FileJournal, JournalPorts, path_of};
 pub use history::{NoRun, RunFile, find, runs};
+pub use left::{LeftJournal, TakeUpError};
 pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};

@@ -1,8 +1,6 @@
 //! What a person has found out about a write of which nobody knew whether it was done.
 
-use super::file_journal::{TakeUpError, lock};
-use super::log::Log;
-use super::own_file::open_own;
+use super::left::{LeftJournal, TakeUpError};
 use super::record::Record;
 use super::recording::Recording;
 use crate::port::{Class, End, Place, Resolution};
@@ -74,20 +72,14 @@ pub fn resolve(
     resolution: Resolution,
     at: Timestamp,
 ) -> Result<usize, ResolveError> {
-    let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
-    let file = open_own(path, true).map_err(unreadable)?;
-    lock(&file, path)?;
-    let recording = Recording::read(&file).map_err(unreadable)?;
-    if let Some(damage) = recording.damage {
-        return Err(TakeUpError::Damaged { path: path.display().to_string(), damage }.into());
-    }
-    let all = unknown(&recording);
+    let left = LeftJournal::open(path)?;
+    let all = unknown(left.recording());
     let places: Vec<_> = all.iter().filter(|place| step_of(place) == step).cloned().collect();
     if places.is_empty() {
         let unknown = all.iter().map(|place| format!("`{}`", step_of(place))).collect();
         return Err(ResolveError::NothingUnknown { wanted: step.to_owned(), unknown });
     }
-    let log = Log::go_on(path, file, recording.length, recording.sum).map_err(TakeUpError::from)?;
+    let (log, _) = left.go_on().map_err(TakeUpError::from)?;
     for place in &places {
         let record = Record::Resolved { at, place: place.clone(), resolution };
         log.add(&record).map_err(TakeUpError::from)?;

@@ -151,6 +151,26 @@ fn a_lock_dies_with_its_process() {
     assert_eq!(server.requests().len(), 2);
 }
 
+/// What the first command line said of another run is not for the one that goes on.
+#[test]
+fn a_resume_is_not_left_out_without_a_word() {
+    let mut first = AtWork::with("schedule: { cron: '@daily', overlap: skip }");
+    first.running.signal(Signal::KILL);
+    let AtWork { answer, runner, running, is_received, .. } = first;
+    assert_eq!(running.finish().signal, Some(9));
+    answer.send(()).expect("the server waits");
+    let killed = std::fs::read_dir(runner.journals()).unwrap().next().unwrap().unwrap().path();
+    let killed = killed.file_stem().unwrap().to_str().unwrap().to_owned();
+    let second = runner.spawn();
+    is_received.recv_timeout(PATIENCE).expect("the second run begins");
+    let resume = runner.clone().program(env!("CARGO_BIN_EXE_runner"), &["resume", &killed]);
+    resume.run().exits(75);
+    let skipped = resume.clone().args(["--overlap", "skip"]).run().exits(0);
+    assert!(skipped.stderr.starts_with("skipped: another run"), "{}", skipped.stderr);
+    answer.send(()).expect("the server waits");
+    second.finish().exits(0);
+}
+
 #[test]
 fn another_account_is_in_nobodys_way() {
     let first = AtWork::new();

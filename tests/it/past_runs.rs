@@ -117,6 +117,23 @@ fn a_failed_run_goes_on_behind_what_it_has_done() {
     assert!(over.contains("is done; there is nothing to go on with"), "{over}");
 }
 
+/// The state folder is named from where the user is, not from where the run was started.
+#[test]
+fn a_run_goes_on_from_another_folder() {
+    let mut is_down = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "GET /things" if std::mem::take(&mut is_down) => Reply::empty(404),
+        _ => answer(request),
+    });
+    let run = session_api::apply(&server, STEPS);
+    run.clone().args(["--state-dir", "kept"]).run().exits(1);
+    let folder = run.dir().file_name().unwrap().to_str().unwrap().to_owned();
+    let resume = run.clone().program(env!("CARGO_BIN_EXE_runner"), &["resume", "last"]);
+    let resume = resume.args(["--state-dir", &format!("{folder}/kept")]).under(["env", "-C", ".."]);
+    resume.run().exits(0);
+    assert!(!run.dir().join(&folder).exists(), "another state folder was made");
+}
+
 #[test]
 fn what_cannot_be_resumed_says_why() {
     let server = ScriptedServer::start(|_| Reply::empty(404));

@@ -4,7 +4,8 @@ use super::mortal::{Death, Fate, Mortal};
 use crate::engine::{RunIdentity, RunOptions, Selection, TakenUp, run};
 use crate::event::{Event, EventKind, EventSink, Events, Verdict};
 use crate::journal::{
-    Begun, FileJournal, JournalPorts, StateDir, StateFolder, TakeUpError, VERSION, path_of, resolve,
+    Begun, FileJournal, JournalPorts, LeftJournal, StateDir, StateFolder, TakeUpError, VERSION, path_of,
+    resolve,
 };
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, check_text};
@@ -219,7 +220,8 @@ impl Room {
                 let (file, taken_up) = match is_first {
                     true => (FileJournal::create(&self.state(), begun, ports)?, None),
                     false => {
-                        let (file, recording) = FileJournal::take_up(&self.path(), begun, ports)?;
+                        let (file, recording) =
+                            FileJournal::take_up(LeftJournal::open(&self.path())?, begun, ports)?;
                         (file, Some(TakenUp::of(recording.events())))
                     }
                 };
