@@ -72,6 +72,12 @@ pub fn steps_built_upon(step: &PlannedStep) -> BTreeSet<&str> {
     reads_of_steps(own_expressions(step)).filter_map(|reference| reference.name(1)).collect()
 }
 
+/// As [`steps_built_upon`], with what the steps inside it read.
+pub fn steps_built_upon_inside(step: &PlannedStep) -> BTreeSet<&str> {
+    let inner = inner_steps(step).into_iter().flat_map(steps_built_upon_inside);
+    steps_built_upon(step).into_iter().chain(inner).collect()
+}
+
 /// The secrets of the playbook that these steps read, those inside them and of their cleanup included.
 pub fn secrets_read<'a>(steps: impl IntoIterator<Item = &'a PlannedStep>) -> BTreeSet<String> {
     let mut secrets = BTreeSet::new();

@@ -8,7 +8,7 @@ use super::idempotency::UsedKeys;
 use super::limits::{Interruption, Limits};
 use super::outlets::try_outlets;
 use super::places::Places;
-use super::references::{certain_store, secrets_read};
+use super::references::{certain_store, secrets_read, steps_built_upon_inside};
 use super::replay::TakenUp;
 use super::scope::{Frame, RunNames};
 use super::secrets;
@@ -20,7 +20,7 @@ use crate::event::{EventKind, Events, Failure, FailureDraft, StepStatus, Verdict
 use crate::exchange::{Exchange, Realms};
 use crate::model::exit::Cause;
 use crate::model::words::{self, counted};
-use crate::plan::{Plan, PlannedSecret};
+use crate::plan::{Plan, PlannedSecret, PlannedStep};
 use crate::port::World;
 use crate::session::{Sessions, Setup, planned_logins};
 use crate::source::SourceMap;
@@ -28,6 +28,7 @@ use crate::template::{Data, SharedJson};
 use futures_util::future::{Either, FutureExt, select};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -265,7 +266,7 @@ pub fn secrets_needed<'a>(plan: &'a Plan, selection: &Selection) -> impl Iterato
     plan.secrets.iter().filter(move |secret| read.contains(&secret.name))
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
     /// Does all of it; whoever insists on the end gets it at once.
     async fn run(&self) -> Verdict {
         let work = self.work().boxed_local();
@@ -348,8 +349,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Runs the cleanup blocks of the steps, the newest first, then the playbook's own. Each has time of its own, and none
-    /// stops another.
+    /// Runs the cleanup blocks of the steps, the newest first, then the playbook's own.
     async fn clean_up(&self, frame: &Rc<Frame>) {
         let undone = self.cleanup.take();
         let own = self.plan.cleanup.len();
@@ -364,12 +364,25 @@ impl Engine<'_> {
         let (blocks, verdict) = (undone.len() + own, self.course.verdict());
         self.events.emit(EventKind::CleanupStarted { blocks, verdict });
         for undo in undone {
-            let stage = self.cleanup_stage(undo.frame.inner(undo.steps), &undo.within);
-            self.steps(undo.steps, &stage).await;
+            self.undo(undo.steps, undo.frame.inner(undo.steps), &undo.within).await;
         }
-        let frame = frame.inner(&self.plan.cleanup);
-        for step in &self.plan.cleanup {
-            self.step(step, &self.cleanup_stage(frame.clone(), "cleanup/")).await;
+        self.undo(&self.plan.cleanup, frame.inner(&self.plan.cleanup), "cleanup/").await;
+    }
+
+    /// Does the steps of a cleanup block. Each has time of its own, and none stops another but one that builds upon it.
+    async fn undo(&self, steps: &'a [PlannedStep], frame: Rc<Frame>, within: &str) {
+        let mut failed = BTreeSet::new();
+        for step in steps {
+            let stage = self.cleanup_stage(frame.clone(), within);
+            let end = match steps_built_upon_inside(step).intersection(&failed).next() {
+                Some(base) => {
+                    let detail = format!("builds upon `{base}`, which was not done");
+                    self.leave_out(step, &stage, StepStatus::NotStarted, Some(detail));
+                    Flow::Stop
+                }
+                None => self.step(step, &stage).await,
+            };
+            failed.extend(step.id.as_deref().filter(|_| end == Flow::Stop));
         }
     }
 

@@ -133,10 +133,9 @@ impl<'a> Engine<'a> {
             self.course.fail(if is_mere_cleanup { Cause::Cleanup } else { failure.cause });
         }
         self.emit_finished(note, status, tally, took, error.failure.map(|failure| *failure));
-        match step.on_error {
-            OnError::Continue if !error.is_interruption => Flow::On,
-            _ => Flow::Stop,
-        }
+        // What one item of cleanup leaves is no reason to leave the next one.
+        let goes_on = step.on_error == OnError::Continue || stage.is_cleanup && stage.loop_item.is_some();
+        if goes_on && !error.is_interruption { Flow::On } else { Flow::Stop }
     }
 
     /// Does a step, once or for each item.

@@ -114,6 +114,63 @@ fn an_answer_that_disappoints_is_undone_with_what_it_made() {
 }
 
 #[test]
+fn an_entry_of_a_block_that_fails_stops_those_only_that_build_upon_it() {
+    let steps = "steps:
+  - id: make
+    put: /x
+    cleanup:
+      - { id: found, get: /found, outputs: { id: $.id } }
+      - { id: gone, delete: '/found/${{ steps.found.outputs.id }}', outputs: { at: $.at } }
+      - { id: told, steps: [{ put: /told, json: { at: '${{ steps.gone.outputs.at }}' } }] }
+      - { id: slow, delete: /slow, retry: { attempts: 99 } }
+      - { id: last, delete: /last }
+cleanup:
+  - { id: own, get: /found, outputs: { id: $.id } }
+  - { id: upon, delete: '/own/${{ steps.own.outputs.id }}' }
+";
+    for deadline in ["", "deadline: 1s\n"] {
+        let ran = Case::of_steps(&format!("{deadline}{steps}")).answer(|sent| {
+            let (found, slow) = (sent.line.ends_with("/found"), sent.line.ends_with("/slow"));
+            Reply::status(if found {
+                403
+            } else if slow {
+                500
+            } else {
+                200
+            })
+        });
+        assert_eq!(
+            ran.steps(),
+            [
+                "make done",
+                "cleanup found failed",
+                "cleanup gone not started",
+                "cleanup told not started",
+                "cleanup slow failed",
+                "cleanup last done",
+                "cleanup own failed",
+                "cleanup upon not started",
+            ]
+        );
+        let detail = ran.step("told").detail.as_ref().unwrap().to_string();
+        assert_eq!(detail, "builds upon `gone`, which was not done");
+        assert_eq!(ran.exit_code(), 7);
+    }
+}
+
+#[test]
+fn an_item_of_cleanup_that_fails_does_not_stop_the_next_one() {
+    let steps = "steps:\n  - get: /x\ncleanup:\n  - { id: a, for_each: [1, 2], delete: '/a/${{ item }}' }\n";
+    let ran = Case::of_steps(steps).script([
+        ("GET https://api.test/x", Reply::status(200)),
+        ("DELETE https://api.test/a/1", Reply::status(403)),
+        ("DELETE https://api.test/a/2", Reply::status(200)),
+    ]);
+    assert_eq!(ran.steps()[1..], ["cleanup a#1 failed", "cleanup a#2 done", "cleanup a failed"]);
+    assert_eq!(ran.exit_code(), 7);
+}
+
+#[test]
 fn failed_cleanup_alone_has_its_own_exit_code() {
     let steps = "steps:\n  - get: /x\ncleanup:\n  - { id: a, delete: /a }\n  - { id: b, delete: /b }\n";
     let ran = Case::of_steps(steps).script([
