@@ -283,6 +283,7 @@ impl<'a> Engine<'a> {
 
     /// Says what is left as it is.
     fn give_up(&self) {
+        self.tell_doubts();
         let signal = self.world.cancellation.signal().unwrap_or_default();
         let now = self.world.clock.now();
         let headline = "a second signal came: stopped at once, nothing was closed or cleaned up";
@@ -318,7 +319,14 @@ impl<'a> Engine<'a> {
         self.do_steps(&frame).await;
         self.note_cancellation();
         self.sessions.begin_cleanup();
+        let is_in_cleanup = self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup);
+        if !is_in_cleanup {
+            self.tell_doubts();
+        }
         self.clean_up(&frame).await;
+        if is_in_cleanup {
+            self.tell_doubts();
+        }
         self.close_sessions().await;
     }
 
