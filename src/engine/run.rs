@@ -185,6 +185,7 @@ async fn prepare<'a>(
         sessions,
         places: Places::of(plan),
         taken_up: options.taken_up.as_ref(),
+        is_simulated: options.is_simulated,
         names,
         limits,
         keys: UsedKeys::default(),
@@ -301,6 +302,11 @@ impl<'a> Engine<'a> {
         if is_write || in_doubt.is_some() {
             self.course.note_unknown();
             self.course.fail(Cause::Unknown);
+            if !self.is_simulated && self.course.current().is_some() {
+                let run = self.names.run_id_text();
+                trouble = trouble
+                    .advice(format!("`runner resume {run}` says what is to be looked at, and goes on"));
+            }
         }
         for session in self.sessions.open_sessions() {
             let until = session.valid_until.map(|until| format!(" until {}", words::moment(until, now)));
