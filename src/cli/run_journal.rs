@@ -4,7 +4,7 @@ use super::args::ApplyArgs;
 use super::refusal::Refusal;
 use crate::engine::{RunIdentity, RunOptions, TakenUp};
 use crate::journal::{
-    Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, unknown,
+    Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, in_doubt,
 };
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
@@ -100,7 +100,7 @@ pub(super) fn begin(
         Some(earlier) => FileJournal::take_up(earlier.left, begun, ports).map(|(journal, recording)| {
             options.taken_up = Some(match earlier.is_given_up {
                 true => given_up(&recording),
-                false => TakenUp::of(recording.events()),
+                false => taken_up(&recording),
             });
             journal
         }),
@@ -119,13 +119,17 @@ pub(super) fn refusal(error: &TakeUpError) -> Refusal {
     }
 }
 
+fn taken_up(recording: &Recording) -> TakenUp {
+    TakenUp::of(recording.events(), in_doubt(recording))
+}
+
 /// A run of which only the cleanup is done.
 fn given_up(recording: &Recording) -> TakenUp {
-    let taken_up = TakenUp::of(recording.events());
+    let taken_up = taken_up(recording);
     if taken_up.is_in_cleanup {
         return taken_up;
     }
-    let cause = if unknown(recording).is_empty() { Cause::Step } else { Cause::Unknown };
+    let cause = if taken_up.in_doubt.is_empty() { Cause::Step } else { Cause::Unknown };
     TakenUp { is_in_cleanup: true, causes: vec![cause], ..taken_up }
 }
 

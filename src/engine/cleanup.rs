@@ -44,6 +44,11 @@ impl<'a> Cleanup<'a> {
         self.registered.borrow_mut().retain(|(number, _)| Some(*number) != registration.0);
     }
 
+    /// Whether nothing is to be undone so far.
+    pub fn is_empty(&self) -> bool {
+        self.registered.borrow().is_empty()
+    }
+
     /// Takes all blocks, the newest first.
     pub fn take(&self) -> Vec<Undo<'a>> {
         let registered = self.registered.take();

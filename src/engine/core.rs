@@ -41,6 +41,8 @@ pub struct Engine<'a> {
     pub places: Places,
     /// What an earlier process has left of this run.
     pub taken_up: Option<&'a TakenUp>,
+    /// Whether its providers end with it, so that nothing can go on with it.
+    pub is_simulated: bool,
     /// The names that hold for the whole run.
     pub names: RunNames,
     /// The time that the steps have.

@@ -1,7 +1,9 @@
 use crate::document::Effect;
 use crate::event::{Failure, Verdict};
 use crate::model::exit::Cause;
+use crate::port::Place;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 
 /// What has happened in a run so far, as far as its verdict goes.
 #[derive(Default)]
@@ -13,6 +15,8 @@ pub struct Course {
     unknown: Cell<u32>,
     /// A person has to say first whether a write of an earlier process was done.
     is_pending: Cell<bool>,
+    /// The places of the writes about which the journal was asked.
+    asked: RefCell<HashSet<Place>>,
     /// How often something was done, or may have been.
     deeds: Cell<u64>,
     /// How many steps were not skipped.
@@ -56,6 +60,16 @@ impl Course {
     /// Whether the run waits for a person.
     pub fn is_pending(&self) -> bool {
         self.is_pending.get()
+    }
+
+    /// Takes note that the journal is asked about a write: what it knows of it counts from now on, and is told.
+    pub fn note_asked(&self, place: &Place) {
+        self.asked.borrow_mut().insert(place.clone());
+    }
+
+    /// Whether the journal was asked about a write.
+    pub fn was_asked(&self, place: &Place) -> bool {
+        self.asked.borrow().contains(place)
     }
 
     /// Of how many steps nobody knows whether they were done.

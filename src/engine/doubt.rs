@@ -2,7 +2,7 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::fetch::{Call, Settled, Tries, Unsettled, look_first, needs_body};
+use super::fetch::{Call, Settled, Tries, Unsettled, needs_body};
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
 use super::outputs::Outputs;
@@ -14,6 +14,9 @@ use crate::event::FailureDraft;
 use crate::exchange::retry::{Ending, Next, Safeguard, pause};
 use crate::exchange::{Attempt, Rendered};
 use crate::model::exit::Cause;
+use crate::model::words::duration;
+use crate::plan::{PlannedStep, StepKind};
+use std::time::Duration;
 
 /// What is known of a write besides how its last attempt ended.
 pub enum Doubt {
@@ -103,7 +106,11 @@ impl Engine<'_> {
             }
         };
         let end = Some(next).filter(|_| !is_done);
-        let error = self.unsettled(call, &outcome, Unsettled { ending, end, doubt, request_line });
+        let error = self.unsettled(
+            call,
+            &outcome,
+            Unsettled { ending, end, doubt, first_sent: tries.first_sent, request_line },
+        );
         Err(StepError { is_interruption, ..error })
     }
 
@@ -175,6 +182,38 @@ impl Engine<'_> {
         Ok(Settled { answer: None, status, is_fine: true, verified: Some(outputs), request_line })
     }
 
+    /// What to do about a write of which nobody knows whether it was done, and which command goes on with the run.
+    pub fn advice_in_doubt(&self, call: &Call<'_>, first_sent: Option<Duration>) -> String {
+        let provider = &call.subject.provider;
+        let look = format!("look at {provider} whether it was done");
+        if !self.can_be_resumed(call) {
+            return format!("{look} before you run this again, or it may be done twice");
+        }
+        let now = self.world.clock.elapsed();
+        let age = now.saturating_sub(first_sent.unwrap_or(now));
+        let left = call.key.as_ref().map(|key| key.valid_for.saturating_sub(age));
+        let (run, step) = (self.names.run_id_text(), &call.place);
+        match left.filter(|left| !left.is_zero()) {
+            Some(left) => format!(
+                "`runner resume {run}` sends it again under its idempotency key, which {provider} knows for {} more; \
+                 later, or before you run this anew, {look}",
+                duration(left)
+            ),
+            None => format!(
+                "{look} before you run this again, or it may be done twice; `runner resolve {run} '{step}' --done` or \
+                 `--retry` says so, and `runner resume {run}` goes on"
+            ),
+        }
+    }
+
+    /// Whether another process can go on with the run as it stands: not once it was cleaned up.
+    fn can_be_resumed(&self, call: &Call<'_>) -> bool {
+        let is_left_as_it_is = self.plan.cleanup.is_empty()
+            && self.cleanup.is_empty()
+            && (call.ends_list || !has_cleanup(&self.plan.steps));
+        !self.is_simulated && !call.is_cleanup && (self.course.is_pending() || is_left_as_it_is)
+    }
+
     /// What ends a request while nobody knows whether an attempt before was done: that weighs more than the reason.
     pub fn in_doubt(&self, call: &Call<'_>, tries: &Tries, error: StepError) -> StepError {
         if !tries.is_in_doubt(call) {
@@ -187,12 +226,19 @@ impl Engine<'_> {
                 let note =
                     format!("{} was sent before: nobody knows whether it was done", call.subject.request());
                 failure.notes.push(self.events.clean(note));
-                failure.advice = Some(self.events.clean(look_first(&call.subject.provider)));
+                failure.advice = Some(self.events.clean(self.advice_in_doubt(call, tries.first_sent)));
             }
             failure
         });
         StepError { failure, is_unknown: true, ..error }
     }
+}
+
+fn has_cleanup(steps: &[PlannedStep]) -> bool {
+    steps.iter().any(|step| {
+        let inner = matches!(&step.kind, StepKind::Group(group) if has_cleanup(&group.steps));
+        inner || !step.cleanup.is_empty()
+    })
 }
 
 /// How an attempt ended. Where `verify` can be asked, an answer that says nothing of a write is as good as none.

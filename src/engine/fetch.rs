@@ -54,6 +54,8 @@ pub struct Call<'c> {
     pub limits: Limits,
     /// Whether it belongs to cleanup.
     pub is_cleanup: bool,
+    /// Whether no other step follows when it fails.
+    pub ends_list: bool,
     /// Whether anything may have been done.
     pub may_be_done: Cell<bool>,
 }
@@ -102,6 +104,8 @@ pub struct Unsettled {
     pub end: Option<Next>,
     /// What else is known of it.
     pub doubt: Doubt,
+    /// When its first attempt was sent.
+    pub first_sent: Option<Duration>,
     /// The attempts in words.
     pub request_line: String,
 }
@@ -259,7 +263,7 @@ impl Engine<'_> {
         tally.retries += u32::from(tries.attempt > 1 && requests > 0);
         let sent = sent.map_err(|interruption| {
             self.exchange.note_settled(rendered, None, Ending::Unknown);
-            self.cut_off(call, interruption)
+            self.cut_off(call, tries, interruption)
         })?;
         let tried = sent.map_err(|error| self.journal_error(&error, &call.subject.request()))?;
         if requests > 0 {
@@ -468,7 +472,9 @@ impl Engine<'_> {
             }
             (outcome, ending) => {
                 let doubt = if is_in_doubt { Doubt::Earlier } else { Doubt::None };
-                Err(self.unsettled(call, &outcome, Unsettled { ending, end, doubt, request_line }))
+                let first_sent = tries.first_sent;
+                let unsettled = Unsettled { ending, end, doubt, first_sent, request_line };
+                Err(self.unsettled(call, &outcome, unsettled))
             }
         }
     }
@@ -480,7 +486,7 @@ impl Engine<'_> {
         outcome: &Result<Answer, SendError>,
         unsettled: Unsettled,
     ) -> StepError {
-        let Unsettled { ending, end, doubt, request_line } = unsettled;
+        let Unsettled { ending, end, doubt, first_sent, request_line } = unsettled;
         let subject = &call.subject;
         let happened = match outcome {
             Ok(answer) => subject.answered(answer.status),
@@ -527,9 +533,11 @@ impl Engine<'_> {
         if let Ok(answer) = outcome {
             trouble = self.with_words_of_provider(trouble, call, answer);
         }
-        if let Some(advice) = self.advice(call, cause, ending, end) {
-            trouble = trouble.advice(advice);
-        }
+        let advice = match cause {
+            Cause::Unknown => Some(self.advice_in_doubt(call, first_sent)),
+            _ => self.advice(call, cause, ending, end),
+        };
+        trouble.advice = advice;
         self.error(trouble)
     }
 
@@ -549,7 +557,6 @@ impl Engine<'_> {
     fn advice(&self, call: &Call<'_>, cause: Cause, ending: Ending, end: Option<Next>) -> Option<String> {
         let provider = &call.subject.provider;
         match (cause, end) {
-            (Cause::Unknown, _) => Some(look_first(provider)),
             (_, Some(Next::Wait(_))) => Some(self.minding_deed(
                 call,
                 ending,
@@ -590,7 +597,7 @@ impl Engine<'_> {
     }
 
     /// A request that was given up while it was in flight.
-    fn cut_off(&self, call: &Call<'_>, interruption: Interruption) -> StepError {
+    fn cut_off(&self, call: &Call<'_>, tries: &Tries, interruption: Interruption) -> StepError {
         self.note_deed(call);
         let is_unknown = call.request.effect == Effect::Once;
         let what = call.subject.request();
@@ -600,7 +607,7 @@ impl Engine<'_> {
             true => trouble
                 .caused_by(Cause::Unknown)
                 .note("nobody knows whether it was done")
-                .advice(look_first(&call.subject.provider)),
+                .advice(self.advice_in_doubt(call, tries.first_sent)),
             false => trouble.advice(self.minding_deed(call, Ending::Unknown, "run it again later")),
         };
         StepError { is_interruption, ..self.error(trouble) }
@@ -620,11 +627,6 @@ impl Engine<'_> {
         let words = attempt_words(tries.attempt, attempts, after);
         format!("{} {} · {words} · {came_back}", call.request.method, attempt.record.shown_address())
     }
-}
-
-/// What to do about a write of which nobody knows whether it was done.
-pub fn look_first(provider: &str) -> String {
-    format!("look at {provider} whether it was done before you run this again, or it may be done twice")
 }
 
 /// Whether it is this machine that does not let a request go.

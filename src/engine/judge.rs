@@ -3,7 +3,7 @@
 use super::core::Engine;
 use super::error::StepError;
 use super::expect;
-use super::fetch::{Call, Settled, look_first, needs_body};
+use super::fetch::{Call, Settled, needs_body};
 use super::scope::Scopes;
 use crate::document::Effect;
 use crate::event::FailureDraft;
@@ -67,9 +67,7 @@ impl Engine<'_> {
         };
         if is_write {
             let headline = format!("{happened}; nobody knows whether it was done");
-            return Err(
-                FailureDraft::new(Cause::Unknown, headline).advice(look_first(&call.subject.provider))
-            );
+            return Err(FailureDraft::new(Cause::Unknown, headline).advice(self.advice_in_doubt(call, None)));
         }
         let advice = "something in front of the provider may have answered: a proxy, the sign-in of a network; \
                       `save` the page if it is what the step wants";

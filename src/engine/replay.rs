@@ -21,7 +21,7 @@ use crate::exchange::{Attempt, Rendered, Sending, Turn};
 use crate::model::exit::Cause;
 use crate::model::words;
 use crate::plan::{Plan, PlannedStep, StepKind};
-use crate::port::{self, Class, Deed, End, JournalError, Outcome, Place, Ran};
+use crate::port::{self, Class, Deed, End, InDoubt, JournalError, Outcome, Place, Ran};
 use crate::session::Generation;
 use crate::template::{Moment, Template};
 use futures_util::future::FutureExt;
@@ -39,16 +39,25 @@ pub struct TakenUp {
     pub causes: Vec<Cause>,
     /// The failures that it had told by then.
     pub failures: Vec<Failure>,
+    /// The writes of which nobody knows whether they were done, and of which that is to be told.
+    pub in_doubt: Vec<InDoubt>,
 }
 
 impl TakenUp {
-    /// What the processes before have fixed, as their events tell it: once cleanup has begun, the verdict.
-    pub fn of<'e>(events: impl Iterator<Item = &'e Event> + Clone) -> Self {
+    /// What the processes before have fixed, as their events tell it: once cleanup has begun, the verdict. What was in doubt
+    /// by then is told with that.
+    pub fn of<'e>(events: impl Iterator<Item = &'e Event> + Clone, mut in_doubt: Vec<InDoubt>) -> Self {
+        let is_cleanup = |event: &&Event| matches!(event.kind, EventKind::CleanupStarted { .. });
+        if let Some(begun) = events.clone().find(is_cleanup) {
+            in_doubt.retain(|doubt| doubt.since >= begun.at);
+        }
         let begun = events.clone().filter_map(|event| match &event.kind {
             EventKind::CleanupStarted { verdict, .. } => Some(verdict),
             _ => None,
         });
-        let Some(verdict) = begun.last() else { return Self::default() };
+        let Some(verdict) = begun.last() else {
+            return Self { in_doubt, ..Self::default() };
+        };
         let Verdict { causes, mut failures, .. } = verdict.clone();
         // What failed is told again: the report of this process is the last one.
         let failed = events.filter_map(|event| match &event.kind {
@@ -60,7 +69,7 @@ impl TakenUp {
         let told = failed.filter_map(|result| result.failure.clone());
         let told: Vec<_> = told.filter(|failure| !failures.contains(failure)).collect();
         failures.extend(told);
-        Self { is_in_cleanup: true, causes, failures }
+        Self { is_in_cleanup: true, causes, failures, in_doubt }
     }
 }
 
@@ -252,6 +261,7 @@ impl<'a> Engine<'a> {
             account: call.account.as_ref().map(|account| self.events.clean(account)),
             ..self.deed(Place(format!("{}/request{page}", call.place)), class, &words)
         };
+        self.course.note_asked(&deed.place);
         let mut sent = None;
         let work = async {
             let attempt = send.await;
@@ -296,18 +306,42 @@ impl<'a> Engine<'a> {
     /// A write that an earlier process was about to send, and nobody knows whether it did.
     pub fn unclear(&self, call: &Call<'_>, at: Timestamp) -> StepError {
         self.course.wait_for_person();
-        let when = words::moment(at, self.world.clock.now());
-        let headline = format!(
-            "nobody knows whether {} was done: the process before ended while it was on its way, {when}",
-            call.subject.request()
-        );
-        let (provider, run) = (&call.subject.provider, self.names.run_id_text());
-        let advice = format!(
-            "look at {provider} whether it was done, say so with `runner resolve {run} '{}' --done` or `--retry`, then \
-             `runner resume {run}` goes on",
-            call.place
-        );
-        self.error(FailureDraft::new(Cause::Unknown, headline).advice(advice))
+        let (what, provider) = (call.subject.request(), &call.subject.provider);
+        self.error(self.doubt(&what, &call.place, at, &format!("look at {provider}")))
+    }
+
+    /// Tells the writes of earlier processes of which nobody knows whether they were done, and to which this one has not
+    /// come. A run that has begun to clean up waits for nobody.
+    pub fn tell_doubts(&self) {
+        let all = self.taken_up.into_iter().flat_map(|taken_up| &taken_up.in_doubt);
+        for doubt in all.filter(|doubt| !self.course.was_asked(&doubt.place)) {
+            let what = format!("`{}`", doubt.step);
+            let trouble = self.doubt(&what, &doubt.step, doubt.since, "look at the provider");
+            self.course.note_asked(&doubt.place);
+            self.course.wait_for_person();
+            self.course.note_unknown();
+            self.course.fail_without_step(trouble.into_failure(self.events, self.sources, None));
+        }
+    }
+
+    /// A write of an earlier process of which nobody knows whether it was done. `look` says where that is to be seen.
+    fn doubt(&self, what: &str, step: &Place, since: Timestamp, look: &str) -> FailureDraft {
+        let mut known = self.taken_up.into_iter().flat_map(|taken_up| &taken_up.in_doubt);
+        let how = match known.find(|doubt| doubt.step == *step) {
+            Some(doubt) if doubt.was_cut_off => "the process before ended while it was on its way",
+            _ => "the process before sent it and could not find out",
+        };
+        let (when, run) = (words::moment(since, self.world.clock.now()), self.names.run_id_text());
+        let headline = format!("nobody knows whether {what} was done: {how}, {when}");
+        let is_over = self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup);
+        let advice = match is_over {
+            true => format!("{look} whether it was done, and undo it by hand"),
+            false => format!(
+                "{look} whether it was done, say so with `runner resolve {run} '{step}' --done` or `--retry`, then \
+                 `runner resume {run}` goes on"
+            ),
+        };
+        FailureDraft::new(Cause::Unknown, headline).advice(advice)
     }
 
     /// Why nothing is cleaned up yet: the run is not over.

@@ -12,7 +12,7 @@ use super::scope::{Scopes, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
 use super::verify::Verifier;
-use crate::document::{Effect, Literal, Tree};
+use crate::document::{Effect, Literal, OnError, Tree};
 use crate::event::{FailureDraft, Purpose};
 use crate::exchange::{Origin, Parts, RenderError, Rendered, Value, render};
 use crate::model::exit::Cause;
@@ -209,6 +209,7 @@ impl<'a> Engine<'a> {
             verifier: request.verify.as_deref().map(|verify| Verifier { step, verify, stage: stage.clone() }),
             limits: stage.limits,
             is_cleanup: stage.is_cleanup,
+            ends_list: step.on_error == OnError::Stop && stage.depth == 0,
             may_be_done: Cell::new(false),
         }
     }

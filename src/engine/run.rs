@@ -185,6 +185,7 @@ async fn prepare<'a>(
         sessions,
         places: Places::of(plan),
         taken_up: options.taken_up.as_ref(),
+        is_simulated: options.is_simulated,
         names,
         limits,
         keys: UsedKeys::default(),
@@ -283,6 +284,7 @@ impl<'a> Engine<'a> {
 
     /// Says what is left as it is.
     fn give_up(&self) {
+        self.tell_doubts();
         let signal = self.world.cancellation.signal().unwrap_or_default();
         let now = self.world.clock.now();
         let headline = "a second signal came: stopped at once, nothing was closed or cleaned up";
@@ -300,6 +302,11 @@ impl<'a> Engine<'a> {
         if is_write || in_doubt.is_some() {
             self.course.note_unknown();
             self.course.fail(Cause::Unknown);
+            if !self.is_simulated && self.course.current().is_some() {
+                let run = self.names.run_id_text();
+                trouble = trouble
+                    .advice(format!("`runner resume {run}` says what is to be looked at, and goes on"));
+            }
         }
         for session in self.sessions.open_sessions() {
             let until = session.valid_until.map(|until| format!(" until {}", words::moment(until, now)));
@@ -318,7 +325,14 @@ impl<'a> Engine<'a> {
         self.do_steps(&frame).await;
         self.note_cancellation();
         self.sessions.begin_cleanup();
+        let is_in_cleanup = self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup);
+        if !is_in_cleanup {
+            self.tell_doubts();
+        }
         self.clean_up(&frame).await;
+        if is_in_cleanup {
+            self.tell_doubts();
+        }
         self.close_sessions().await;
     }
 

@@ -120,7 +120,7 @@ impl<'a> Engine<'a> {
                 self.emit_finished(note, StepStatus::NotStarted, Tally { detail, ..tally }, took, None);
                 return if is_over || step.on_error == OnError::Continue { Flow::On } else { Flow::Stop };
             }
-            Err(error) => self.placed(error, step.span),
+            Err(error) => self.placed(self.naming_item(error, step, stage), step.span),
         };
         self.course.note_performed();
         let status = if error.is_unknown { StepStatus::Unknown } else { StepStatus::Failed };
@@ -136,6 +136,15 @@ impl<'a> Engine<'a> {
         // What one item of cleanup leaves is no reason to leave the next one.
         let goes_on = step.on_error == OnError::Continue || stage.is_cleanup && stage.loop_item.is_some();
         if goes_on && !error.is_interruption { Flow::On } else { Flow::Stop }
+    }
+
+    /// Adds the item to what nobody knows: each is to be looked at by itself.
+    fn naming_item(&self, mut error: StepError, step: &PlannedStep, stage: &Stage) -> StepError {
+        if let Some(failure) = error.failure.as_mut().filter(|_| error.is_unknown && stage.item.is_some()) {
+            let place = self.places.of_step(step, stage);
+            failure.headline = self.events.clean(format!("`{place}`: {}", failure.headline));
+        }
+        error
     }
 
     /// Does a step, once or for each item.

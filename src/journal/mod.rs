@@ -26,7 +26,7 @@ pub use left::{LeftJournal, TakeUpError};
 pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};
-pub use resolve::{ResolveError, resolve, step_of, unknown};
+pub use resolve::{ResolveError, in_doubt, resolve, step_of, unknown};
 pub use sign_ins::StateSignIns;
 pub use state_dir::{StateDir, StateDirError, StateFolder};
 pub use summary::{RunState, RunSummary};

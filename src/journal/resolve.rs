@@ -3,7 +3,7 @@
 use super::left::{LeftJournal, TakeUpError};
 use super::record::Record;
 use super::recording::Recording;
-use crate::port::{Class, End, Place, Resolution};
+use crate::port::{Class, End, InDoubt, Place, Resolution};
 use jiff::Timestamp;
 use std::path::Path;
 use thiserror::Error;
@@ -46,6 +46,17 @@ pub fn unknown(recording: &Recording) -> Vec<Place> {
     let mut unknown: Vec<Place> = unknown.map(|(place, _)| place.clone()).collect();
     unknown.sort_unstable();
     unknown
+}
+
+/// As [`unknown`], with what is known of each.
+pub fn in_doubt(recording: &Recording) -> Vec<InDoubt> {
+    let all = recording.known();
+    let found = unknown(recording).into_iter().filter_map(|place| {
+        let known = all.get(&place)?;
+        let (since, was_cut_off) = (known.in_doubt_since()?, known.open.is_some());
+        Some(InDoubt { step: Place(step_of(&place).to_owned()), place, since, was_cut_off })
+    });
+    found.collect()
 }
 
 fn is_harmful(class: &Class) -> bool {

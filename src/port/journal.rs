@@ -187,6 +187,19 @@ pub enum Resolution {
     Retry,
 }
 
+/// A write of an earlier process of which nobody knows whether it was done.
+#[derive(Debug, Clone)]
+pub struct InDoubt {
+    /// Where it stands.
+    pub place: Place,
+    /// Where the step stands to which it belongs.
+    pub step: Place,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether the process ended while it was on its way.
+    pub was_cut_off: bool,
+}
+
 /// Whether a deed is done now.
 #[derive(Debug, Clone)]
 pub enum Decision {

@@ -19,7 +19,7 @@ mod world;
 pub use cancellation::{Cancellation, GRACE};
 pub use clock::Clock;
 pub use journal::{
-    Class, Decision, Deed, End, IdempotencyKey, Journal, JournalError, Known, Outcome, Place, Ran,
+    Class, Decision, Deed, End, IdempotencyKey, InDoubt, Journal, JournalError, Known, Outcome, Place, Ran,
     Resolution, decide,
 };
 pub use memory_journal::MemoryJournal;

@@ -57,6 +57,7 @@ pub async fn dry_run(
         sessions,
         places: Places::of(plan),
         taken_up: None,
+        is_simulated: options.is_simulated,
         names,
         limits: Limits::of_run(&*world.clock, None),
         keys: UsedKeys::default(),

@@ -23,6 +23,7 @@ pub struct Case {
     fake: FakeWorld,
     only: Vec<String>,
     from: Option<String>,
+    is_simulated: bool,
 }
 
 /// What came of a run.
@@ -43,7 +44,13 @@ impl Case {
 
     /// A whole playbook.
     pub fn of(playbook: &str) -> Self {
-        Self { playbook: playbook.to_owned(), fake: FakeWorld::default(), only: Vec::new(), from: None }
+        Self {
+            playbook: playbook.to_owned(),
+            fake: FakeWorld::default(),
+            only: Vec::new(),
+            from: None,
+            is_simulated: false,
+        }
     }
 
     /// With environment variables.
@@ -82,6 +89,12 @@ impl Case {
         self
     }
 
+    /// With providers that end with it.
+    pub fn simulated(mut self) -> Self {
+        self.is_simulated = true;
+        self
+    }
+
     /// What is said when the steps cannot be chosen so.
     pub fn choice_error(self) -> String {
         let (plan, _) = self.plan();
@@ -109,7 +122,7 @@ impl Case {
     fn options(&self, plan: &Plan) -> RunOptions {
         let inputs = resolve_inputs(plan, &[], &*self.fake.surroundings).expect("inputs with defaults");
         let selection = Selection::of(plan, &self.only, self.from.as_deref()).expect("known steps");
-        RunOptions { inputs, selection, ..RunOptions::default() }
+        RunOptions { inputs, selection, is_simulated: self.is_simulated, ..RunOptions::default() }
     }
 
     /// Runs on a network that answers by a function and takes so many seconds.

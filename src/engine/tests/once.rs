@@ -101,7 +101,7 @@ fn an_answer_to_a_later_attempt_says_nothing_of_the_one_before() {
             "{}",
             failure.headline
         );
-        assert!(failure.advice.as_ref().unwrap().as_str().starts_with("look at api"));
+        assert!(failure.advice.as_ref().unwrap().as_str().contains("look at api whether it was done"));
     }
 }
 
@@ -473,4 +473,37 @@ fn a_second_signal_says_what_was_in_doubt() {
     let expected =
         ["`GET /orders` was in flight", "`POST /orders` was sent before: nobody knows whether it was done"];
     assert_eq!(notes, expected);
+}
+
+fn advice_of_lost(case: Case) -> String {
+    case.answer(|_| Reply::lost()).headline_and_advice().1
+}
+
+#[test]
+fn what_goes_on_with_a_run_in_doubt_is_named_where_it_can() {
+    let lost =
+        |rest: &str| advice_of_lost(Case::of_steps(&format!("steps:\n  - {{ id: w, post: /w{rest} }}\n")));
+    let look = "look at api whether it was done before you run this again, or it may be done twice";
+    let resolve = "`runner resolve 01JD8Y3K000000000000000000 'w' --done` or `--retry` says so, and \
+                   `runner resume 01JD8Y3K000000000000000000` goes on";
+    assert_eq!(lost(""), format!("{look}; {resolve}"));
+    assert_eq!(lost(", cleanup: [{ delete: /w }]"), look, "what is undone is not gone on with");
+    let keyed = lost(", idempotency_key: '${{ run.id }}'");
+    let resume = "`runner resume 01JD8Y3K000000000000000000` sends it again under its idempotency key, which api knows";
+    assert!(keyed.starts_with(resume) && !keyed.contains("twice"), "{keyed}");
+    assert_eq!(advice_of_lost(Case::of_steps("steps:\n  - post: /w\n").simulated()), look);
+}
+
+#[test]
+fn each_item_in_doubt_is_named() {
+    let steps = "steps:
+  - { id: w, for_each: [a, b], post: /w, on_error: continue }
+  - { id: g, for_each: [a], steps: [{ id: in, post: /in }] }
+";
+    let ran = Case::of_steps(steps).answer(|_| Reply::status(500));
+    let doubt = |place: &str, path: &str| {
+        let happened = format!("api answered 500 Internal Server Error to `POST {path}`");
+        format!("`{place}`: {happened}; nobody knows whether it was done")
+    };
+    assert_eq!(ran.headlines(), [doubt("w[1]", "/w"), doubt("w[2]", "/w"), doubt("g[1]/in", "/in")]);
 }

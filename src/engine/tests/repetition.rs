@@ -411,7 +411,9 @@ fn the_advice_fits_what_may_have_happened() {
     );
     assert_eq!(
         advice("post: /x"),
-        "look at api whether it was done before you run this again, or it may be done twice"
+        "look at api whether it was done before you run this again, or it may be done twice; \
+         `runner resolve 01JD8Y3K000000000000000000 'POST /x' --done` or `--retry` says so, and \
+         `runner resume 01JD8Y3K000000000000000000` goes on"
     );
     let ran = Case::of_steps("steps:\n  - post: /a\n  - { id: b, get: /b }\n")
         .answer(|sent| Reply::status(if sent.line.ends_with("/a") { 200 } else { 500 }));

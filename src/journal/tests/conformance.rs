@@ -239,3 +239,43 @@ fn a_secret_that_nobody_could_keep_is_said_to_be_lost() {
     assert_eq!((room.count("POST /keys"), room.count("POST /use"), room.count("DELETE /keys")), (1, 0, 1));
     assert_no_secret_on_disk(&room);
 }
+
+#[test]
+fn a_write_in_doubt_is_named_though_the_run_does_not_come_to_it() {
+    let steps = format!("{SECRET_STEPS}  - {{ id: w, for_each: [1, 2], post: '/w/${{{{ item }}}}' }}\n");
+    let is_in_flight = |death: &Death| death.place == "w[2]/request" && death.stage == Stage::Announced;
+    let mut room = (0..)
+        .find_map(|points| {
+            let mut room = Room::new(Kind::File, &steps);
+            room.store = Rc::new(FakeStore::failing(StoreError::Locked));
+            let End::Died(death) = room.process(Some(points)).unwrap() else { panic!("no such point") };
+            is_in_flight(&death).then_some(room)
+        })
+        .expect("a point");
+    for _ in 0..2 {
+        let ran = room.process(None).unwrap().ran();
+        let failures = ran.failures();
+        assert_eq!((ran.verdict.exit_code(), ran.verdict.is_safe_to_rerun), (5, false), "{failures:?}");
+        let told = failures.last().unwrap();
+        let headline =
+            "nobody knows whether `w[2]` was done: the process before ended while it was on its way";
+        assert!(told.starts_with(headline), "{told}");
+        assert!(told.contains(&format!("`runner resolve {RUN} 'w[2]' --done` or `--retry`")), "{told}");
+        assert_eq!(room.count("DELETE /keys"), 0, "the run waits for an answer");
+    }
+    room.resolve("w[2]", Resolution::Done);
+    let ran = room.process(None).unwrap().ran();
+    assert_eq!((ran.verdict.exit_code(), room.count("DELETE /keys")), (1, 1), "{:?}", ran.failures());
+}
+
+#[test]
+fn a_process_that_has_ended_by_itself_was_not_cut_off() {
+    let mut room = Room::new(Kind::File, "steps:\n  - { id: w, post: /unsure }\n");
+    assert_eq!(room.process(None).unwrap().ran().verdict.exit_code(), 5);
+    let ran = room.process(None).unwrap().ran();
+    let told = ran.failures().remove(0);
+    let headline =
+        "nobody knows whether `POST /unsure` was done: the process before sent it and could not find out, ";
+    assert!(told.starts_with(headline), "{told}");
+    assert_eq!((ran.verdict.exit_code(), room.count("POST /unsure")), (5, 1));
+}

@@ -4,8 +4,8 @@ use super::mortal::{Death, Fate, Mortal};
 use crate::engine::{RunIdentity, RunOptions, Selection, TakenUp, run};
 use crate::event::{Event, EventKind, EventSink, Events, Verdict};
 use crate::journal::{
-    Begun, FileJournal, JournalPorts, LeftJournal, StateDir, StateFolder, TakeUpError, VERSION, path_of,
-    resolve,
+    Begun, FileJournal, JournalPorts, LeftJournal, StateDir, StateFolder, TakeUpError, VERSION, in_doubt,
+    path_of, resolve,
 };
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, check_text};
@@ -207,7 +207,7 @@ impl Room {
                 let clock = self.clock.clone();
                 let journal = journal.get_or_insert_with(|| MemoryJournal::new(clock, cancellation.clone()));
                 let journal = Rc::new(journal.clone());
-                let taken_up = (!is_first).then(|| TakenUp::of(events.borrow().iter()));
+                let taken_up = (!is_first).then(|| TakenUp::of(events.borrow().iter(), Vec::new()));
                 Ok(Opened { journal, taken_up, file: None, events: Some(events.clone()) })
             }
             Keeper::File(_) => {
@@ -222,7 +222,7 @@ impl Room {
                     false => {
                         let (file, recording) =
                             FileJournal::take_up(LeftJournal::open(&self.path())?, begun, ports)?;
-                        (file, Some(TakenUp::of(recording.events())))
+                        (file, Some(TakenUp::of(recording.events(), in_doubt(&recording))))
                     }
                 };
                 Ok(Opened { journal: Rc::new(file.clone()), taken_up, file: Some(file), events: None })
@@ -263,6 +263,7 @@ pub fn line(sent: &Sent) -> String {
 
 fn answer(sent: &Sent) -> Reply {
     match line(sent).as_str() {
+        "POST /unsure" => Reply::status(500),
         "GET /list" => Reply::json(200, json!([{ "id": 1 }, { "id": 2 }])),
         line => {
             let path = line.split_once(" /").map_or("", |(_, path)| path);
