@@ -12,6 +12,7 @@ mod expect;
 mod failure;
 mod fetch;
 mod idempotency;
+mod items;
 mod judge;
 mod limits;
 mod listing;
