@@ -10,17 +10,14 @@ use crate::session::profile_of;
 use crate::template::Data;
 use serde_json::Value;
 
-/// The name of the lock that a run takes. Two runs of a playbook have the same one, unless something says that they are
-/// about different accounts: profile, address, `--env-file`, a setting, a credential that is no secret, or an input that is
-/// read by one of these.
-pub(super) async fn lock_name(
+/// What names the accounts that a run works with: profile, address, `--env-file`, a setting, a credential that is no secret,
+/// or an input that is read by one of these. None of the words is a secret.
+pub(super) async fn account_words(
     args: &ApplyArgs,
     plan: &Plan,
     options: &RunOptions,
     world: &World,
-) -> LockName {
-    let canonical = |path| world.surroundings.canonical(path);
-    let playbook = canonical(&args.playbook).unwrap_or_else(|_| args.playbook.clone());
+) -> Vec<String> {
     let mut words = Vec::new();
     for (index, provider) in plan.providers.iter().enumerate() {
         let inputs = Data::Json(Value::Object(options.inputs.clone()));
@@ -32,9 +29,17 @@ pub(super) async fn lock_name(
     let chosen_by = |name: &str| plan.providers.iter().any(|provider| provider.is_chosen_by_input(name));
     let inputs = options.inputs.iter().filter(|(name, _)| chosen_by(name));
     words.extend(inputs.map(|(name, value)| format!("input {name} {value}")));
-    let env_file = args.around.env_file.as_deref().and_then(|file| canonical(file).ok());
+    let env_file = args.around.env_file.as_deref();
+    let env_file = env_file.and_then(|file| world.surroundings.canonical(file).ok());
     words.extend(env_file.map(|file| format!("env file {}", file.display())));
-    LockName::of(&playbook, &words)
+    words
+}
+
+/// The name of the lock that a run takes. Two runs of a playbook have the same one, unless the words say that they are about
+/// different accounts.
+pub(super) fn lock_name(args: &ApplyArgs, words: &[String], world: &World) -> LockName {
+    let playbook = world.surroundings.canonical(&args.playbook).unwrap_or_else(|_| args.playbook.clone());
+    LockName::of(&playbook, words)
 }
 
 /// The addresses that the command line gives.

@@ -1,6 +1,6 @@
 //! `runner apply`: check, then run, then report.
 
-use super::account::lock_name;
+use super::account::{account_words, lock_name};
 use super::admission::{Admission, Waiting};
 use super::args::{ApplyArgs, LogArgs};
 use super::asking::QuietPrompt;
@@ -15,7 +15,7 @@ use super::state;
 use super::streams;
 use super::world::{around, real_world};
 use crate::engine::{self, Ping, RunOptions, Selection};
-use crate::event::{Event, EventKind, EventSink, Events, Verdict};
+use crate::event::{Event, EventKind, EventSink, Events, RecordFold, Verdict};
 use crate::journal::{FileJournal, RunLock, StateDir};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
@@ -186,15 +186,22 @@ impl Job<'_> {
         mut world: World,
         simulators: Option<Simulators>,
     ) -> Result<i32, Refusal> {
-        let (lock, hindrance) = match self.admit(&plan, &world).await {
+        let account = account_words(self.args, &plan, &self.options, &world).await;
+        if let Some(earlier) = &self.earlier {
+            earlier.refuse_account(&account, self.redactor)?;
+        }
+        let (lock, hindrance) = match self.admit(&plan, &account, &world).await {
             Admission::Begin(lock) => (lock, None),
             Admission::Refuse(why) => (None, Some(why)),
-            Admission::Skip(why) => return Ok(self.skip(&why)),
+            Admission::Skip(why) => return Ok(self.skip(&plan, &world, &why)),
         };
         let journal = match &hindrance {
-            None => Some(self.begin_journal(&plan, &mut world)?),
+            None => Some(self.begin_journal(&plan, &account, &mut world)?),
             Some(_) => None,
         };
+        if hindrance.is_some() {
+            self.reports.keep_earlier_ones();
+        }
         let listeners = Listeners { lock, journal: journal.clone(), simulators, ..self.listeners(&plan) };
         let listeners = Rc::new(RefCell::new(listeners));
         let events = Events::new(listeners.clone(), world.clock.clone(), self.redactor.clone());
@@ -232,7 +239,7 @@ impl Job<'_> {
     }
 
     /// Waits until the run may begin. A simulated one is in nobody's way.
-    async fn admit(&self, plan: &Plan, world: &World) -> Admission {
+    async fn admit(&self, plan: &Plan, account: &[String], world: &World) -> Admission {
         let waiting = Waiting { world, progress: &self.progress };
         if let Err(why) = waiting.jitter(self.args.timing.jitter.unwrap_or_default()).await {
             return Admission::Refuse(why);
@@ -240,24 +247,39 @@ impl Job<'_> {
         let Some(state) = self.state.as_ref().filter(|_| !self.args.simulate) else {
             return Admission::Begin(None);
         };
-        let name = lock_name(self.args, plan, &self.options, world).await;
+        let name = lock_name(self.args, account, world);
         waiting.lock(state, &name, plan, self.args.timing.overlap(plan)).await
     }
 
-    fn begin_journal(&mut self, plan: &Plan, world: &mut World) -> Result<FileJournal, Refusal> {
+    fn begin_journal(
+        &mut self,
+        plan: &Plan,
+        account: &[String],
+        world: &mut World,
+    ) -> Result<FileJournal, Refusal> {
         let Self { args, sources, options, state, earlier, redactor, .. } = self;
         let state = state.as_ref().expect("a run has its state folder");
-        let subject = Subject { args, plan, sources };
+        let subject = Subject { args, plan, sources, account };
         run_journal::begin(&subject, options, state, earlier.take(), redactor, world)
     }
 
-    /// Says that the run was left out. Returns its exit code.
-    fn skip(&self, why: &str) -> i32 {
+    /// Says that the run was left out, also in the reports that the command line asks for. Returns its exit code.
+    fn skip(&mut self, plan: &Plan, world: &World, why: &str) -> i32 {
+        let mut err = streams::stderr(self.redactor);
         if !self.args.quiet {
             // Where nobody listens, the exit code says it all.
-            let _ = writeln!(streams::stderr(self.redactor), "{why}");
+            let _ = writeln!(err, "{why}");
         }
-        0
+        self.reports.keep_earlier_ones();
+        let fold = Rc::new(RefCell::new(RecordFold::default()));
+        let events = Events::new(fold.clone(), world.clock.clone(), self.redactor.clone());
+        engine::leave_out(plan, &self.options, world, &events, why);
+        let mut exit_code = 0;
+        self.reports.write(&fold.borrow().record(), self.redactor, &*world.output, &mut |place, error| {
+            exit_code = Cause::Machine.exit_code();
+            let _ = writeln!(err, "error: failed to write the report to {place}: {error}");
+        });
+        exit_code
     }
 
     fn listeners(&self, plan: &Plan) -> Listeners {

@@ -271,6 +271,9 @@ pub struct ResumeArgs {
     /// Go on although the playbook has changed since the run began
     #[arg(long)]
     pub changed_playbook: bool,
+    /// Go on although profile, address, settings or the user's name are others than when the run began
+    #[arg(long)]
+    pub changed_account: bool,
     /// What to do while another run of this playbook and account is at work
     #[arg(long, value_name = "WAY", default_value = "fail")]
     pub overlap: Overlap,

@@ -3,16 +3,15 @@
 use super::args::{HistoryArgs, HistoryCommand, HistoryFormat, PruneArgs};
 use super::refusal::Refusal;
 use super::state;
-use crate::journal::{RunFile, RunState, RunSummary, runs};
+use crate::journal::{Prunable, RunFile, RunState, RunSummary, TakeUpError, runs, shown_ids};
 use crate::model::exit::Cause;
 use crate::model::visible::visible;
 use crate::model::words::{counted, duration, moment};
+use crate::port::SecretStore;
+use crate::system::Keychain;
 use jiff::Timestamp;
 use std::io::{self, Write};
 use std::time::Duration;
-
-/// So much of a run's identity tells it from others.
-const SHOWN_ID: usize = 8;
 
 /// Lists runs, or removes their journals.
 ///
@@ -20,14 +19,15 @@ const SHOWN_ID: usize = 8;
 /// When the state folder cannot be read.
 pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
     if let Some(HistoryCommand::Prune(args)) = &args.command {
-        return prune(args, out);
+        return super::runtime()?.block_on(prune(args, out));
     }
     let state = state::open(&args.state)?;
     let all = runs(&state).map_err(|error| Refusal::machine(&error))?;
-    let newest = all.iter().rev().take(args.limit);
+    let ids = shown_ids(&all);
+    let newest = all.iter().zip(ids).rev().take(args.limit);
     match args.format {
         HistoryFormat::Json => {
-            for run in newest {
+            for (run, _) in newest {
                 serde_json::to_writer(&mut *out, &RunSummary::of(run)).map_err(io::Error::from)?;
                 writeln!(out)?;
             }
@@ -39,20 +39,25 @@ pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<i32, Re
 }
 
 fn write_list<'a>(
-    runs: impl Iterator<Item = &'a RunFile>,
+    runs: impl Iterator<Item = (&'a RunFile, &'a str)> + Clone,
     now: Timestamp,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for run in runs {
+    let width = runs.clone().map(|(_, id)| id.len()).max().unwrap_or_default();
+    for (run, id) in runs {
         let summary = RunSummary::of(run);
-        let id = summary.run.get(..SHOWN_ID).unwrap_or(&summary.run);
         let began = summary.started_at.map(|at| moment(at, now)).unwrap_or_default();
         let name =
             summary.playbook.as_ref().map(|name| visible(name.as_str()).into_owned()).unwrap_or_default();
-        writeln!(out, "{id}  {began:21}  {:28}  {name}", end(&summary))?;
+        writeln!(out, "{id:width$}  {began:21}  {:28}  {name}", end(&summary))?;
         for step in &summary.unknown {
             let step = visible(step);
-            writeln!(out, "{:10}unknown: `{step}`; `runner resolve {id} '{step}' --done` or `--retry`", "")?;
+            let indent = width + 2;
+            writeln!(
+                out,
+                "{:indent$}unknown: `{step}`; `runner resolve {id} '{step}' --done` or `--retry`",
+                ""
+            )?;
         }
     }
     Ok(())
@@ -64,6 +69,9 @@ fn end(summary: &RunSummary) -> String {
     let end = match (summary.state, summary.exit_code) {
         (RunState::AtWork, _) => "at work".to_owned(),
         (RunState::Damaged, _) => "its journal is damaged".to_owned(),
+        (RunState::Unreadable, _) => {
+            format!("its journal cannot be read: {}", summary.problem.as_deref().unwrap_or_default())
+        }
         (RunState::Unfinished, _) => "killed; may be resumed".to_owned(),
         (RunState::Done, _) => format!("done in {took}"),
         (RunState::Failed, code) => format!("failed (exit {}) in {took}", code.unwrap_or_default()),
@@ -71,38 +79,61 @@ fn end(summary: &RunSummary) -> String {
     if summary.simulated { format!("{end}, simulated") } else { end }
 }
 
-/// Removes journals.
-fn prune(args: &PruneArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
+/// Removes journals, and the secrets that were kept for those who would have taken their runs up.
+async fn prune(args: &PruneArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
     let state = state::open(&args.state)?;
     let mut all = runs(&state).map_err(|error| Refusal::machine(&error))?;
     let kept = args.keep.unwrap_or(0).min(all.len());
     all.truncate(all.len() - kept);
-    let (mut removed, mut left) = (0, 0);
+    let store = Keychain::default();
+    let (mut removed, mut open, mut busy, mut unusable) = (0, 0, 0, Vec::new());
     for run in &all {
-        let summary = RunSummary::of(run);
+        let prunable = match Prunable::of(run) {
+            Ok(prunable) => prunable,
+            Err(TakeUpError::Busy) => {
+                busy += 1;
+                continue;
+            }
+            Err(error) => {
+                unusable.push(error.to_string());
+                continue;
+            }
+        };
+        let summary = prunable.summary();
         let is_old = args.older_than.is_none_or(|age| is_older(&summary, age));
-        let may_go = summary.state != RunState::AtWork && (args.unfinished || !summary.is_open());
-        match (is_old, may_go) {
+        match (is_old, args.unfinished || !summary.is_open()) {
             (false, _) => {}
-            (true, false) => left += 1,
+            (true, false) => open += 1,
             (true, true) => {
-                run.remove().map_err(|error| Refusal {
-                    cause: Cause::Machine,
-                    reasons: vec![format!("{} cannot be removed: {error}", run.path.display())],
-                })?;
+                remove(prunable, run, &store).await?;
                 removed += 1;
             }
         }
     }
     writeln!(out, "{} removed", counted(removed, "journal"))?;
-    if left > 0 {
-        writeln!(
-            out,
-            "{} left that may be gone on with; `--unfinished` removes them too",
-            counted(left, "journal")
-        )?;
+    let left = [
+        (open, "that may be gone on with; `--unfinished` removes them too"),
+        (busy, "whose runs are at work"),
+        (unusable.len() as u64, "of which nobody knows what they tell"),
+    ];
+    for (count, why) in left.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(out, "{} left {why}", counted(count, "journal"))?;
     }
-    Ok(0)
+    match unusable.is_empty() {
+        true => Ok(0),
+        false => Err(Refusal { cause: Cause::Machine, reasons: unusable }),
+    }
+}
+
+async fn remove(prunable: Prunable<'_>, run: &RunFile, store: &dyn SecretStore) -> Result<(), Refusal> {
+    for key in prunable.kept_secrets() {
+        // What cannot be deleted stays where only its owner reads it.
+        let _ = store.delete(&key).await;
+    }
+    prunable.remove().map_err(|error| Refusal {
+        cause: Cause::Machine,
+        reasons: vec![format!("{} cannot be removed: {error}", run.path.display())],
+    })
 }
 
 fn is_older(summary: &RunSummary, age: Duration) -> bool {

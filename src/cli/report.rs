@@ -5,7 +5,7 @@ use super::refusal::Refusal;
 use super::state;
 use super::streams;
 use crate::event::{Event, EventKind, EventSink, RecordFold};
-use crate::journal::{Recording, RunFile, find};
+use crate::journal::{Begun, Recording, RunFile, find};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::ReportForm;
@@ -14,6 +14,7 @@ use crate::report::{LiveReport, Messages, Progress, Terminal, needs_requests, wr
 use crate::system::SystemOutput;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 /// Writes the report of a run that ended, or of what its journal tells of one that did not.
 ///
@@ -51,12 +52,30 @@ fn events(run: &RunFile, redactor: &Redactor) -> Result<Vec<Event>, Refusal> {
         );
     }
     let mut events: Vec<Event> = recording.last_events().cloned().collect();
-    let Some(last) = events.last() else { return Err(unreadable("it tells of no step".to_owned())) };
+    if events.is_empty() {
+        let Some(begun) = recording.processes().next_back() else {
+            return Err(unreadable("its process ended before the run began".to_owned()));
+        };
+        events.push(beginning(begun, &recording, redactor));
+    }
+    let last = events.last().expect("a beginning").clone();
     if !recording.is_finished() {
         let end = unfinished(run, &recording, redactor);
         events.push(Event { at: last.at, elapsed: last.elapsed, kind: end });
     }
     Ok(events)
+}
+
+/// The beginning of a run whose process ended before it has written one down.
+fn beginning(begun: &Begun, recording: &Recording, redactor: &Redactor) -> Event {
+    let kind = EventKind::RunStarted {
+        run: begun.run.clone(),
+        playbook: begun.name.clone(),
+        file: redactor.clean(&begun.playbook),
+        is_simulated: begun.is_simulated,
+        is_resumed: recording.processes().count() > 1,
+    };
+    Event { at: begun.at, elapsed: Duration::ZERO, kind }
 }
 
 /// The end of a run that has none.

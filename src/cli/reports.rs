@@ -66,6 +66,11 @@ impl Reports {
         Ok(Self(given.chain(asked).collect()))
     }
 
+    /// Drops those of the playbook, for a run that does not begin: they stay as the last run has written them.
+    pub(super) fn keep_earlier_ones(&mut self) {
+        self.0.retain(|report| report.written_at.is_none());
+    }
+
     /// Whether a report goes to standard output, so that the one for people cannot.
     pub(super) fn is_stdout_taken(&self) -> bool {
         self.0.iter().any(|report| report.target.place == ReportPlace::Stdout)

@@ -43,7 +43,13 @@ pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor)
         let reason = format!("{}, where the run was started, cannot be entered: {error}", begun.folder);
         return Err(Refusal { cause: Cause::Machine, reasons: vec![reason] });
     }
-    let earlier = Earlier { left, begun, accepts_changes: args.changed_playbook, is_given_up: args.clean_up };
+    let earlier = Earlier {
+        left,
+        begun,
+        accepts_changes: args.changed_playbook,
+        accepts_account: args.changed_account,
+        is_given_up: args.clean_up,
+    };
     apply::run(&apply, log, redactor, Some(earlier)).await
 }
 
@@ -58,13 +64,11 @@ fn refuse_what_is_over(recording: &Recording, run: &str) -> Result<(), Refusal> 
         EventKind::RunFinished { verdict } => Some(verdict),
         _ => None,
     });
-    let has_cleaned_up =
-        recording.events().any(|event| matches!(event.kind, EventKind::CleanupStarted { .. }));
     match verdict {
         Some(verdict) if verdict.causes.is_empty() => {
             Err(Refusal::usage(format!("run {run} is done; there is nothing to go on with")))
         }
-        Some(_) if has_cleaned_up => Err(Refusal::usage(format!(
+        Some(_) if recording.has_cleaned_up() => Err(Refusal::usage(format!(
             "run {run} has ended, and its cleanup has undone what it did; run the playbook anew"
         ))),
         _ => Ok(()),

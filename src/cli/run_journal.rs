@@ -7,7 +7,9 @@ use crate::journal::{
     Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, in_doubt,
 };
 use crate::model::exit::Cause;
+use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
+use crate::model::visible::visible;
 use crate::plan::Plan;
 use crate::port::World;
 use crate::source::SourceMap;
@@ -24,6 +26,8 @@ pub(super) struct Earlier {
     pub(super) begun: Begun,
     /// Whether the playbook may have changed since.
     pub(super) accepts_changes: bool,
+    /// Whether it may go on with another account.
+    pub(super) accepts_account: bool,
     /// Whether only its cleanup is wanted.
     pub(super) is_given_up: bool,
 }
@@ -50,6 +54,34 @@ impl Earlier {
     }
 }
 
+impl Earlier {
+    /// Refuses another account than the run has worked with: what was done there would not be done here, nor undone.
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub(super) fn refuse_account(&self, words: &[String], redactor: &Redactor) -> Result<(), Refusal> {
+        let Some(before) = self.begun.account.as_ref().filter(|_| !self.accepts_account) else {
+            return Ok(());
+        };
+        let now: Vec<_> = words.iter().map(|word| redactor.clean(word)).collect();
+        if *before == now {
+            return Ok(());
+        }
+        let only = |these: &[Redacted], those: &[Redacted]| {
+            let only = these.iter().filter(|word| !those.contains(word));
+            let only: Vec<_> = only.map(|word| format!("`{}`", visible(word.as_str()))).collect();
+            if only.is_empty() { "nothing else".to_owned() } else { only.join(", ") }
+        };
+        Err(Refusal::usage(format!(
+            "run {} was begun with another account: {} then, {} now; nothing was sent. Go on as it was begun, or with \
+             `--changed-account` if both are the same account",
+            self.begun.run,
+            only(before, &now),
+            only(&now, before)
+        )))
+    }
+}
+
 /// What is run.
 pub(super) struct Subject<'a> {
     /// What the command line says.
@@ -58,6 +90,8 @@ pub(super) struct Subject<'a> {
     pub(super) plan: &'a Plan,
     /// The files that it was made of.
     pub(super) sources: &'a SourceMap,
+    /// What names the account.
+    pub(super) account: &'a [String],
 }
 
 /// Begins the journal of a run, or goes on with that of an earlier process, and lets the world have it. What the earlier
@@ -73,7 +107,7 @@ pub(super) fn begin(
     redactor: &Redactor,
     world: &mut World,
 ) -> Result<FileJournal, Refusal> {
-    let Subject { args, plan, sources } = *subject;
+    let Subject { args, plan, sources, account } = *subject;
     let identity = options.identity.get_or_insert_with(|| match &earlier {
         Some(earlier) => earlier.identity(),
         None => RunIdentity::new(world),
@@ -91,6 +125,7 @@ pub(super) fn begin(
         folder: std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default(),
         is_simulated: args.simulate,
         arguments: serde_json::to_value(args).unwrap_or(Json::Null),
+        account: (!args.simulate).then(|| account.iter().map(|word| redactor.clean(word)).collect()),
         inputs: options.inputs.clone(),
     };
     let store = (!args.simulate).then(|| world.store.clone());

@@ -2,6 +2,7 @@
 
 use super::core::Engine;
 use super::error::StepError;
+use super::items::{Item, digest};
 use super::outputs::{self, Outputs};
 use super::references::asks_for_moment;
 use super::rows;
@@ -15,7 +16,7 @@ use crate::event::{EventKind, FailureDraft, ItemCounts};
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Loop, PlannedStep, StepKind};
-use crate::template::{Data, SharedJson};
+use crate::template::SharedJson;
 use serde_json::Value as Json;
 
 impl<'a> Engine<'a> {
@@ -39,7 +40,7 @@ impl<'a> Engine<'a> {
         let unknown_before = self.course.unknown();
         let mut brought = Brought::default();
         let mut stopped = None;
-        for (index, item) in items.into_iter().enumerate() {
+        for (index, Item { data, digest }) in items.into_iter().enumerate() {
             if let Err(interruption) = stage.limits.check(self.world) {
                 let what = format!("item {} of {count}", index + 1);
                 stopped = Some(self.interrupted(interruption, &what));
@@ -52,8 +53,8 @@ impl<'a> Engine<'a> {
                 round: None,
                 rows,
             });
-            let item_stage = stage.of_item(&repeated.item_name, item, index + 1);
-            match self.item(step, &item_stage, tally, file).await {
+            let item_stage = stage.of_item(&repeated.item_name, data, index + 1);
+            match self.item(step, &item_stage, digest.as_deref(), tally, file).await {
                 Ok((record, is_idle)) => {
                     counts.skipped += usize::from(is_idle);
                     tally.items = Some(counts);
@@ -90,6 +91,7 @@ impl<'a> Engine<'a> {
         &self,
         step: &'a PlannedStep,
         stage: &Stage,
+        digest: Option<&str>,
         loop_tally: &mut Tally,
         file: &mut Option<SavedFile>,
     ) -> Result<(StepRecord, bool), Miss> {
@@ -99,7 +101,10 @@ impl<'a> Engine<'a> {
         self.events.emit(EventKind::StepStarted { step: note.clone() });
         let started = self.world.clock.elapsed();
         let mut tally = Tally::default();
-        let end = self.once(step, stage, &mut tally, file).await;
+        let end = match self.refuse_changed_item(step, stage, digest).await {
+            Ok(()) => self.once(step, stage, &mut tally, file).await,
+            Err(changed) => Err(changed),
+        };
         loop_tally.add(&tally);
         let took = self.world.clock.elapsed().saturating_sub(started);
         let done = end.as_ref().ok().map(|record| (record.clone(), tally.is_idle));
@@ -108,7 +113,7 @@ impl<'a> Engine<'a> {
         done.ok_or(Miss { flow, is_not_begun })
     }
 
-    async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Data>, StepError> {
+    async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Item>, StepError> {
         let expressions: Vec<_> =
             over.templates().into_iter().flat_map(|template| template.expressions()).collect();
         let moment = self.moment(step, stage, asks_for_moment(&expressions)).await?;
@@ -119,9 +124,13 @@ impl<'a> Engine<'a> {
             let headline = format!("`{}` loops over {}, not a list", step.label(), rows::kind(&list.json));
             return Err(self.error(FailureDraft::new(Cause::Step, headline).at(over.span)));
         };
+        let redactor = self.events.redactor();
+        let is_redacted = |text: &str| redactor.redact(text) != text;
         let items = items.into_iter().map(|json| {
+            let holds_secret = !list.secrets.is_empty() || is_redacted(&json.to_string());
+            let digest = (!holds_secret).then(|| digest(&json));
             let (secrets, unknown) = (list.secrets.clone(), list.unknown.clone());
-            Value { json, secrets, unknown }.into_data()
+            Item { data: Value { json, secrets, unknown }.into_data(), digest }
         });
         Ok(items.collect())
     }

@@ -12,6 +12,7 @@ mod expect;
 mod failure;
 mod fetch;
 mod idempotency;
+mod items;
 mod judge;
 mod limits;
 mod listing;
@@ -43,7 +44,7 @@ pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
 pub use outlets::{Outlet, outlets};
 pub use ping::Ping;
 pub use replay::TakenUp;
-pub use run::{RunIdentity, RunOptions, cancelled_before_start, refuse, run};
+pub use run::{RunIdentity, RunOptions, cancelled_before_start, leave_out, refuse, run};
 pub use selection::{Selection, SelectionError};
 
 #[cfg(test)]

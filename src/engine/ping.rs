@@ -24,6 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 /// How often a ping is tried, and the wait before the next try.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long the end of a run waits for the ping of its start, which is given up then.
+const LATE_START: Duration = Duration::from_secs(1);
 /// How long a run waits at its end until its pings are delivered.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
@@ -61,7 +63,8 @@ impl<'a> Ping<'a> {
     pub async fn end(&self, exit_code: i32, start: impl Future<Output = ()>) -> Result<(), String> {
         let failure = (exit_code != 0).then(|| exit_code.to_string());
         let work = async {
-            start.await;
+            // Who does not hear of the start may hear of the end.
+            select(pin!(start), self.world.journal.sleep(LATE_START)).await;
             self.tell(failure.as_deref()).await
         };
         let given_up = async {

@@ -298,7 +298,8 @@ impl<'a> Engine<'a> {
         port::IdempotencyKey { value: self.events.clean(&key.value), valid_for_ms }
     }
 
-    fn deed(&self, place: Place, class: Class, words: &str) -> Deed {
+    /// A deed that nobody's account is needed for.
+    pub fn deed(&self, place: Place, class: Class, words: &str) -> Deed {
         let words = self.events.clean(words);
         Deed { place, class, account: None, words, attempt: 1, is_surely_undone: false }
     }

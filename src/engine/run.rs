@@ -111,6 +111,13 @@ pub fn refuse(
     verdict
 }
 
+/// Tells a run that leaves its work to another one, as it was asked to: nothing of it has failed.
+pub fn leave_out(plan: &Plan, options: &RunOptions, world: &World, events: &Events, why: &str) {
+    begin(plan, options, world, events);
+    events.warn(why);
+    events.emit(EventKind::RunFinished { verdict: Course::default().verdict() });
+}
+
 /// Why a run that a signal has reached while it waited for something does not begin.
 pub fn cancelled_before_start(signal: i32, during: &str) -> FailureDraft {
     let trouble = FailureDraft::interruption(Interruption::Signal(signal), during);

@@ -210,7 +210,7 @@ impl Inner {
 }
 
 /// Where a secret is kept that a deed has brought.
-fn key(run: &str, place: &Place, name: &str) -> StoreKey {
+pub(super) fn key(run: &str, place: &Place, name: &str) -> StoreKey {
     StoreKey { service: "runner/journal".to_owned(), user: format!("{run}/{place}/{name}") }
 }
 

@@ -35,14 +35,6 @@ impl RunFile {
         open_own(&self.path, false)
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
-
-    /// Removes the journal.
-    ///
-    /// # Errors
-    /// As the operating system says.
-    pub fn remove(&self) -> io::Result<()> {
-        fs::remove_file(&self.path)
-    }
 }
 
 /// Which run is meant cannot be told.
@@ -107,5 +99,35 @@ pub fn find(state: &StateDir, wanted: &str) -> Result<RunFile, NoRun> {
             let runs = found.into_iter().map(|run| run.run).collect();
             Err(NoRun::Several { wanted: wanted.to_owned(), runs })
         }
+    }
+}
+
+/// The beginnings of the identities of runs, in their order, each long enough to tell the run from all others.
+pub fn shown_ids(runs: &[RunFile]) -> Vec<&str> {
+    /// No run is shown with less.
+    const SHORTEST: usize = 8;
+    let shared = |run: &str, other: Option<&RunFile>| {
+        let pairs = run.bytes().zip(other.into_iter().flat_map(|other| other.run.bytes()));
+        pairs.take_while(|(a, b)| a == b).count()
+    };
+    let shown = |(index, run): (usize, &'_ RunFile)| {
+        let before = index.checked_sub(1).and_then(|before| runs.get(before));
+        let longest = shared(&run.run, before).max(shared(&run.run, runs.get(index + 1)));
+        run.run.len().min(SHORTEST.max(longest + 1))
+    };
+    let lengths = runs.iter().enumerate().map(shown);
+    runs.iter().zip(lengths).map(|(run, length)| run.run.get(..length).unwrap_or(&run.run)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_shown_as_long_as_they_must_be() {
+        let ids = ["01M81PCP7A", "01M81PCP7B", "01M81PCP7BC", "01M9", "ödipus-öä"];
+        let runs = ids.map(|run| RunFile { run: run.to_owned(), path: PathBuf::new() });
+        assert_eq!(shown_ids(&runs), ["01M81PCP7A", "01M81PCP7B", "01M81PCP7BC", "01M9", "ödipus-"]);
+        assert_eq!(shown_ids(&runs[..1]), ["01M81PCP"]);
     }
 }

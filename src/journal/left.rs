@@ -4,7 +4,7 @@ use super::log::{Log, unwritable};
 use super::own_file::open_own;
 use super::recording::{Damage, Recording};
 use crate::port::JournalError;
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -56,12 +56,7 @@ impl LeftJournal {
     pub fn open(path: &Path) -> Result<Self, TakeUpError> {
         let shown = || path.display().to_string();
         let unreadable = |source| TakeUpError::Unreadable { path: shown(), source };
-        let file = open_own(path, true).map_err(unreadable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(TakeUpError::Busy),
-            Err(TryLockError::Error(error)) => return Err(unwritable(path, &error).into()),
-        }
+        let file = open_locked(path)?;
         let recording = Recording::read(&file).map_err(unreadable)?;
         match recording.damage {
             Some(damage) => Err(TakeUpError::Damaged { path: shown(), damage }),
@@ -82,4 +77,36 @@ impl LeftJournal {
         let Self { path, file, recording } = self;
         Ok((Log::go_on(&path, file, recording.length, recording.sum)?, recording))
     }
+}
+
+/// Opens a journal and keeps other processes from it, as long as the file is open.
+///
+/// # Errors
+/// When another process has it, when it was removed meanwhile, or when it is not the user's own.
+pub(super) fn open_locked(path: &Path) -> Result<File, TakeUpError> {
+    let unreadable = |source| TakeUpError::Unreadable { path: path.display().to_string(), source };
+    let file = open_own(path, true).map_err(unreadable)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(TakeUpError::Busy),
+        Err(TryLockError::Error(error)) => return Err(unwritable(path, &error).into()),
+    }
+    // Between the opening and the lock it may have been removed: what is written to such a file is lost.
+    refuse_removed(path, &file).map_err(unreadable)?;
+    Ok(file)
+}
+
+#[cfg(unix)]
+fn refuse_removed(path: &Path, file: &File) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let (named, opened) = (fs::symlink_metadata(path)?, file.metadata()?);
+    match (named.dev(), named.ino()) == (opened.dev(), opened.ino()) {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn refuse_removed(_: &Path, _: &File) -> io::Result<()> {
+    Ok(())
 }

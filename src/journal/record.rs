@@ -62,6 +62,9 @@ pub struct Begun {
     pub is_simulated: bool,
     /// What else the command line said.
     pub arguments: Json,
+    /// What names the accounts that the run works with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub account: Option<Vec<Redacted>>,
     /// The values of all inputs.
     pub inputs: Map<String, Json>,
 }

@@ -3,11 +3,11 @@
 use super::own_file::open_own;
 use super::record::{Begun, HEADER_LENGTH, Intent, Record, parse, parse_header};
 use super::resolve::{step_of, unknown};
-use crate::event::{Event, EventKind, FailureDraft, Verdict};
+use crate::event::{Event, EventKind, FailureDraft, StepStatus, Verdict};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::port::{Class, Known, Outcome, Place};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -127,6 +127,31 @@ impl Recording {
     /// Whether its last process has come to the end of the run.
     pub fn is_finished(&self) -> bool {
         self.last_events().any(|event| matches!(event.kind, EventKind::RunFinished { .. }))
+    }
+
+    /// Whether the last cleanup of the run has come to its end, and every step of it ended well: nothing of it is left to do.
+    pub fn has_cleaned_up(&self) -> bool {
+        let events: Vec<_> = self.events().collect();
+        let is_start = |event: &&Event| matches!(event.kind, EventKind::CleanupStarted { .. });
+        let Some(start) = events.iter().rposition(is_start) else { return false };
+        let (mut at_work, mut is_over) = (HashSet::new(), false);
+        for event in &events[start..] {
+            match &event.kind {
+                EventKind::StepStarted { step } if step.is_cleanup => {
+                    at_work.insert((step.key, step.depth, step.item));
+                }
+                EventKind::StepFinished { step, result } if step.is_cleanup => {
+                    at_work.remove(&(step.key, step.depth, step.item));
+                    if !matches!(result.status, StepStatus::Done | StepStatus::Skipped) {
+                        return false;
+                    }
+                }
+                EventKind::RunFinished { .. } => is_over = true,
+                _ => {}
+            }
+        }
+        // A second signal ends a step without a word.
+        is_over && at_work.is_empty()
     }
 
     /// The names of the secrets that each deed has brought.

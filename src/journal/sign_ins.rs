@@ -54,9 +54,8 @@ impl StateSignIns {
         };
         match records::read::<OpenSession>(path, &file)? {
             Some(session) if path == self.session_path(&session.id)? => {
-                if !self.own.borrow().contains_key(&session.id) {
-                    noted.records.push(LedgerEntry { session, is_in_use: !is_free });
-                }
+                let is_own = self.own.borrow().contains_key(&session.id);
+                noted.records.extend((!is_own).then_some(LedgerEntry { session, is_in_use: !is_free }));
             }
             _ if is_free => {
                 records::remove(path)?;
@@ -284,7 +283,11 @@ mod tests {
         let left = LedgerEntry { session: renewed, is_in_use: false };
         let third = process(&room);
         for process in [&other, &third, &other] {
-            assert_eq!(process.ledger().unwrap().records, [left.clone()], "whoever looks takes nothing");
+            assert_eq!(
+                process.ledger().unwrap().records,
+                std::slice::from_ref(&left),
+                "whoever looks takes nothing"
+            );
         }
     }
 

@@ -32,6 +32,9 @@ pub struct RunSummary {
     pub took_ms: Option<u64>,
     /// The steps of whose writes nobody knows whether they were done.
     pub unknown: Vec<String>,
+    /// Why its journal cannot be read, or not to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// How a run ended.
@@ -48,18 +51,25 @@ pub enum RunState {
     Unfinished,
     /// Its journal cannot be read to its end.
     Damaged,
+    /// Its journal cannot be read at all, so that nobody knows what it tells.
+    Unreadable,
 }
 
 impl RunSummary {
     /// The summary of a run.
     pub fn of(file: &RunFile) -> Self {
         match file.read() {
-            Ok(recording) => Self::of_recording(file, &recording),
-            Err(_) => Self::of_recording(file, &Recording::of(&[])),
+            Ok(recording) => Self::of_recording(file, &recording, file.is_at_work()),
+            Err(error) => Self {
+                state: RunState::Unreadable,
+                problem: Some(error.to_string()),
+                ..Self::of_recording(file, &Recording::of(&[]), false)
+            },
         }
     }
 
-    fn of_recording(file: &RunFile, recording: &Recording) -> Self {
+    /// The summary of what a journal tells.
+    pub(super) fn of_recording(file: &RunFile, recording: &Recording, is_at_work: bool) -> Self {
         let begun = recording.processes().next_back();
         let end = recording.last_events().find_map(|event| match &event.kind {
             EventKind::RunFinished { verdict } => Some((verdict, event.elapsed)),
@@ -69,7 +79,7 @@ impl RunSummary {
         unknown.dedup();
         Self {
             run: file.run.clone(),
-            state: state(file, recording, end.map(|(verdict, _)| verdict)),
+            state: state(is_at_work, recording, end.map(|(verdict, _)| verdict)),
             started_at: begun.map(|begun| begun.started_at),
             playbook: begun.map(|begun| begun.name.clone()),
             file: begun.map(|begun| begun.playbook.clone()),
@@ -78,18 +88,19 @@ impl RunSummary {
             exit_code: end.map(|(verdict, _)| verdict.exit_code()),
             took_ms: end.map(|(_, took)| milliseconds(took)),
             unknown,
+            problem: recording.damage.as_ref().map(ToString::to_string),
         }
     }
 
-    /// Whether it may still be gone on with, or looked into.
+    /// Whether it may still be gone on with, or looked into; what a damaged journal does not tell is not known to be over.
     pub fn is_open(&self) -> bool {
-        matches!(self.state, RunState::AtWork | RunState::Unfinished) || !self.unknown.is_empty()
+        !matches!(self.state, RunState::Done | RunState::Failed) || !self.unknown.is_empty()
     }
 }
 
-fn state(file: &RunFile, recording: &Recording, verdict: Option<&Verdict>) -> RunState {
+fn state(is_at_work: bool, recording: &Recording, verdict: Option<&Verdict>) -> RunState {
     match verdict {
-        _ if file.is_at_work() => RunState::AtWork,
+        _ if is_at_work => RunState::AtWork,
         _ if recording.damage.is_some() => RunState::Damaged,
         None => RunState::Unfinished,
         Some(verdict) if verdict.causes.is_empty() => RunState::Done,

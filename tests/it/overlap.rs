@@ -90,7 +90,9 @@ fn a_second_run_is_left_out_where_that_is_wanted() {
     let expected = format!("skipped: another run (process {pid}, since ");
     assert!(output.stderr.starts_with(&expected) && output.stderr.lines().count() == 1, "{}", output.stderr);
     assert_eq!(output.stdout, "");
-    assert!(!output.dir.join("report.json").exists(), "there was no run to report");
+    let report = output.report();
+    assert_eq!((&report["exit_code"], &report["entries"]), (&json!(0), &json!([])), "{report:#}");
+    assert!(report["warnings"][0].as_str().unwrap().starts_with("skipped: another run"), "{report:#}");
     let output = first.other(&["--quiet"]).run().exits(0);
     assert_eq!(output.text(), "");
     first.other(&["--overlap", "fail"]).run().exits(75);
@@ -149,6 +151,20 @@ fn a_lock_dies_with_its_process() {
     answer.send(()).expect("the server waits");
     second.finish().exits(0);
     assert_eq!(server.requests().len(), 2);
+}
+
+/// A run that does not begin leaves the reports that the playbook asks for as the last run has written them.
+#[test]
+fn a_run_that_does_not_begin_leaves_the_reports_of_the_last_one() {
+    let first = AtWork::with("report: { json: kept.json }");
+    let kept = first.runner.dir().join("kept.json");
+    std::fs::write(&kept, "of the last run").unwrap();
+    let given = first.other(&["--report", "json=report.json"]).run().exits(75);
+    assert_eq!(given.report()["exit_code"], 75);
+    first.other(&["--overlap", "skip"]).run().exits(0);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "of the last run");
+    first.ends_alone();
+    assert!(std::fs::read_to_string(&kept).unwrap().contains("\"exit_code\""));
 }
 
 /// What the first command line said of another run is not for the one that goes on.

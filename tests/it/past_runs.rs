@@ -1,10 +1,14 @@
 //! Runs of the past: their history, their reports made afterwards, what is resumed and what is refused.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use rustix::process::Signal;
+
+use crate::support::PATIENCE;
 use crate::support::runner::{Output, Runner};
 use crate::support::scripted::{Reply, Request, ScriptedServer};
 use crate::support::session_api::{self, LOGIN, LOGOUT};
@@ -115,6 +119,173 @@ fn a_failed_run_goes_on_behind_what_it_has_done() {
     assert_eq!(server.lines(), expected);
     let over = again(&run, &["resume", "last"]).exits(2).stderr;
     assert!(over.contains("is done; there is nothing to go on with"), "{over}");
+}
+
+/// Cleanup that has failed is done again, and nothing else; what is over is over only then.
+#[test]
+fn a_run_goes_on_with_what_its_cleanup_has_left() {
+    let mut is_forbidden = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "GET /things" => Reply::empty(404),
+        "DELETE /orders/7" if std::mem::take(&mut is_forbidden) => Reply::empty(403),
+        _ => answer(request),
+    });
+    let run = session_api::apply(
+        &server,
+        "steps:
+  - id: order
+    post: /orders
+    outputs: { id: $.id }
+    cleanup: [{ delete: '/orders/${{ steps.order.outputs.id }}' }]
+  - { get: /things }
+cleanup: [{ delete: /rest }]
+",
+    );
+    run.run().exits(1);
+    again(&run, &["resume", "last"]).exits(1);
+    let first = [LOGIN, "POST /orders", "GET /things", "DELETE /orders/7", "DELETE /rest", LOGOUT];
+    assert_eq!(server.lines()[..6], first);
+    assert_eq!(server.lines()[6..], [LOGIN, "DELETE /orders/7", LOGOUT]);
+    let over = again(&run, &["resume", "last"]).exits(2).stderr;
+    assert!(over.contains("has ended, and its cleanup has undone what it did"), "{over}");
+    assert_eq!(server.lines().len(), 9);
+}
+
+/// A cleanup that a second signal has cut is not over.
+#[test]
+fn a_run_goes_on_with_a_cleanup_that_was_cut() {
+    let (arrived, has_arrived) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let mut is_first = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "GET /things" => Reply::empty(404),
+        "DELETE /rest" if std::mem::take(&mut is_first) => {
+            arrived.send(()).expect("the test waits");
+            let _ = may_go_on.recv();
+            Reply::empty(204)
+        }
+        _ => answer(request),
+    });
+    let run = session_api::apply(&server, "steps: [{ get: /things }]\ncleanup: [{ delete: /rest }]\n");
+    let mut running = run.spawn();
+    has_arrived.recv_timeout(PATIENCE).expect("the cleanup begins");
+    running.signal(Signal::INT).signal(Signal::TERM);
+    let cut = running.finish();
+    go_on.send(()).expect("the server waits");
+    assert!(cut.stderr.contains("a second signal came"), "{}", cut.text());
+    again(&run, &["resume", "last"]).exits(1);
+    let lines = server.lines();
+    assert_eq!(lines[lines.len() - 3..], [LOGIN, "DELETE /rest", LOGOUT]);
+    assert_eq!(lines.iter().filter(|line| *line == "GET /things").count(), 1, "{lines:?}");
+}
+
+/// The journal of a run that was killed in its login is sound, and its report tells what is known.
+#[test]
+fn a_run_that_was_killed_in_its_login_has_a_report() {
+    let (arrived, has_arrived) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let server = ScriptedServer::start(move |_| {
+        arrived.send(()).expect("the test waits");
+        let _ = may_go_on.recv();
+        Reply::empty(204)
+    });
+    let run = session_api::apply(&server, STEPS);
+    let mut running = run.spawn();
+    has_arrived.recv_timeout(PATIENCE).expect("the login begins");
+    running.signal(Signal::KILL);
+    assert_eq!(running.finish().signal, Some(9));
+    go_on.send(()).expect("the server waits");
+    let shown = again(&run, &["report", "last"]).exits(0);
+    assert!(shown.stderr.contains("the process ended in the middle of the run"), "{}", shown.text());
+    let report = again(&run, &["report", "last", "--format", "json"]).exits(0).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["exit_code"], &report["requests"]), (&json!(137), &json!(0)), "{report:#}");
+}
+
+/// What is at work, what cannot be read and what is cut stays; ids are shown as long as they must be to tell runs apart.
+#[test]
+fn prune_removes_nothing_that_it_does_not_know_to_be_over() {
+    let server = session_api::start(answer);
+    let run = session_api::apply(&server, STEPS);
+    run.run().exits(0);
+    let whole = journals(&run).remove(0);
+    let id = whole.file_stem().unwrap().to_str().unwrap().to_owned();
+    let twin = whole.with_file_name(format!("{}Z.journal", &id[..id.len() - 1]));
+    fs::write(&twin, "another file of this ending").unwrap();
+    let shown = again(&run, &["history"]).exits(0).stdout;
+    assert!(shown.contains(&id), "{shown}");
+    assert_eq!(
+        again(&run, &["history", "prune", "--keep", "0"]).exits(0).stdout,
+        "1 journal removed
+1 journal left that may be gone on with; `--unfinished` removes them too
+"
+    );
+    fs::set_permissions(&twin, PermissionsExt::from_mode(0o666)).unwrap();
+    assert!(again(&run, &["history"]).exits(0).stdout.contains("cannot be read: other users may write it"));
+    let refused = again(&run, &["history", "prune", "--keep", "0", "--unfinished"]).exits(8);
+    assert!(refused.stderr.contains("other users may write it"), "{}", refused.stderr);
+    fs::set_permissions(&twin, PermissionsExt::from_mode(0o600)).unwrap();
+    let held = fs::File::open(&twin).unwrap();
+    held.lock_shared().unwrap();
+    let busy = again(&run, &["history", "prune", "--keep", "0", "--unfinished"]).exits(0).stdout;
+    assert_eq!(busy, "no journals removed\n1 journal left whose runs are at work\n");
+    assert!(twin.exists());
+    drop(held);
+    again(&run, &["history", "prune", "--keep", "0", "--unfinished"]).exits(0);
+    assert!(!twin.exists());
+}
+
+/// Items are known by their places: where another one has come into the place of one that was done, nothing is sent for it.
+#[test]
+fn an_item_in_the_place_of_another_is_refused() {
+    let mut is_down = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "PUT /things/b" if std::mem::take(&mut is_down) => Reply::empty(404),
+        _ => answer(request),
+    });
+    let loop_over =
+        |items: &str| format!("steps: [{{ for_each: {items}, put: '/things/${{{{ item }}}}' }}]\n");
+    let run = session_api::apply(&server, &loop_over("[a, b]"));
+    run.run().exits(1);
+    let path = run.dir().join("p.yaml");
+    let playbook = fs::read_to_string(&path).unwrap();
+    fs::write(&path, playbook.replace("[a, b]", "[x, a, b]")).unwrap();
+    let refused = again(&run, &["resume", "last", "--changed-playbook"]).exits(1).stderr;
+    let words =
+        "`PUT /things/${{ item }}[1]` is another item than when the run began; nothing was sent for it";
+    assert!(refused.contains(words), "{refused}");
+    fs::write(&path, playbook.replace("[a, b]", "[a, b, c]")).unwrap();
+    again(&run, &["resume", "last", "--changed-playbook"]).exits(0);
+    let writes: Vec<_> = server.lines().into_iter().filter(|line| line.starts_with("PUT")).collect();
+    assert_eq!(writes, ["PUT /things/a", "PUT /things/b", "PUT /things/b", "PUT /things/c"]);
+}
+
+/// What was done for one account is not gone on with for another.
+#[test]
+fn a_run_does_not_go_on_with_another_account() {
+    let mut is_down = true;
+    let server =
+        ScriptedServer::start(move |_| Reply::empty(if std::mem::take(&mut is_down) { 404 } else { 200 }));
+    let playbook = format!(
+        "version: 1
+providers:
+  own:
+    settings: {{ account: {{ from: [{{ env: ACCOUNT }}] }} }}
+    base_url: '{}/${{{{ settings.account }}}}'
+steps: [{{ get: /data }}]
+",
+        server.base_url()
+    );
+    let run = Runner::new().file("p.yaml", playbook).args(["apply", "p.yaml"]).env("ACCOUNT", "one");
+    run.run().exits(1);
+    let other = run.clone().env("ACCOUNT", "two");
+    let refused = again(&other, &["resume", "last"]).exits(2).stderr;
+    let words =
+        "was begun with another account: `own variable ACCOUNT one` then, `own variable ACCOUNT two` now";
+    assert!(refused.contains(words), "{refused}");
+    assert_eq!(server.lines(), ["GET /one/data"]);
+    again(&other, &["resume", "last", "--changed-account"]).exits(0);
+    assert_eq!(server.lines(), ["GET /one/data", "GET /two/data"]);
 }
 
 /// The state folder is named from where the user is, not from where the run was started.

@@ -97,6 +97,25 @@ fn the_ping_of_the_start_never_holds_the_run_up() {
     assert_eq!(self::pings(&switch), ["/start", ""]);
 }
 
+/// Whoever takes the ping of the start and never answers it hears of the end all the same.
+#[test]
+fn a_ping_of_the_start_that_hangs_does_not_hold_the_end_back() {
+    let api = ScriptedServer::start(|_| Reply::empty(204));
+    let mut hanging = Vec::new();
+    let switch = RawServer::start(move |number, connection| {
+        connection.receive();
+        match number {
+            0 => hanging.push(connection.stream.try_clone().expect("a socket")),
+            _ => connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        }
+    });
+    let output = apply(&api.base_url(), &switch.url("")).run().exits(0);
+    assert!(!output.stderr.contains("warning"), "{}", output.stderr);
+    let heard = switch.requests();
+    let last = heard.last().expect("pings").lines().next().map(str::to_owned);
+    assert_eq!(last, Some(format!("GET /{SWITCH} HTTP/1.1")), "{heard:?}");
+}
+
 #[test]
 fn a_simulated_run_and_a_dry_run_tell_nobody() {
     let switch = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");

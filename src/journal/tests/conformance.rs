@@ -77,7 +77,8 @@ fn is_unclear(death: &Death) -> bool {
 
 /// Whether a write is known to be done, and what it brought was with the process only.
 fn is_lost(death: &Death) -> bool {
-    let is_at_step = death.class == Class::Composed && !death.place.ends_with("/moment");
+    let is_known_anew = ["/moment", "/item of the list"].iter().any(|end| death.place.ends_with(end));
+    let is_at_step = death.class == Class::Composed && !is_known_anew;
     let is_done = match death.stage {
         Stage::After => death.class == Class::Once,
         Stage::Performed => is_at_step,

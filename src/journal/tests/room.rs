@@ -252,6 +252,7 @@ fn begun(at: Timestamp) -> Begun {
         folder: "/".to_owned(),
         is_simulated: false,
         arguments: Json::Null,
+        account: None,
         inputs: Map::new(),
     }
 }

@@ -254,8 +254,8 @@ async fn a_closing_that_fails_is_tried_again_by_the_next_run() {
 #[tokio::test]
 async fn what_is_not_closed_here_is_nobodys() {
     let (sign_ins, store) = left(Closing::Kept, Some(60));
-    let clean = |text: &str| crate::model::redaction::Redactor::default().clean(text);
-    sign_ins.left.borrow_mut()[0].session.definition = clean("other");
+    let other = crate::model::redaction::Redactor::default().clean("other");
+    sign_ins.left.borrow_mut()[0].session.definition = other;
     let bench = stored().store(store).sign_ins(sign_ins).start(transport()).await;
     assert!(bench.left_open().await.is_empty());
     assert_eq!(acts(&bench), [""; 0]);

@@ -1,0 +1,77 @@
+//! The items of a loop that does writes. A journal knows them by their places in the list: another process that takes the run
+//! up finds at each place what was there, or leaves the place alone.
+
+use super::core::Engine;
+use super::error::StepError;
+use super::stage::Stage;
+use crate::document::Effect;
+use crate::event::FailureDraft;
+use crate::model::exit::Cause;
+use crate::plan::{PlannedStep, StepKind};
+use crate::port::{Class, End, Outcome, Place, Ran};
+use crate::template::Data;
+use futures_util::future::FutureExt;
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// An item of a list.
+pub struct Item {
+    /// What expressions see.
+    pub data: Data,
+    /// SHA-256 of its JSON in hexadecimal digits; `None` where it holds a secret.
+    pub digest: Option<String>,
+}
+
+/// SHA-256 in hexadecimal digits.
+pub fn digest(json: &Json) -> String {
+    Sha256::digest(json.to_string()).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether a step, those inside of it, or those that undo it change anything.
+fn writes(step: &PlannedStep) -> bool {
+    let is_write = match &step.kind {
+        StepKind::Request(request) => request.effect != Effect::Read,
+        StepKind::Store { .. } => true,
+        StepKind::Group(group) => group.steps.iter().any(writes),
+        StepKind::Authenticate { .. } | StepKind::Logout { .. } => false,
+    };
+    is_write || step.cleanup.iter().any(writes)
+}
+
+impl Engine<'_> {
+    /// Refuses an item that is another one than an earlier process has found at its place: the writes of that one would
+    /// count as those of this one.
+    ///
+    /// # Errors
+    /// When it is another one, or the journal cannot be written. Nothing was sent for it.
+    pub async fn refuse_changed_item(
+        &self,
+        step: &PlannedStep,
+        stage: &Stage,
+        digest: Option<&str>,
+    ) -> Result<(), StepError> {
+        let Some(digest) = digest.filter(|_| writes(step)) else { return Ok(()) };
+        let place = self.places.of_step(step, stage);
+        let deed =
+            self.deed(Place(format!("{place}/item of the list")), Class::Composed, "an item of a list");
+        let outcome = Outcome::plain(End::Done, digest.into());
+        let ran = self.world.journal.run(&deed, async { outcome }.boxed_local()).await;
+        match ran.map_err(|error| self.journal_error(&error, &step.label()))? {
+            Ran::Before(before) if before.value != digest => {
+                let headline =
+                    format!("`{place}` is another item than when the run began; nothing was sent for it");
+                let run = self.names.run_id_text();
+                let advice = format!(
+                    "items are known by their places in the list: make the list what it was and `runner resume {run}`, \
+                     or run the playbook anew and leave out what was done"
+                );
+                Err(self.error(FailureDraft::new(Cause::Step, headline).advice(advice)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
