@@ -210,9 +210,11 @@ echo "[Unit]" >"$units/${timer%.timer}.service"
 "$RUNNER" schedule install "$playbook" && exit 92 || echo "foreign: $?"
 cat "$units/${timer%.timer}.service"
 "#;
-    let (_, output) = in_room(OWN_MANAGER, script, &["-p", "-f", "--mount-proc", "--kill-child"]);
+    let (room, output) = in_room(OWN_MANAGER, script, &["-p", "-f", "--mount-proc", "--kill-child"]);
     assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
     let out = &output.stdout;
+    let folder = fs::canonicalize(room.dir()).expect("the folder is there");
+    let where_it_ran = format!("{}/a b 100% $HOME\n", folder.display());
     for part in [
         ".timer is on, in ",
         ".timer is already there",
@@ -220,7 +222,7 @@ cat "$units/${timer%.timer}.service"
         "OnCalendar=*-*-* 03:15:00 UTC",
         "apply --no-prompt --quiet ",
         "/a b 100% $HOME/fleet.yaml",
-        "/work/a b 100% $HOME\n",
+        &where_it_ran,
         "edited: 8\n",
         "remove: 8\n",
         ".timer is gone\ninactive\nforeign: 8\n[Unit]\n",
