@@ -7,6 +7,7 @@ use crate::journal::{
     Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, in_doubt,
 };
 use crate::model::exit::Cause;
+use crate::model::hex::hex;
 use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
 use crate::model::visible::visible;
@@ -15,7 +16,6 @@ use crate::port::World;
 use crate::source::SourceMap;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 /// A run that an earlier process has left.
@@ -175,10 +175,7 @@ fn digest(sources: &SourceMap) -> String {
         digest.update((file.text().len() as u64).to_be_bytes());
         digest.update(file.text().as_bytes());
     }
-    digest.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&digest.finalize())
 }
 
 fn absolute(path: &std::path::Path) -> String {

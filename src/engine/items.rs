@@ -7,13 +7,13 @@ use super::stage::Stage;
 use crate::document::Effect;
 use crate::event::FailureDraft;
 use crate::model::exit::Cause;
+use crate::model::hex::hex;
 use crate::plan::{PlannedStep, StepKind};
 use crate::port::{Class, End, Outcome, Place, Ran};
 use crate::template::Data;
 use futures_util::future::FutureExt;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// An item of a list.
 pub struct Item {
@@ -25,10 +25,7 @@ pub struct Item {
 
 /// SHA-256 in hexadecimal digits.
 pub fn digest(json: &Json) -> String {
-    Sha256::digest(json.to_string()).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(json.to_string()))
 }
 
 /// Whether a step, those inside of it, or those that undo it change anything.

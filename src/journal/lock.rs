@@ -1,8 +1,8 @@
 use super::{StateDir, StateDirError, StateFolder};
+use crate::model::hex::hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
@@ -25,11 +25,7 @@ impl LockName {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        let mut name = String::new();
-        for byte in &digest.finalize()[..16] {
-            write!(name, "{byte:02x}").expect("a string takes everything");
-        }
-        Self(name)
+        Self(hex(&digest.finalize()[..16]))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Shared words of every layer: no I/O, no clock.
 
 pub mod exit;
+pub mod hex;
 pub mod redacted;
 pub mod redaction;
 pub mod secret;

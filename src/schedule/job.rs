@@ -2,9 +2,9 @@
 
 use super::needs::Needs;
 use super::text::{duration_text, slug};
+use crate::model::hex::hex;
 use crate::plan::{Plan, PlannedSchedule, PlannedStep, StepKind};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -38,11 +38,8 @@ pub struct JobId(String);
 impl JobId {
     /// Of a playbook's absolute path.
     pub fn of(playbook: &str) -> Self {
-        let mut id = format!("{}-", short_name(playbook));
-        for byte in &Sha256::digest(playbook)[..4] {
-            write!(id, "{byte:02x}").expect("a string takes all");
-        }
-        Self(id)
+        let digest = hex(&Sha256::digest(playbook)[..4]);
+        Self(format!("{}-{digest}", short_name(playbook)))
     }
 
     /// One that was read somewhere. `None`: no job has such a name.

@@ -2,8 +2,8 @@
 
 use super::job::JobId;
 use super::text::one_line;
+use crate::model::hex::hex;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 const BEGIN: &str = "# made by runner schedule: ";
 
@@ -53,10 +53,7 @@ pub(super) fn read_mark(line: &str) -> Option<(Mark, &str)> {
 
 fn checksum(id: &JobId, playbook: &str, text: &str) -> String {
     let whole = format!("{} {}\n{text}", id.as_str(), one_line(playbook));
-    Sha256::digest(whole)[..8].iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a string takes all");
-        hex
-    })
+    hex(&Sha256::digest(whole)[..8])
 }
 
 #[cfg(test)]

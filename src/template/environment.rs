@@ -3,6 +3,7 @@
 use super::operators::{is_nothing, refuse_rounding};
 use super::value::{from_digits, is_number, machine_number, to_text};
 use super::{lists, operators};
+use crate::model::hex::hex;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -171,7 +172,7 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment.add_filter("sha1", |value: &Value| on_bytes(value, |bytes| Sha1::digest(bytes).to_vec()));
     environment.add_filter("sha256", |value: &Value| on_bytes(value, |bytes| Sha256::digest(bytes).to_vec()));
     environment.add_filter("hmac_sha256", hmac_sha256);
-    environment.add_filter("hex", |value: &Value| on_text(value, to_hex));
+    environment.add_filter("hex", |value: &Value| on_text(value, hex));
     environment
         .add_filter("b64encode", |value: &Value| on_text(value, |bytes| BASE64_STANDARD.encode(bytes)));
     environment.add_filter("b64decode", b64decode);
@@ -275,10 +276,6 @@ fn on_text(value: &Value, change: impl Fn(&[u8]) -> String) -> Result<Value, Err
         return Ok(Value::from(()));
     }
     Ok(Value::from(change(&bytes_of(value)?)))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Like Jinja's, but null is replaced too, for a key that an answer lacks is null here.

@@ -1,4 +1,5 @@
 //! The spellings of one secret that are looked for literally.
+use crate::model::hex::hex;
 use std::cmp::Ordering;
 
 use base64::Engine;
@@ -43,8 +44,7 @@ impl Form {
 
     /// Hex digits have no case, and enough of them not to arise by chance.
     fn hex(bytes: &[u8]) -> Self {
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::new(digits.into_bytes(), FormKind::Text, true, true)
+        Self::new(hex(bytes).into_bytes(), FormKind::Text, true, true)
     }
 
     fn placeholder(placeholder: &str) -> Self {
