@@ -161,7 +161,7 @@ impl Inner {
 
     /// Writes down what came of it.
     async fn conclude(&self, deed: &Deed, outcome: Outcome) -> Result<(), JournalError> {
-        let is_write = matches!(deed.class, Class::Idempotent { .. } | Class::Once);
+        let is_write = deed.class.is_write();
         if !is_write && outcome.end != End::Done {
             return Ok(());
         }

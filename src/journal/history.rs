@@ -1,8 +1,8 @@
 //! The runs of the past, as their journals tell them.
 
-use super::own_file::open_own;
 use super::recording::{Recording, open};
 use super::state_dir::{StateDir, StateDirError, StateFolder};
+use crate::system::open_own;
 use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};

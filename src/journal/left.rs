@@ -1,9 +1,9 @@
 //! A journal that an earlier process has left, taken to be gone on with.
 
 use super::log::{Log, unwritable};
-use super::own_file::open_own;
 use super::recording::{Damage, Recording};
 use crate::port::JournalError;
+use crate::system::open_own;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 use super::{StateDir, StateDirError, StateFolder};
 use crate::model::hex::hex;
+use crate::system::is_foreign;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -156,22 +157,12 @@ fn shown(path: &Path) -> String {
 }
 
 #[cfg(unix)]
-fn is_foreign(found: &Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::uid(found) != rustix::process::geteuid().as_raw()
-}
-
-#[cfg(unix)]
 fn close_to_others(path: &Path, found: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     match found.permissions().mode() & 0o077 {
         0 => Ok(()),
         _ => fs::set_permissions(path, fs::Permissions::from_mode(0o600)),
     }
-}
-
-#[cfg(not(unix))]
-fn is_foreign(_: &Metadata) -> bool {
-    false
 }
 
 #[cfg(not(unix))]

@@ -1,10 +1,10 @@
 //! The file of a journal: lines are only added, and durable when that is asked for.
 
-use super::own_file::sync_folder_of;
 use super::record::{HEADER_LENGTH, Record, header, line};
 use crate::port::JournalError;
+use crate::system::{create_private, sync_folder_of};
 use std::cell::{Cell, RefCell};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,11 +43,7 @@ impl Log {
     /// # Errors
     /// As the operating system says.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| unwritable(path, &error))?;
+        let file = create_private(path).map_err(|error| unwritable(path, &error))?;
         file.try_lock().map_err(|error| unwritable(path, &io::Error::from(error)))?;
         let log = Self::of(path, file, 0, 0);
         log.state.borrow_mut().unwritten.extend(header(HEADER_LENGTH as u64).into_bytes());

@@ -1,15 +1,14 @@
 //! What runs leave on disk for those after them.
 //!
-//! All of it lies in one folder, the [`StateDir`]. Imports `port`, `event`, `plan` and `model`; like `system`, it makes ports
-//! real.
-#![expect(clippy::disallowed_methods, reason = "this is where state files are read and written")]
+//! All of it lies in one folder, the [`StateDir`]. Like `system`, whose way with private files it shares, it makes ports
+//! real. Imports `system`, `event`, `port` and `model`.
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests prepare and inspect files themselves"))]
 
 mod file_journal;
 mod history;
 mod left;
 mod lock;
 mod log;
-mod own_file;
 mod prune;
 mod record;
 mod recording;

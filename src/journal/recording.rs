@@ -1,12 +1,12 @@
 //! A journal that is read back.
 
-use super::own_file::open_own;
 use super::record::{Begun, HEADER_LENGTH, Intent, Record, parse, parse_header};
 use super::resolve::{step_of, unknown};
 use crate::event::{Event, EventKind, FailureDraft, StepStatus, Verdict};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::port::{Class, Known, Outcome, Place};
+use crate::system::open_own;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};

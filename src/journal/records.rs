@@ -1,5 +1,6 @@
 //! Small private files, each written whole: a record in JSON.
 
+use crate::system::{create_private, sync_folder_of};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
@@ -63,32 +64,8 @@ fn write_beside(temporary: &Path, path: &Path, record: &impl Serialize) -> io::R
     file.write_all(&serde_json::to_vec_pretty(record)?)?;
     file.sync_all()?;
     fs::rename(temporary, path)?;
-    sync_folder(path)?;
+    sync_folder_of(path)?;
     Ok(file)
-}
-
-/// Makes a file for its owner only, whatever the umask says.
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(file)
-}
-
-/// A new name lasts only when its folder is on disk, too.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Reads a record; `None`: what is there is none.

@@ -1,4 +1,4 @@
-use super::own_file::sync_folder_of;
+use crate::system::{is_foreign, is_open_to_others, sync_folder_of};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -120,22 +120,13 @@ fn make(path: &Path) -> Result<(), StateDirError> {
     refuse_others(path, &fs::metadata(path).map_err(unusable)?)
 }
 
-#[cfg(unix)]
 fn refuse_others(path: &Path, metadata: &Metadata) -> Result<(), StateDirError> {
-    use std::os::unix::fs::MetadataExt;
-    let shown = || path.display().to_string();
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(StateDirError::Foreign { path: shown() });
+    let path = path.display().to_string();
+    match metadata {
+        found if is_foreign(found) => Err(StateDirError::Foreign { path }),
+        found if is_open_to_others(found) => Err(StateDirError::Open { path }),
+        _ => Ok(()),
     }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(StateDirError::Open { path: shown() });
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_others(_: &Path, _: &Metadata) -> Result<(), StateDirError> {
-    Ok(())
 }
 
 #[cfg(all(test, unix))]

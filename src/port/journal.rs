@@ -59,6 +59,13 @@ pub enum Class {
     Once,
 }
 
+impl Class {
+    /// Whether it is a write that is announced before it is done.
+    pub fn is_write(&self) -> bool {
+        matches!(self, Self::Idempotent { .. } | Self::Once)
+    }
+}
+
 /// What makes a write repeatable. It is no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdempotencyKey {

@@ -1,4 +1,4 @@
-use super::journal::{Class, Decision, Deed, End, Journal, JournalError, Known, Outcome, Place, Ran, decide};
+use super::journal::{Decision, Deed, End, Journal, JournalError, Known, Outcome, Place, Ran, decide};
 use super::{Cancellation, Clock};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::cell::RefCell;
@@ -35,7 +35,7 @@ impl MemoryJournal {
             Decision::Do => {}
         }
         let doubt = known.in_doubt_since().filter(|_| !deed.is_surely_undone);
-        let is_write = matches!(deed.class, Class::Idempotent { .. } | Class::Once);
+        let is_write = deed.class.is_write();
         if is_write {
             let mut all = self.known.borrow_mut();
             all.entry(deed.place.clone()).or_default().announce(now, &deed.class, deed.is_surely_undone);

@@ -1,5 +1,6 @@
+use super::own_file::create_private;
 use crate::port::{OutputFile, OutputFiles};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -84,18 +85,6 @@ fn partial_of(target: &Path) -> io::Result<PathBuf> {
 fn beside(path: &Path, name: impl FnOnce(&str) -> String) -> io::Result<PathBuf> {
     let own = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     Ok(path.with_file_name(name(&own.to_string_lossy())))
-}
-
-/// Makes a file for its owner only, whatever the umask says.
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(file)
 }
 
 impl Write for Unfinished {

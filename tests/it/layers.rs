@@ -23,11 +23,11 @@ const LEVELS: [(&str, u8); 19] = [
     ("exchange", 6),
     ("session", 7),
     ("engine", 8),
-    ("journal", 9),
     ("report", 9),
     ("system", 9),
-    ("cli", 10),
-    ("main", 11),
+    ("journal", 10),
+    ("cli", 11),
+    ("main", 12),
 ];
 
 /// What unit tests of every level may use.
