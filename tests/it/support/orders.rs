@@ -13,7 +13,7 @@ use serde_json::json;
 use super::raw_server::RawServer;
 use super::runner::{Output, Runner, Running};
 use super::scripted::{Reply, Request};
-use super::session_api::{LOGIN, LOGOUT};
+use super::session_api::{self, LOGIN, LOGOUT};
 
 const KEY: &str = "key-geheim-0815";
 /// What each token begins with.
@@ -135,21 +135,7 @@ impl Orders {
 
     /// A new room for runs that place orders here, and new books. `steps` is the list of the playbook `p.yaml`.
     pub fn room(&self, steps: &str) -> Runner {
-        let playbook = format!(
-            "version: 1
-name: orders
-providers:
-  own:
-    base_url: {}
-    credentials: {{ key: {{ from: [{{ env: OWN_KEY }}] }} }}
-    auth:
-      login: {{ post: /login, json: {{ key: '${{{{ credentials.key }}}}' }} }}
-      session: {{ token: $.token }}
-      send: {{ headers: {{ Authorization: 'Bearer ${{{{ session.token }}}}' }} }}
-      logout: {{ auth: session, delete: /login }}
-steps:{steps}",
-            self.server.url("")
-        );
+        let playbook = session_api::text(&self.server.url(""), &format!("name: orders\nsteps:{steps}"));
         let room = Runner::new().file("p.yaml", playbook).env("OWN_KEY", KEY).plant(KEY).plant(TOKEN);
         *lock(&self.books) = Books { journals: room.journals(), ..Books::default() };
         room

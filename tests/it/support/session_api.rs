@@ -35,11 +35,17 @@ pub fn apply(server: &ScriptedServer, rest: &str) -> Runner {
 
 /// Gives a program the playbook `p.yaml` and what it needs.
 pub fn playbook(program: Runner, server: &ScriptedServer, rest: &str) -> Runner {
-    let playbook = format!(
+    let playbook = text(&server.base_url(), rest);
+    program.file("p.yaml", playbook).env("OWN_KEY", KEY).plant(KEY).plant(TOKEN)
+}
+
+/// A playbook with the provider `own` at that address, which signs in with `OWN_KEY`. `rest` is what it holds besides.
+pub fn text(url: &str, rest: &str) -> String {
+    format!(
         "version: 1
 providers:
   own:
-    base_url: {}
+    base_url: {url}
     credentials: {{ key: {{ from: [{{ env: OWN_KEY }}] }} }}
     auth:
       login: {{ post: /login, json: {{ key: '${{{{ credentials.key }}}}' }} }}
@@ -47,10 +53,8 @@ providers:
       send: {{ headers: {{ Authorization: 'Bearer ${{{{ session.token }}}}' }} }}
       logout: {{ auth: session, delete: /login }}
 {rest}
-",
-        server.base_url()
-    );
-    program.file("p.yaml", playbook).env("OWN_KEY", KEY).plant(KEY).plant(TOKEN)
+"
+    )
 }
 
 /// Asserts that the last request has closed the session, and that it was opened and closed once.
