@@ -1,6 +1,7 @@
 //! The five fields.
 
 use super::field::{DAY, Field, HOUR, MINUTE, MONTH, Place, WEEKDAY};
+use super::mistake::CronMistake;
 use jiff::civil::Date;
 use std::fmt;
 use std::ops::Range;
@@ -19,28 +20,6 @@ pub struct CronExpression {
     pub month: Field,
     /// The days of a week, 0 is Sunday.
     pub weekday: Field,
-}
-
-/// What is wrong with an expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CronMistake {
-    /// Where, in bytes of the expression.
-    pub range: Range<usize>,
-    /// What it is.
-    pub message: String,
-    /// What to write instead, where that is known.
-    pub help: Option<String>,
-}
-
-impl CronMistake {
-    pub(super) fn new(range: Range<usize>, message: impl Into<String>) -> Self {
-        Self { range, message: message.into(), help: None }
-    }
-
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
 }
 
 /// Words for whole expressions.

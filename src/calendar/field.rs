@@ -1,6 +1,6 @@
 //! One field of a cron expression.
 
-use super::cron::CronMistake;
+use super::mistake::CronMistake;
 use std::fmt;
 use std::ops::Range;
 

@@ -5,12 +5,14 @@
 
 mod cron;
 mod field;
+mod mistake;
 mod next;
 mod shift;
 mod zone;
 
-pub use cron::{CronExpression, CronMistake};
+pub use cron::CronExpression;
 pub use field::{Field, Part};
+pub use mistake::CronMistake;
 pub use next::{Clockwork, changes_matter, times};
 pub use shift::{Shifted, shifted};
 pub use zone::{Zone, known_zones};

@@ -3,10 +3,10 @@
 use super::address;
 use super::auth;
 use super::context::Context;
+use super::idempotency_key;
 use super::names::check_name;
 use super::path::PathRules;
 use super::preset::Presets;
-use super::repetition;
 use super::request;
 use super::source::{self, Chain, ChainKind};
 use super::value::check_declarations;
@@ -40,7 +40,7 @@ pub(super) fn check(context: &Context<'_>, keys: &DefinitionKeys, presets: &Pres
     request::check_time(context, keys.timeout.as_ref());
     request::check_retry(context, keys.retry.as_ref());
     request::check_rate_limit(context, keys.rate_limit.as_ref());
-    repetition::check_idempotency(context, keys.idempotency.as_ref());
+    idempotency_key::check_of_provider(context, keys.idempotency.as_ref());
     for sign in [&keys.success, &keys.throttled].into_iter().flatten() {
         context.condition(sign, &view.answered());
     }
@@ -149,7 +149,7 @@ fn check_operation<'a>(
     request::check_time(context, operation.timeout.as_ref());
     request::check_retry(context, operation.retry.as_ref());
     request::check_rate_limit(context, operation.rate_limit.as_ref());
-    repetition::check_operation_key(context, operation, &view);
+    idempotency_key::check_of_operation(context, operation, &view);
     report_unused_params(context, operation);
 }
 

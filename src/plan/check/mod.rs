@@ -12,6 +12,7 @@ mod conceal;
 mod context;
 mod definition;
 mod entry;
+mod idempotency_key;
 mod literal_secret;
 mod load;
 mod names;

@@ -1,13 +1,14 @@
 //! What lets a write be repeated that must not be done twice: `idempotency_key` and `verify`.
 
 use super::context::Context;
+use super::idempotency_key::{self, KEY};
 use super::names::part;
 use super::polling::{refuse_fixed, refuse_write};
 use super::provider::Provider;
 use super::request;
 use super::send::RequestStep;
-use super::view::{LoopName, View};
-use crate::document::{Effect, Idempotency, Operation, Output, Tree, VERBS, Verify};
+use super::view::LoopName;
+use crate::document::{Effect, Operation, Output, Tree, VERBS, Verify};
 use crate::plan::{PlannedIdempotency, PlannedRequest, PlannedVerify, Scoped, TemplateScope};
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::template::{CallKind, Expression, Reference, Template};
@@ -19,13 +20,11 @@ const HEADER: &str = "Idempotency-Key";
 /// How long a provider is trusted to remember a key, unless it says so itself.
 const VALID_FOR: Duration = Duration::from_secs(600);
 
-const KEY: &str = "idempotency_key";
-
 impl RequestStep<'_> {
     /// Checks the key that the step writes.
     pub(super) fn check_idempotency_key(&self) {
         let Some(key) = &self.step.idempotency_key else { return };
-        check_key(self.context, key, &self.view);
+        idempotency_key::check(self.context, key, &self.view);
         self.refuse_same_for_items(&expressions_of(key), key.span());
     }
 
@@ -183,56 +182,6 @@ impl RequestStep<'_> {
     fn report_stray(&self, key: &str, message: String) {
         let span = self.context.key(self.step.span, key);
         self.context.report(Diagnostic::new(Code::ConflictingKeys, span, message));
-    }
-}
-
-/// The key of an operation, by itself.
-pub(super) fn check_operation_key(context: &Context<'_>, operation: &Operation, view: &View<'_>) {
-    let Some(key) = &operation.idempotency_key else { return };
-    check_key(context, key, view);
-    let effect = operation.effect.as_ref().map(|effect| effect.value);
-    let by_verb = || operation.request.verbs().next().map(|(verb, _)| verb);
-    let is_read = effect.map_or_else(|| matches!(by_verb(), Some("get" | "head")), |it| it == Effect::Read);
-    let message = match (is_read, &operation.paginate) {
-        (true, _) => "a read needs no key to be sent again",
-        (false, Some(_)) => "the pages of one request would all have the same idempotency key",
-        (false, None) => return,
-    };
-    let span = context.key(operation.span, KEY);
-    context.report(Diagnostic::new(Code::ConflictingKeys, span, message));
-}
-
-/// What a definition says about all keys.
-pub(super) fn check_idempotency(context: &Context<'_>, keys: Option<&Idempotency>) {
-    let Some(keys) = keys else { return };
-    keys.header.iter().for_each(|header| request::check_header_name(context, header));
-    request::check_time(context, keys.valid_for.as_ref());
-}
-
-fn check_key(context: &Context<'_>, key: &Template, view: &View<'_>) {
-    context.template(key, view);
-    refuse_secrets(context, key, view);
-    if key.as_literal().is_some() {
-        let message = "this key is the same in every run: what a later run sends counts as done already";
-        let diagnostic = Diagnostic::new(Code::Suspicious, key.span(), message);
-        context.report(diagnostic.help("let it name what is done, or the run: `${{ run.id }}`"));
-    }
-}
-
-/// Keys are kept on disk for a run that is resumed, and secrets are not.
-fn refuse_secrets(context: &Context<'_>, key: &Template, view: &View<'_>) {
-    for expression in key.expressions() {
-        let is_secret = |reference: &&Reference| match (reference.name(0), reference.name(1)) {
-            (Some("secrets" | "credentials" | "session"), _) => true,
-            (Some("steps"), Some(id)) => reference.name(3).is_some_and(|output| {
-                view.steps.is_some_and(|place| place.index.is_secret_output(id, output))
-            }),
-            _ => false,
-        };
-        if expression.references().iter().any(|reference| is_secret(&reference)) {
-            let message = "an idempotency key is kept on disk, so no secret may go into it";
-            context.report(Diagnostic::new(Code::InvalidValue, expression.span(), message));
-        }
     }
 }
 
