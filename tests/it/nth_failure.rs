@@ -1,5 +1,5 @@
 //! A run in which the n-th call of the system fails, for each n: no write goes out that the journal does not know, no report
-//! is half there, and the session is closed.
+//! is half there, whatever its form and whoever asks for it, and the session is closed.
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
@@ -26,9 +26,13 @@ const STEPS: &str = "
   - id: notes
     for_each: [1, 2]
     post: /notes/${{ item }}
+report: { junit: r.xml, har: r.har }
 ";
 const WRITES: [&str; 4] = ["POST /orders", "POST /notes/1", "POST /notes/2", "DELETE /orders/orders"];
-const REPORTS: [&str; 1] = ["r.json"];
+/// One in each form: two that the playbook asks for, two of the command line.
+const REPORTS: [&str; 4] = ["r.xml", "r.har", "r.json", "r.html"];
+/// What an earlier run has left under the name of a report, in every other room.
+const EARLIER: &str = "the report of an earlier run";
 
 /// The calls, what each fails with, and in which threads they are counted: each for itself.
 const FAULTS: [(&str, &str, Threads); 10] = [
@@ -61,7 +65,13 @@ struct Fault {
 }
 
 fn apply(room: &Runner) -> Runner {
-    room.clone().args(["apply", "--report", "json=r.json", "p.yaml"])
+    room.clone().args(["apply", "--report", "json=r.json", "--report", "html=r.html", "p.yaml"])
+}
+
+/// A room in which, after every other fault, reports of an earlier run lie.
+fn room(orders: &Orders, number: usize) -> Runner {
+    let earlier = REPORTS.iter().filter(|_| number.is_multiple_of(2));
+    earlier.fold(orders.room(STEPS), |room, report| room.file(report, EARLIER))
 }
 
 /// Lets `strace` start the run, change what `inject` says, and write to `calls.txt` what it sees.
@@ -117,7 +127,7 @@ fn whatever_call_fails_nothing_is_sent_unannounced_and_no_report_is_half_there()
 
 /// Runs with a fault, judges, and goes on with the run. Returns the exit code of the first.
 fn fail(orders: &Orders, fault: Fault) -> i32 {
-    let room = orders.room(STEPS);
+    let room = room(orders, fault.number);
     if fault.threads == Threads::All {
         DirBuilder::new().recursive(true).mode(0o700).create(room.journals()).unwrap();
     }
@@ -145,28 +155,42 @@ fn judge(orders: &Orders, fault: Fault, output: &Output) -> i32 {
     }
     assert!(!output.stderr.contains("panicked") && !output.stderr.contains("bug in runner"), "{seen}");
     assert_eq!(orders.unannounced(), [""; 0], "sent before the journal knew: {seen}");
-    for report in REPORTS {
-        assert_whole(&output.dir.join(report), &seen);
-    }
-    assert_whole(&output.dir.join("lines.json"), &seen);
+    let files = left_behind(&output.dir);
+    files.iter().for_each(|file| assert_whole(&output.dir, file, &seen));
     assert!(
         orders.open_of_last() == 0 || output.stderr.contains("session"),
         "a session is left open unsaid: {seen}"
     );
     let is_all_done = WRITES.iter().all(|write| orders.count(write) == 1);
     match (code, fault.call) {
-        (0, _) => {
-            assert!(is_all_done && REPORTS.iter().all(|report| output.dir.join(report).exists()), "{seen}")
-        }
+        (0, _) => assert!(is_all_done, "{seen}"),
         (8, _) | (2..=4, "connect" | "openat") | (7, "connect") => {}
         _ => panic!("another exit code was expected: {seen}"),
+    }
+    for report in REPORTS.iter().filter(|_| orders.opened() > 0) {
+        let is_new = fs::read_to_string(output.dir.join(report)).is_ok_and(|text| text != EARLIER);
+        let is_said =
+            code == 8 && output.stderr.contains(&format!("failed to write the report to {report}: "));
+        assert!(is_new || is_said, "{report} is missing unsaid: {seen}");
     }
     code
 }
 
-/// A file is whole, or not there.
-fn assert_whole(path: &Path, seen: &str) {
-    if let Ok(text) = fs::read_to_string(path) {
-        assert!(serde_json::from_str::<Value>(&text).is_ok(), "{} is half: {text}\n{seen}", path.display());
-    }
+/// The names of the files that are there besides those of the test.
+fn left_behind(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    entries.filter(|name| !["p.yaml", "calls.txt"].contains(&name.as_str())).collect()
+}
+
+/// A file is a whole one, of this run or of an earlier one. What a run leaves under a temporary name is none.
+fn assert_whole(dir: &Path, name: &str, seen: &str) {
+    let text = fs::read_to_string(dir.join(name)).unwrap();
+    let is_json = || serde_json::from_str::<Value>(&text).is_ok();
+    let is_whole = match name.trim_end_matches(".partial") {
+        "r.json" | "r.har" | "lines.json" => is_json(),
+        "r.xml" => text.starts_with("<?xml ") && text.trim_end().ends_with("</testsuites>"),
+        "r.html" => text.starts_with("<!doctype html>") && text.trim_end().ends_with("</html>"),
+        _ => false,
+    };
+    assert!(is_whole || text == EARLIER, "{name} is half: {text}\n{seen}");
 }

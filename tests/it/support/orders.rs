@@ -97,8 +97,8 @@ pub struct Orders {
 struct Books {
     /// How often each write came.
     done: BTreeMap<String, u32>,
-    /// The sessions that are open, and which process has opened each.
-    open: BTreeMap<String, usize>,
+    /// The sessions that are open, by their tokens.
+    open: BTreeMap<String, Session>,
     /// How many sessions were opened.
     opened: usize,
     /// The requests of the present process.
@@ -112,6 +112,14 @@ struct Books {
     journals: PathBuf,
     /// The writes that came although no journal told of them.
     unannounced: Vec<String>,
+}
+
+/// A session at the server.
+struct Session {
+    /// The number of the process that has opened it.
+    process: usize,
+    /// Whether a request has come with its token, so that the process has surely learned of it.
+    is_used: bool,
 }
 
 impl Orders {
@@ -182,7 +190,12 @@ impl Orders {
     /// How many sessions of the last process are open.
     pub fn open_of_last(&self) -> usize {
         let books = lock(&self.books);
-        books.open.values().filter(|process| **process == books.processes).count()
+        books.open.values().filter(|session| session.process == books.processes).count()
+    }
+
+    /// How many sessions are open of which their processes knew.
+    pub fn left_open(&self) -> usize {
+        lock(&self.books).open.values().filter(|session| session.is_used).count()
     }
 
     /// The writes that came although no journal on disk told of them.
@@ -206,15 +219,19 @@ impl Books {
             self.end_caller();
         }
         let path = request.line.split_once(" /").map_or("", |(_, path)| path);
+        let token = request.header("authorization").trim_start_matches("Bearer ");
+        if let Some(session) = self.open.get_mut(token) {
+            session.is_used = true;
+        }
         match request.line.as_str() {
             LOGIN => {
                 self.opened += 1;
                 let token = format!("{TOKEN}{}", self.opened);
-                self.open.insert(token.clone(), self.processes);
+                self.open.insert(token.clone(), Session { process: self.processes, is_used: false });
                 Reply::json(200, &json!({ "token": token }))
             }
             LOGOUT => {
-                self.open.remove(request.header("authorization").trim_start_matches("Bearer "));
+                self.open.remove(token);
                 Reply::empty(204)
             }
             _ => Reply::json(200, &json!({ "id": path.replace('/', "-") })),

@@ -81,13 +81,18 @@ fn first_in<'s>(wanted: &[(&'s String, Vec<Wanted>)], text: &str, path: &[&str])
 
 /// The stretches that a person could read: what digits at a wrong offset give is mostly none.
 fn readable(text: &str) -> String {
-    let bytes: Vec<u8> = text.chars().filter_map(|character| u8::try_from(character).ok()).collect();
-    let is_stretch = |stretch: &&str| stretch.len() >= 4;
-    let mut stretches =
-        bytes.utf8_chunks().flat_map(|chunk| chunk.valid().split(is_control)).filter(is_stretch);
-    stretches.next().map_or_else(String::new, |first| {
-        stretches.fold(latin1(first.as_bytes()), |all, stretch| all + "\0" + &latin1(stretch.as_bytes()))
-    })
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        bytes.push(character as u8);
+    }
+    let mut readable = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for stretch in chunk.valid().split(is_control).filter(|stretch| stretch.len() >= 4) {
+            readable.push_str(if readable.is_empty() { "" } else { "\0" });
+            readable.push_str(&latin1(stretch.as_bytes()));
+        }
+    }
+    readable
 }
 
 fn is_control(character: char) -> bool {
@@ -255,46 +260,52 @@ fn unwrap(text: &str) -> Option<String> {
 }
 
 fn hex(text: &str, skip: usize) -> Option<String> {
-    decode_runs(text, 8, skip, |byte| char::from(byte).to_digit(16), 4)
+    const VALUES: Values = values(b"0123456789abcdef", b"0123456789ABCDEF");
+    decode_runs(text, 8, skip, &VALUES, 4)
 }
 
 fn base64(text: &str, skip: usize) -> Option<String> {
-    let value = |byte: u8| {
-        Some(match byte {
-            b'A'..=b'Z' => u32::from(byte - b'A'),
-            b'a'..=b'z' => u32::from(byte - b'a') + 26,
-            b'0'..=b'9' => u32::from(byte - b'0') + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        })
-    };
-    decode_runs(text, 4, skip, value, 6)
+    const VALUES: Values = values(
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+    );
+    decode_runs(text, 4, skip, &VALUES, 6)
+}
+
+/// What each byte is worth as a digit, or [`NO_DIGIT`].
+type Values = [u8; 256];
+const NO_DIGIT: u8 = 0xff;
+
+/// The values of digits that may be written in two ways.
+const fn values(one: &[u8], other: &[u8]) -> Values {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < one.len() {
+        values[one[value] as usize] = value as u8;
+        values[other[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
 }
 
 /// Decodes each run of at least `shortest` digits, after `skip` of them; `None` if there is no such run.
-fn decode_runs(
-    text: &str,
-    shortest: usize,
-    skip: usize,
-    value: impl Fn(u8) -> Option<u32>,
-    bits: u32,
-) -> Option<String> {
-    let bytes: Vec<u8> = text.chars().map(|character| u8::try_from(character).unwrap_or(0)).collect();
-    let mut decoded = Vec::new();
-    for run in bytes.split(|byte| value(*byte).is_none()).filter(|run| run.len() >= shortest) {
-        let (mut held, mut held_bits) = (0, 0);
-        for digit in run[skip..].iter().filter_map(|byte| value(*byte)) {
-            held = (held << bits | digit) & 0xffff;
+fn decode_runs(text: &str, shortest: usize, skip: usize, values: &Values, bits: u32) -> Option<String> {
+    // No byte of a character that is not ASCII is a digit.
+    let mut decoded = String::new();
+    let is_separator = |byte: &u8| values[usize::from(*byte)] == NO_DIGIT;
+    for run in text.as_bytes().split(is_separator).filter(|run| run.len() >= shortest) {
+        let (mut held, mut held_bits) = (0_u32, 0);
+        for byte in &run[skip..] {
+            held = (held << bits | u32::from(values[usize::from(*byte)])) & 0xffff;
             held_bits += bits;
             if held_bits >= 8 {
                 held_bits -= 8;
-                decoded.push((held >> held_bits & 0xff) as u8);
+                decoded.push(char::from((held >> held_bits & 0xff) as u8));
             }
         }
-        decoded.push(0);
+        decoded.push('\0');
     }
-    (!decoded.is_empty()).then(|| latin1(&decoded))
+    (!decoded.is_empty()).then_some(decoded)
 }
 
 #[cfg(test)]
