@@ -190,6 +190,17 @@ fn throttled_429_with_garbage() {
 }
 
 #[test]
+fn throttled_429_with_more_digits_than_time() {
+    let api = Api::answering(DATA, |request| match request.nth {
+        1 => reply(429, &[("retry-after", "99999999999999999999999")], ""),
+        _ => done(),
+    });
+    let output = api.run(READ).exits(0);
+    api.assert_asked(&[DATA, DATA]);
+    api.complete(&output);
+}
+
+#[test]
 fn throttled_429_with_an_hour() {
     for (steps, line) in [(READ, DATA), (WRITE, ORDER)] {
         let api = Api::answering(line, |_| reply(429, &[("retry-after", "3600")], ""));
