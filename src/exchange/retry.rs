@@ -23,7 +23,7 @@ pub enum Ending {
     NotSent,
     /// A whole answer says "too fast": it was surely not done.
     Throttled,
-    /// It was surely not done and never will be: a whole answer says so, or this machine does not let it go.
+    /// It was surely not done and never will be: a whole answer says so, or this machine or a proxy does not let it go.
     Rejected,
     /// A whole answer that is no refusal.
     Done,
@@ -42,8 +42,8 @@ impl Ending {
     /// step's author wrote the status under `expect`, `is_throttled` that the answer bears the sign of throttling.
     pub fn of(result: Result<u16, SendFailure>, is_expected: bool, is_throttled: bool) -> Self {
         match result {
-            Err(SendFailure::NotSent | SendFailure::TurnedAway) => Self::NotSent,
-            Err(SendFailure::Local) => Self::Rejected,
+            Err(SendFailure::NotSent | SendFailure::ProxyFailed | SendFailure::TurnedAway) => Self::NotSent,
+            Err(SendFailure::Local | SendFailure::ProxyRefused) => Self::Rejected,
             Err(SendFailure::Unknown) => Self::Unknown,
             Err(SendFailure::BodyCut { status }) => match Self::of_status(status) {
                 Self::Done => Self::DoneBodyCut,
@@ -305,6 +305,8 @@ mod tests {
             (SendFailure::NotSent, Ending::NotSent),
             (SendFailure::TurnedAway, Ending::NotSent),
             (SendFailure::Local, Ending::Rejected),
+            (SendFailure::ProxyFailed, Ending::NotSent),
+            (SendFailure::ProxyRefused, Ending::Rejected),
             (SendFailure::Unknown, Ending::Unknown),
             (SendFailure::BodyCut { status: 201 }, Ending::DoneBodyCut),
             (SendFailure::BodyCut { status: 404 }, Ending::Rejected),
@@ -402,13 +404,13 @@ mod tests {
             (&["Sun, 32 Nov 2026 06:01:30 GMT"], None),
             (&["Sun, 22 Nov 2026"], None),
             (&["Sun, 22 Nov 2026 25:00:00 GMT"], None),
-        ] {
-            assert_eq!(asked_for(values), seconds.map(Duration::from_secs), "{values:?}");
             // What nobody can mean
             (&["315360001"], None),
             (&["99999999999999999999999"], None),
             (&["99999999999999999999999", "5"], Some(5)),
             (&["Fri, 31 Dec 9999 23:59:59 GMT"], None),
+        ] {
+            assert_eq!(asked_for(values), seconds.map(Duration::from_secs), "{values:?}");
         }
     }
 

@@ -264,7 +264,7 @@ fn server_error_500_on_a_write() {
 fn refused(status: u16) {
     let api = Api::answering(ORDER, move |_| refusal(status, "not_so", "an order is under way"));
     let status = status.to_string();
-    let output = api.run(WRITE).exits(1).explains(&["error: ", &status, "POST "]);
+    let output = api.run(WRITE).exits(1).explains(&["error: ", &status, "POST ", "what now: "]);
     assert!(output.stderr.contains("an order is under way"), "{}", output.stderr);
     api.assert_asked(&[ORDER]);
     let report = api.complete(&output);
