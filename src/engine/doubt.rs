@@ -2,6 +2,7 @@
 
 use super::core::Engine;
 use super::error::StepError;
+use super::failure::ANSWER_LOST;
 use super::fetch::{Call, Settled, Tries, Unsettled, needs_body};
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
@@ -157,7 +158,7 @@ impl Engine<'_> {
                     call.subject.request()
                 );
                 let trouble = FailureDraft::new(Cause::Step, headline);
-                Err(self.error(trouble.advice("look at the provider for what it brought")))
+                Err(self.error(trouble.advice(ANSWER_LOST)))
             }
         }
     }

@@ -59,6 +59,9 @@ fn signal_name(number: i32) -> String {
     }
 }
 
+/// What to do about a write that was done and whose answer is lost.
+pub const ANSWER_LOST: &str = "look at the provider for what it brought before you run this again";
+
 /// Which request of a step is spoken of: `page 2 of list_devices`.
 pub struct Subject {
     /// The provider's name, or the host of an address of its own.
@@ -96,11 +99,7 @@ impl Subject {
 
     /// An answer with a status that the step does not expect.
     pub fn refusal(&self, status: u16) -> FailureDraft {
-        let trouble = FailureDraft::new(Cause::Step, self.answered(status));
-        match refusal_advice(status) {
-            Some(advice) => trouble.advice(advice),
-            None => trouble,
-        }
+        FailureDraft::new(Cause::Step, self.answered(status)).advice(refusal_advice(status))
     }
 
     /// An answer without the rows that it should have.
@@ -122,20 +121,18 @@ impl Subject {
     }
 }
 
-/// What to do about a refusal, where the status says enough.
-fn refusal_advice(status: u16) -> Option<&'static str> {
+/// What to do about a status that the step does not expect.
+pub fn refusal_advice(status: u16) -> &'static str {
     match status {
-        300..=399 => Some("a redirect is no success: send the request where the provider wants it"),
-        400 | 422 => {
-            Some("compare what is sent with what the provider wants; `--dry-run` shows each request")
-        }
-        401 => Some("check whether this request needs a session, and whether its credentials are right"),
-        403 => Some("use an account that may do this, or give this one the right to"),
-        404 | 410 => {
-            Some("check the address and the ids in it; `expect: { status: [2xx, 404] }` if this is fine")
-        }
-        409 => Some("see what is there already; `expect: { status: [2xx, 409] }` if this is fine"),
-        _ => None,
+        200..=299 => "compare `expect: { status: ... }` with what the provider answers",
+        300..=399 => "a redirect is no success: send the request where the provider wants it",
+        401 => "check whether this request needs a session, and whether its credentials are right",
+        403 => "use an account that may do this, or give this one the right to",
+        404 | 410 => "check the address and the ids in it; `expect: { status: [2xx, 404] }` if this is fine",
+        409 => "see what is there already; `expect: { status: [2xx, 409] }` if this is fine",
+        412 => "it has changed there since it was read: read it anew, then send what fits that",
+        511 => "sign in to the network on the way, then run it again",
+        _ => "compare what is sent with what the provider wants; `--dry-run` shows each request",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::core::Engine;
 use super::doubt::{Doubt, ending_of};
 use super::error::StepError;
-use super::failure::{Subject, attempt_words};
+use super::failure::{ANSWER_LOST, Subject, attempt_words, refusal_advice};
 use super::idempotency::IdempotencyKey;
 use super::limits::{Interruption, Limits};
 use super::outputs::{self, Outputs};
@@ -493,7 +493,9 @@ impl Engine<'_> {
             Err(SendError::Refused(reason)) => format!("{} was not sent: {reason}", subject.request()),
             Err(SendError::Redirect { status, reason }) => format!("{}: {reason}", subject.answered(*status)),
             Err(SendError::Transport(error)) => match error.failure {
-                SendFailure::NotSent => format!("{} cannot be reached: {error}", subject.provider),
+                SendFailure::NotSent | SendFailure::ProxyFailed | SendFailure::ProxyRefused => {
+                    format!("{} cannot be reached: {error}", subject.provider)
+                }
                 SendFailure::TurnedAway => format!("{} was {error}", subject.request()),
                 SendFailure::Local => format!("{} cannot be sent: {error}", subject.request()),
                 SendFailure::Unknown => format!("no answer to {} came: {error}", subject.request()),
@@ -519,7 +521,10 @@ impl Engine<'_> {
             (_, Effect::Once) if matches!(doubt, Doubt::Earlier) => {
                 (Cause::Unknown, format!("{happened}; nobody knows whether an attempt before was done"))
             }
-            (Ending::Rejected, _) if is_local(outcome) => (Cause::Machine, happened),
+            (Ending::Rejected, _) if has_failed_as(outcome, SendFailure::Local) => (Cause::Machine, happened),
+            (Ending::Rejected, _) if has_failed_as(outcome, SendFailure::ProxyRefused) => {
+                (Cause::Unavailable, happened)
+            }
             (Ending::Rejected | Ending::DoneUnreadable | Ending::Unreadable, _) => (Cause::Step, happened),
             _ => (Cause::Unavailable, happened),
         };
@@ -535,7 +540,7 @@ impl Engine<'_> {
         }
         let advice = match cause {
             Cause::Unknown => Some(self.advice_in_doubt(call, first_sent)),
-            _ => self.advice(call, cause, ending, end),
+            _ => self.advice(call, outcome, cause, ending, end),
         };
         trouble.advice = advice;
         self.error(trouble)
@@ -554,8 +559,16 @@ impl Engine<'_> {
         trouble.said(&call.subject.provider, &said, &call.request.hints, answer.status)
     }
 
-    fn advice(&self, call: &Call<'_>, cause: Cause, ending: Ending, end: Option<Next>) -> Option<String> {
+    fn advice(
+        &self,
+        call: &Call<'_>,
+        outcome: &Result<Answer, SendError>,
+        cause: Cause,
+        ending: Ending,
+        end: Option<Next>,
+    ) -> Option<String> {
         let provider = &call.subject.provider;
+        let on_the_way = outcome.as_ref().err().and_then(SendError::advice);
         match (cause, end) {
             (_, Some(Next::Wait(_))) => Some(self.minding_deed(
                 call,
@@ -569,7 +582,16 @@ impl Engine<'_> {
                 ending,
                 &format!("run it again in {}: {provider} asks for that pause", duration(wish)),
             )),
-            (Cause::Unavailable, _) => Some(self.minding_deed(call, ending, "run it again later")),
+            (Cause::Unavailable, _) => {
+                let advice = on_the_way.unwrap_or_else(|| "run it again later".to_owned());
+                Some(self.minding_deed(call, ending, &advice))
+            }
+            (Cause::Step, _)
+                if call.request.effect == Effect::Once
+                    && matches!(ending, Ending::DoneBodyCut | Ending::DoneUnreadable) =>
+            {
+                Some(ANSWER_LOST.to_owned())
+            }
             (Cause::Step, None)
                 if call.request.effect != Effect::Once
                     && matches!(ending, Ending::DoneUnreadable | Ending::Unreadable) =>
@@ -580,6 +602,10 @@ impl Engine<'_> {
                 ))
             }
             (Cause::Machine, _) => Some("see that the file is there and that it may be read".to_owned()),
+            (Cause::Step, _) if ending == Ending::Rejected => on_the_way.or_else(|| {
+                let status = outcome.as_ref().err().and_then(SendError::status);
+                status.map(|status| refusal_advice(status).to_owned())
+            }),
             _ => None,
         }
     }
@@ -629,9 +655,9 @@ impl Engine<'_> {
     }
 }
 
-/// Whether it is this machine that does not let a request go.
-fn is_local(outcome: &Result<Answer, SendError>) -> bool {
-    matches!(outcome, Err(SendError::Transport(error)) if error.failure == SendFailure::Local)
+/// Whether a request did not come further than that.
+fn has_failed_as(outcome: &Result<Answer, SendError>, failure: SendFailure) -> bool {
+    matches!(outcome, Err(SendError::Transport(error)) if error.failure == failure)
 }
 
 /// Whether anything is read from the answer's body.

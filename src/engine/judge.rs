@@ -3,11 +3,12 @@
 use super::core::Engine;
 use super::error::StepError;
 use super::expect;
+use super::failure::ANSWER_LOST;
 use super::fetch::{Call, Settled, needs_body};
 use super::scope::Scopes;
 use crate::document::Effect;
 use crate::event::FailureDraft;
-use crate::exchange::Answer;
+use crate::exchange::{Answer, SOMEONE_IN_FRONT};
 use crate::model::exit::Cause;
 use crate::model::words::counted;
 use crate::plan::{PlannedRequest, SaveForm};
@@ -50,8 +51,7 @@ impl Engine<'_> {
                     true => {
                         let headline =
                             format!("{answered}, but {problem}; it was done, but what it brought is lost");
-                        let advice = "look at the provider for what it brought before you run this again";
-                        Err(FailureDraft::new(Cause::Step, headline).advice(advice))
+                        Err(FailureDraft::new(Cause::Step, headline).advice(ANSWER_LOST))
                     }
                     false => Err(FailureDraft::new(Cause::Step, format!("{answered}, but {problem}"))),
                 };
@@ -69,8 +69,7 @@ impl Engine<'_> {
             let headline = format!("{happened}; nobody knows whether it was done");
             return Err(FailureDraft::new(Cause::Unknown, headline).advice(self.advice_in_doubt(call, None)));
         }
-        let advice = "something in front of the provider may have answered: a proxy, the sign-in of a network; \
-                      `save` the page if it is what the step wants";
+        let advice = format!("{SOMEONE_IN_FRONT}; `save` the page if it is what the step wants");
         Err(FailureDraft::new(Cause::Step, happened).advice(advice))
     }
 

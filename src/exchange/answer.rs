@@ -29,9 +29,7 @@ pub enum BodyError {
         bytes: usize,
     },
     /// It promised JSON and is a web page.
-    #[error(
-        "the body is an HTML page, not the JSON that it says it is: something in front of the API has answered"
-    )]
+    #[error("the body is an HTML page, not the JSON that it says it is")]
     Html,
     /// A key stands twice in one object, so that nobody can say which value holds.
     #[error("the JSON body has the key `{key}` twice in one object")]

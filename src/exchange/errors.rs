@@ -1,9 +1,38 @@
 //! What an answer says about its failure.
 
 use super::Answer;
+use super::SendError;
 use crate::document::Errors;
+use crate::port::SendFailure;
 use crate::template::json_to_text;
 use http::StatusCode;
+
+/// Who has answered, where it cannot have been the provider.
+pub const SOMEONE_IN_FRONT: &str =
+    "something in front of the provider may have answered: a proxy, the sign-in of a network";
+
+impl SendError {
+    /// What to do where the way to the provider is at fault.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::Redirect { .. } => {
+                Some(format!("{SOMEONE_IN_FRONT}; if the API itself has moved, give its new address"))
+            }
+            Self::Transport(error) => match error.failure {
+                SendFailure::ProxyFailed => Some(
+                    "run it again later, and see that the proxy is well and may connect there".to_owned(),
+                ),
+                SendFailure::ProxyRefused => Some(
+                    "give the right credentials where the proxy is named: \
+                     `HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT`"
+                        .to_owned(),
+                ),
+                _ => None,
+            },
+            Self::Refused(_) => None,
+        }
+    }
+}
 
 /// What a provider says about a failure, as its definition finds it in the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -23,7 +23,7 @@ mod wire;
 pub use answer::{Answer, BodyError};
 pub use aside::send_aside;
 pub use breaker::Breaker;
-pub use errors::{Said, hint, status_text};
+pub use errors::{SOMEONE_IN_FRONT, Said, hint, status_text};
 pub use limit::Limiter;
 pub use origin::Origin;
 pub use realm::{Realm, Realms};

@@ -13,7 +13,7 @@ const CAP: Duration = Duration::from_secs(20);
 pub const REQUEST_TIME: Duration = Duration::from_secs(120);
 /// What cleanup keeps of its time for the answer, however long it is asked to wait before it sends.
 pub const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
-/// No server is believed to mean a longer wait: ten years, so that sums cannot overflow.
+/// No server is believed to mean a longer wait: ten years. What asks for more is garbage.
 const LONGEST_WISH: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// How an attempt ended, as far as repeating it goes.
@@ -23,7 +23,7 @@ pub enum Ending {
     NotSent,
     /// A whole answer says "too fast": it was surely not done.
     Throttled,
-    /// It was surely not done and never will be: a whole answer says so, or this machine does not let it go.
+    /// It was surely not done and never will be: a whole answer says so, or this machine or a proxy does not let it go.
     Rejected,
     /// A whole answer that is no refusal.
     Done,
@@ -42,8 +42,8 @@ impl Ending {
     /// step's author wrote the status under `expect`, `is_throttled` that the answer bears the sign of throttling.
     pub fn of(result: Result<u16, SendFailure>, is_expected: bool, is_throttled: bool) -> Self {
         match result {
-            Err(SendFailure::NotSent | SendFailure::TurnedAway) => Self::NotSent,
-            Err(SendFailure::Local) => Self::Rejected,
+            Err(SendFailure::NotSent | SendFailure::ProxyFailed | SendFailure::TurnedAway) => Self::NotSent,
+            Err(SendFailure::Local | SendFailure::ProxyRefused) => Self::Rejected,
             Err(SendFailure::Unknown) => Self::Unknown,
             Err(SendFailure::BodyCut { status }) => match Self::of_status(status) {
                 Self::Done => Self::DoneBodyCut,
@@ -185,7 +185,7 @@ fn delay(attempt: u32, server_wish: Option<Duration>, fraction: f64) -> Duration
 
 /// Reads the values of `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date that counts from `now`. Of several, be
 /// it in one line, the longest counts, since nobody may send more than one and a longer wait does no harm. A fraction of a
-/// second is none of the forms, but cannot be mistaken. Garbage is `None`.
+/// second is none of the forms, but cannot be mistaken. Garbage is `None`, and so is a wait that nobody can mean.
 pub fn retry_after<'v>(values: impl IntoIterator<Item = &'v str>, now: Timestamp) -> Option<Duration> {
     let parts = |value: &'v str| match wish(value, now) {
         Some(wish) => Some(wish),
@@ -201,11 +201,15 @@ fn wish(value: &str, now: Timestamp) -> Option<Duration> {
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if are_digits(whole) && are_digits(fraction) {
         let has_rest = fraction.bytes().any(|digit| digit != b'0');
-        let seconds = whole.parse::<u64>().unwrap_or(u64::MAX).saturating_add(u64::from(has_rest));
-        return Some(Duration::from_secs(seconds).min(LONGEST_WISH));
+        let seconds = whole.parse::<u64>().ok()?.saturating_add(u64::from(has_rest));
+        return believable(Duration::from_secs(seconds));
     }
     let until = http_date(value)?;
-    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().min(LONGEST_WISH))
+    believable(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+}
+
+fn believable(wish: Duration) -> Option<Duration> {
+    Some(wish).filter(|wish| *wish <= LONGEST_WISH)
 }
 
 /// Reads a date of an HTTP header (RFC 9110, section 5.6.7). One beyond all times that we know is the last of them.
@@ -217,8 +221,7 @@ pub fn http_date(value: &str) -> Option<Timestamp> {
 /// Seconds that a provider's own header or body names, perhaps with a fraction. Garbage is `None`.
 pub fn seconds(value: &serde_json::Value) -> Option<Duration> {
     let seconds: f64 = crate::template::json_to_text(value)?.trim().parse().ok()?;
-    let wish = Duration::try_from_secs_f64(seconds).ok()?;
-    Some(wish.min(LONGEST_WISH))
+    Duration::try_from_secs_f64(seconds).ok().and_then(believable)
 }
 
 #[cfg(test)]
@@ -302,6 +305,8 @@ mod tests {
             (SendFailure::NotSent, Ending::NotSent),
             (SendFailure::TurnedAway, Ending::NotSent),
             (SendFailure::Local, Ending::Rejected),
+            (SendFailure::ProxyFailed, Ending::NotSent),
+            (SendFailure::ProxyRefused, Ending::Rejected),
             (SendFailure::Unknown, Ending::Unknown),
             (SendFailure::BodyCut { status: 201 }, Ending::DoneBodyCut),
             (SendFailure::BodyCut { status: 404 }, Ending::Rejected),
@@ -358,12 +363,11 @@ mod tests {
             ("0", 0),
             ("007", 7),
             (" 9\t", 9),
-            ("99999999999999999999999", LONGEST_WISH.as_secs()),
+            ("315360000", LONGEST_WISH.as_secs()),
             // IMF-fixdate, the form that is sent
             ("Sun, 22 Nov 2026 06:01:30 GMT", 90),
             ("Sun, 22 Nov 2026 05:00:00 GMT", 0),
             ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
-            ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WISH.as_secs()),
             // rfc850-date, obsolete
             ("Sunday, 22-Nov-26 06:01:30 GMT", 90),
             // asctime-date, obsolete
@@ -400,6 +404,11 @@ mod tests {
             (&["Sun, 32 Nov 2026 06:01:30 GMT"], None),
             (&["Sun, 22 Nov 2026"], None),
             (&["Sun, 22 Nov 2026 25:00:00 GMT"], None),
+            // What nobody can mean
+            (&["315360001"], None),
+            (&["99999999999999999999999"], None),
+            (&["99999999999999999999999", "5"], Some(5)),
+            (&["Fri, 31 Dec 9999 23:59:59 GMT"], None),
         ] {
             assert_eq!(asked_for(values), seconds.map(Duration::from_secs), "{values:?}");
         }
@@ -428,9 +437,13 @@ mod tests {
 
     #[test]
     fn seconds_of_a_provider_are_a_number_or_its_text() {
-        for (value, milliseconds) in
-            [(json!("12"), Some(12_000)), (json!(1.5), Some(1_500)), (json!("x"), None), (json!(-1), None)]
-        {
+        for (value, milliseconds) in [
+            (json!("12"), Some(12_000)),
+            (json!(1.5), Some(1_500)),
+            (json!("x"), None),
+            (json!(-1), None),
+            (json!(1e9), None),
+        ] {
             assert_eq!(seconds(&value), milliseconds.map(Duration::from_millis), "{value}");
         }
     }

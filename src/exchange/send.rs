@@ -85,6 +85,17 @@ pub enum SendError {
     },
 }
 
+impl SendError {
+    /// The status that came all the same.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Redirect { status, .. } => Some(*status),
+            Self::Transport(error) => error.failure.status(),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
 /// One try of a request.
 pub struct Attempt {
     /// What came of it.
@@ -122,7 +133,9 @@ impl Attempt {
     fn health(&self, ending: Ending) -> Health {
         match (&self.outcome, ending) {
             (Err(SendError::Refused(_)), _) => Health::Unsaid,
-            (Err(SendError::Transport(error)), _) if error.failure == SendFailure::Local => Health::Unsaid,
+            (Err(SendError::Transport(error)), Ending::Rejected) if !error.failure.was_sent() => {
+                Health::Unsaid
+            }
             (_, Ending::Unreadable) => Health::Unsaid,
             (_, Ending::NotSent | Ending::Unknown) => Health::Down,
             _ => Health::Answered,
@@ -445,20 +458,13 @@ fn whole(answer: Answer) -> Result<Answer, SendError> {
 fn was_sent(outcome: &Result<Answer, SendError>) -> bool {
     match outcome {
         Err(SendError::Refused(_)) => false,
-        Err(SendError::Transport(error)) => {
-            !matches!(error.failure, SendFailure::NotSent | SendFailure::Local)
-        }
+        Err(SendError::Transport(error)) => error.failure.was_sent(),
         Err(SendError::Redirect { .. }) | Ok(_) => true,
     }
 }
 
 fn status_of(outcome: &Result<Answer, SendError>) -> Option<u16> {
-    match outcome {
-        Ok(answer) => Some(answer.status),
-        Err(SendError::Redirect { status, .. }) => Some(*status),
-        Err(SendError::Transport(error)) => error.failure.status(),
-        Err(SendError::Refused(_)) => None,
-    }
+    outcome.as_ref().map_or_else(SendError::status, |answer| Some(answer.status))
 }
 
 fn problem_of(outcome: &Result<Answer, SendError>) -> Option<String> {

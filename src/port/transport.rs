@@ -91,6 +91,10 @@ pub enum SendFailure {
     NotSent,
     /// No byte of the request was written: something on this machine stood in the way, such as a file that cannot be read.
     Local,
+    /// No byte of the request reached the server: the proxy on the way made no connection.
+    ProxyFailed,
+    /// No byte of the request reached the server: the proxy on the way wants credentials that it did not get.
+    ProxyRefused,
     /// It arrived, and the server says that it has not looked at it and never will (RFC 9113, section 8.7).
     TurnedAway,
     /// Bytes went out, no status came back.
@@ -111,10 +115,20 @@ impl SendFailure {
     /// The status that came.
     pub fn status(self) -> Option<u16> {
         match self {
-            Self::NotSent | Self::Local | Self::TurnedAway | Self::Unknown => None,
+            Self::NotSent
+            | Self::Local
+            | Self::ProxyFailed
+            | Self::ProxyRefused
+            | Self::TurnedAway
+            | Self::Unknown => None,
             Self::BodyCut { status } => Some(status),
             Self::Unreadable { status } => status,
         }
+    }
+
+    /// Whether a request that came so far has reached the server, or may have.
+    pub fn was_sent(self) -> bool {
+        !matches!(self, Self::NotSent | Self::Local | Self::ProxyFailed | Self::ProxyRefused)
     }
 }
 

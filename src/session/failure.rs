@@ -2,10 +2,10 @@
 
 use super::account::Account;
 use super::names;
-use super::visit::{Shot, Trouble, Visit};
+use super::visit::{Shot, Trouble, Visit, no_answer_words};
 use crate::credential::{FoundIn, Missing};
 use crate::event::{Events, Failure, FailureDraft};
-use crate::exchange::{Answer, Breaker, Said, hint, status_text};
+use crate::exchange::{Answer, Breaker, SOMEONE_IN_FRONT, Said, hint, is_redirect, status_text};
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use crate::model::words;
@@ -149,14 +149,18 @@ impl Visit<'_> {
                 format!("{provider} did not sign in {}: {text}", self.who().await),
             )
             .finish(events.redactor()),
-            Trouble::NoAnswer { shot, reason, is_network } => {
-                let headline = match is_network {
-                    true => format!("{provider} could not be reached to sign in: {reason}"),
-                    false => format!("the login at {provider} was {reason}"),
+            Trouble::NoAnswer { shot, error } => {
+                let reason = no_answer_words(error);
+                let (cause, headline, advice) = match trouble.is_passing() {
+                    true => (
+                        Cause::Unavailable,
+                        format!("{provider} could not be reached to sign in: {reason}"),
+                        Some(error.advice().unwrap_or_else(|| LATER.to_owned())),
+                    ),
+                    false => (Cause::SignIn, format!("the login at {provider} was {reason}"), error.advice()),
                 };
-                let cause = if *is_network { Cause::Unavailable } else { Cause::SignIn };
                 let draft = FailureDraft::new(cause, headline).request(request_line(shot));
-                if *is_network { draft.advice(LATER) } else { draft }.finish(events.redactor())
+                FailureDraft { advice, ..draft }.finish(events.redactor())
             }
             Trouble::RunEnds => {
                 let headline = format!("there was no time left to sign in at {provider}");
@@ -316,11 +320,15 @@ impl Visit<'_> {
                 format!("{} answered the login with {} ({said})", provider.name, status_text(answer.status))
             }
         };
-        let cause = if is_passing { Cause::Unavailable } else { Cause::SignIn };
-        let draft = FailureDraft::new(cause, headline)
+        let (cause, advice) = match is_passing {
+            true => (Cause::Unavailable, LATER.to_owned()),
+            false => (Cause::SignIn, advice_on_wrong_answer(answer)),
+        };
+        FailureDraft::new(cause, headline)
             .request(request_line(shot))
-            .notes(self.hint(&said, answer.status));
-        if is_passing { draft.advice(LATER) } else { draft }.finish(self.exchange.events().redactor())
+            .notes(self.hint(&said, answer.status))
+            .advice(advice)
+            .finish(self.exchange.events().redactor())
     }
 
     fn describe_wait(&self, headline: String, shot: Option<&Shot>, wish: Duration) -> Failure {
@@ -354,6 +362,14 @@ impl Visit<'_> {
             hints.iter().map(|(key, text)| (key.value.as_str(), text.as_str())).collect();
         hints.sort_by_key(|(key, _)| key.parse::<u16>().is_ok());
         hint(&hints, said.code.as_deref(), status).map(|text| format!("hint: {text}"))
+    }
+}
+
+/// What to do about an answer to a login that neither lets in nor refuses.
+fn advice_on_wrong_answer(answer: &Answer) -> String {
+    match answer.is_html() || is_redirect(answer.status) {
+        true => format!("{SOMEONE_IN_FRONT}; see to that, then run it again"),
+        false => "compare the login in the provider's definition with what it answers".to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::freshness::{Life, Receipt};
 use super::names;
 use super::seat::Session;
 use super::values::{self, SessionValues};
-use super::visit::{Asked, Trouble, Visit};
+use super::visit::{Asked, Trouble, Visit, no_answer_words};
 use crate::document::{AuthRequest, Challenge, Named, Reader};
 use crate::event::SessionEnd;
 use crate::exchange::{Answer, Breaker, Said, status_text};
@@ -170,7 +170,7 @@ impl Visit<'_> {
                 let said = said.words().map(|words| format!(": {words}"));
                 format!("answered {}{}", status_text(answer.status), said.unwrap_or_default())
             }
-            Trouble::NoAnswer { reason, .. } => reason.clone(),
+            Trouble::NoAnswer { error, .. } => no_answer_words(error),
             Trouble::AskedToWait { wish, .. } => {
                 format!("asks to be left alone for {}", words::duration(*wish))
             }
@@ -306,7 +306,7 @@ fn incomplete(asked: Asked, missing: &[String], readers: Option<&Named<Reader>>)
     };
     let names = missing.join(", ");
     let reason = if answer.is_html() {
-        "it is an HTML page: something in front of the API has answered".to_owned()
+        "it is an HTML page".to_owned()
     } else if missing.iter().all(is_empty) {
         format!("nothing stands in its {names}")
     } else {

@@ -11,7 +11,7 @@ use crate::exchange::retry::{self, Bounds, Ending, Next, REQUEST_TIME, TIME_TO_A
 use crate::exchange::{Answer, Exchange, Origin, Parts, RenderError, Rendered, SendError, Sending, render};
 use crate::model::secret::SecretText;
 use crate::plan::{PlannedBody, PlannedMethod, PlannedPath};
-use crate::port::{Reach, SendFailure, TransportError};
+use crate::port::{Reach, SendFailure};
 use crate::template::{Data, EvaluationError, Moment, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
@@ -83,7 +83,7 @@ pub enum Trouble {
     /// The answer is not what was asked for.
     WrongAnswer { shot: Shot, answer: Box<Answer>, is_refusal: bool, reason: Option<String> },
     /// There was no answer.
-    NoAnswer { shot: Shot, reason: String, is_network: bool },
+    NoAnswer { shot: Shot, error: SendError },
     /// The server asks to be left alone for longer than there is time.
     AskedToWait { shot: Option<Shot>, wish: Duration },
     /// Our own rate allows the next request only when there is no time left.
@@ -100,7 +100,7 @@ impl Trouble {
     /// True when trying again later may help: the provider was not reached, or is not well.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::NoAnswer { is_network, .. } => *is_network,
+            Self::NoAnswer { error, .. } => is_of_network(error),
             Self::AskedToWait { .. } | Self::OwnRate { .. } | Self::LeftAlone(_) | Self::RunEnds => true,
             Self::WrongAnswer { answer, is_refusal, .. } => {
                 !is_refusal && matches!(answer.status, 408 | 429 | 500..=599)
@@ -312,7 +312,7 @@ impl Visit<'_> {
             return match (attempt.outcome, next) {
                 (_, Next::AskedToWait(wish)) => Err(Trouble::AskedToWait { shot: Some(shot), wish }),
                 (Ok(answer), _) => Ok((Asked { answer, shot }, attempt.is_throttled)),
-                (Err(error), _) => Err(no_answer(shot, &error)),
+                (Err(error), _) => Err(Trouble::NoAnswer { shot, error }),
             };
         }
     }
@@ -429,15 +429,20 @@ fn is_lost(ending: Ending) -> bool {
     matches!(ending, Ending::Unknown | Ending::DoneBodyCut | Ending::Unreadable | Ending::DoneUnreadable)
 }
 
-fn no_answer(shot: Shot, error: &SendError) -> Trouble {
-    let (reason, is_network) = match error {
-        SendError::Transport(TransportError { failure: SendFailure::Unreadable { .. }, reason }) => {
-            (format!("answered, but {reason}"), false)
-        }
-        SendError::Transport(_) => (error.to_string(), true),
-        SendError::Refused(_) | SendError::Redirect { .. } => (error.to_string(), false),
-    };
-    Trouble::NoAnswer { shot, reason, is_network }
+/// Whether it is the network that failed, not an answer that is of no use.
+fn is_of_network(error: &SendError) -> bool {
+    match error {
+        SendError::Transport(error) => !matches!(error.failure, SendFailure::Unreadable { .. }),
+        SendError::Refused(_) | SendError::Redirect { .. } => false,
+    }
+}
+
+/// Why there was no answer, behind "the login was".
+pub fn no_answer_words(error: &SendError) -> String {
+    match error {
+        SendError::Transport(_) if !is_of_network(error) => format!("answered, but {error}"),
+        _ => error.to_string(),
+    }
 }
 
 /// The statuses that an author expects, else all of success.

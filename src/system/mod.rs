@@ -19,6 +19,7 @@ mod transport;
 mod transport_body;
 mod transport_connect;
 mod transport_error;
+mod transport_proxy;
 
 pub use clock::SystemClock;
 pub use dotenv::DotenvError;

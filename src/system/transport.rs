@@ -1,8 +1,10 @@
 use super::transport_body::{ENCODINGS, read};
 use super::transport_connect::{ConnectLimit, sending};
 use super::transport_error::{local, not_sent, unanswered, without_client};
+use super::transport_proxy::Proxies;
 use crate::port::{Body, BodyPart, Request, Response, Transport, TransportError};
 use futures_util::future::{FutureExt, LocalBoxFuture};
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Certificate, Client, RequestBuilder};
@@ -28,6 +30,7 @@ const PUBLIC_HEADERS: [HeaderName; 3] = [header::ACCEPT, header::CONTENT_TYPE, h
 /// The network over HTTP/1.1 and HTTP/2.
 pub struct HttpTransport {
     clients: RefCell<HashMap<Route, Client>>,
+    proxies: Proxies,
 }
 
 /// What requests have in common that share a client and its connections.
@@ -78,7 +81,7 @@ impl Default for HttpTransport {
     fn default() -> Self {
         // An error says that there is a provider already: then it is this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { clients: RefCell::default() }
+        Self { clients: RefCell::default(), proxies: Proxies::default() }
     }
 }
 
@@ -90,8 +93,15 @@ impl HttpTransport {
         let builder = with_body(builder, &request.body).await?;
         let started = Instant::now();
         let answer = sending(request.timeout, builder.send()).await;
-        let answer = answer.map_err(|error| unanswered(error, request.timeout))?;
         let waited = started.elapsed();
+        let proxy = || self.proxies.on_the_way_to(&request.url).filter(|_| !is_loopback(&request.url));
+        let answer = answer.map_err(|error| unanswered(error, request.timeout, proxy().as_ref()))?;
+        if request.url.scheme() == "http"
+            && answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && let Some(proxy) = proxy()
+        {
+            return Err(proxy.refusal());
+        }
         Ok(Response { waited, ..read(answer, request).await? })
     }
 

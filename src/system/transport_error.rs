@@ -1,6 +1,7 @@
 //! What went wrong on the network: how far the request came, and why in words, without its address.
 
 use super::transport_body::Progress;
+use super::transport_proxy::Proxy;
 use crate::model::words::{counted, grouped};
 use crate::port::{SendFailure, TransportError};
 use rustls::CertificateError;
@@ -26,9 +27,12 @@ pub(super) fn without_client(error: reqwest::Error) -> TransportError {
 }
 
 /// No status came. reqwest calls it a connection error as long as the request was not handed to a connection.
-pub(super) fn unanswered(error: reqwest::Error, timeout: Duration) -> TransportError {
+pub(super) fn unanswered(error: reqwest::Error, timeout: Duration, proxy: Option<&Proxy>) -> TransportError {
     let error = error.without_url();
     let was_canceled = find::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
+    if let Some(proxy) = proxy.filter(|_| error.is_connect() && find::<rustls::Error>(&error).is_none()) {
+        return proxy.failure(&causes(&error).collect::<Vec<_>>(), &connect_reason(&error));
+    }
     if error.is_connect() || error.is_builder() || was_canceled {
         return not_sent(connect_reason(&error));
     }

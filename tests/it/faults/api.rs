@@ -149,10 +149,13 @@ fn with_sessions(
 
 /// Gives a program the playbook `p.yaml` with these steps, the definition of the API, and the account.
 pub fn furnish(program: Runner, rest: &str, url: &str) -> Runner {
-    let is_tls = url.starts_with("https://127.");
-    let ca_file = if is_tls { ", ca_file: ca.pem" } else { "" };
+    let way = match url {
+        _ if url.starts_with("https://127.") => ", ca_file: ca.pem",
+        _ if url.starts_with("http://api.") => ", allow_http: true",
+        _ => "",
+    };
     let playbook = format!(
-        "version: 1\nname: survival\nproviders: {{ api: {{ use: ./api.yaml{ca_file} }} }}\n{}{rest}\n",
+        "version: 1\nname: survival\nproviders: {{ api: {{ use: ./api.yaml{way} }} }}\n{}{rest}\n",
         if rest.contains("deadline:") { "" } else { "deadline: 25s\n" },
     );
     let definition = include_str!("../../cases/faults/api.yaml");

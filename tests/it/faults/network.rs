@@ -375,3 +375,62 @@ fn captive_portal() {
     assert!(portal.requests()[0].body.contains(PASSWORD));
     complete(&output, 1);
 }
+
+/// A write that brings something.
+const ORDERING: &str = "steps:\n  - { id: write, post: /orders, outputs: { id: $.id } }\n";
+
+#[test]
+fn captive_portal_that_redirects() {
+    for (steps, line) in [(READ, DATA), (ORDERING, ORDER)] {
+        let portal = FaultServer::start(|_| html(200, "<html>Welcome! Please accept our terms.</html>"));
+        let location = format!("{}/welcome", portal.url());
+        let api = Api::answering(line, move |_| reply(302, &[("location", &location)], ""));
+        let output = api.run(steps).exits(1).explains(&["error: ", "302", "what now: "]);
+        api.assert_asked(&[line]);
+        api.complete(&output);
+        assert_eq!(portal.lines(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn captive_portal_at_the_login_says_what_now() {
+    let api = Api::answering(LOGIN, |_| html(200, "<html>Welcome! Please accept our terms.</html>"));
+    api.run(READ).exits(3).explains(&["error: ", "HTML", "what now: "]);
+}
+
+#[test]
+fn reset_inside_the_answer_to_a_write() {
+    // The status says that the write was done: it is not repeated, and what the answer should have brought is missing.
+    let api = Api::answering(ORDER, |_| reset_inside());
+    let output = api.run(ORDERING).exits(1).explains(&["error: ", "cut", "what now: "]);
+    api.assert_asked(&[ORDER]);
+    assert_eq!(api.complete(&output)["safe_to_rerun"], false);
+}
+
+#[test]
+fn proxy_that_refuses_is_named() {
+    for (status, advice) in [(407, "credentials"), (502, "proxy")] {
+        let proxy = FaultServer::start(move |_| reply(status, &[("proxy-authenticate", "Basic")], ""));
+        let address = proxy.url().replace("http://", "");
+        let run = behind(&proxy.url()).exits(4).explains(&["error: ", "proxy", "what now: ", advice]);
+        assert!(run.stderr.contains(&address), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn proxy_that_wants_credentials_is_asked_once() {
+    for (url, line) in [
+        ("https://api.example.com", "CONNECT api.example.com:443"),
+        ("http://api.example.com", "POST http://api.example.com/session"),
+    ] {
+        let proxy = FaultServer::start(|_| reply(407, &[("proxy-authenticate", "Basic")], ""));
+        let address = proxy.url().replace("http://", "");
+        let named = format!("http://ops:proxy-geheim-3Zt@{address}");
+        let program = furnish(Runner::new(), READ, url).args(arguments(url)).plant("proxy-geheim-3Zt");
+        let run = program.env("HTTPS_PROXY", &named).env("HTTP_PROXY", &named).run().exits(4);
+        let reason = format!("the proxy {address} refuses its credentials (407)");
+        let run = run.explains(&["error: ", &reason, "what now: ", "credentials"]);
+        assert_eq!(proxy.lines(), [line]);
+        complete(&run, 0);
+    }
+}

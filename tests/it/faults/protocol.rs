@@ -190,6 +190,17 @@ fn throttled_429_with_garbage() {
 }
 
 #[test]
+fn throttled_429_with_more_digits_than_time() {
+    let api = Api::answering(DATA, |request| match request.nth {
+        1 => reply(429, &[("retry-after", "99999999999999999999999")], ""),
+        _ => done(),
+    });
+    let output = api.run(READ).exits(0);
+    api.assert_asked(&[DATA, DATA]);
+    api.complete(&output);
+}
+
+#[test]
 fn throttled_429_with_an_hour() {
     for (steps, line) in [(READ, DATA), (WRITE, ORDER)] {
         let api = Api::answering(line, |_| reply(429, &[("retry-after", "3600")], ""));
@@ -253,7 +264,7 @@ fn server_error_500_on_a_write() {
 fn refused(status: u16) {
     let api = Api::answering(ORDER, move |_| refusal(status, "not_so", "an order is under way"));
     let status = status.to_string();
-    let output = api.run(WRITE).exits(1).explains(&["error: ", &status, "POST "]);
+    let output = api.run(WRITE).exits(1).explains(&["error: ", &status, "POST ", "what now: "]);
     assert!(output.stderr.contains("an order is under way"), "{}", output.stderr);
     api.assert_asked(&[ORDER]);
     let report = api.complete(&output);
