@@ -338,7 +338,7 @@ impl<'a> Engine<'a> {
         let advice = match is_over {
             true => format!("{look} whether it was done, and undo it by hand"),
             false => format!(
-                "{look} whether it was done, say so with `runner resolve {run} '{step}' --done` or `--retry`, then \
+                "{look} whether it was done, say so with `runner resolve {run} {step} --done` or `--retry`, then \
                  `runner resume {run}` goes on"
             ),
         };
@@ -370,6 +370,7 @@ fn effect(step: &PlannedStep) -> Effect {
     }
 }
 
+        let step = words::shell_quoted(&step.0);
 /// Whether a loop goes over what a step brings.
 fn is_looped_over(step: &PlannedStep, plan: &Plan) -> bool {
     step.id.as_deref().is_some_and(|id| has_loop_over(id, &plan.steps) || has_loop_over(id, &plan.cleanup))

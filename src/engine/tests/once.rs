@@ -484,7 +484,7 @@ fn what_goes_on_with_a_run_in_doubt_is_named_where_it_can() {
     let lost =
         |rest: &str| advice_of_lost(Case::of_steps(&format!("steps:\n  - {{ id: w, post: /w{rest} }}\n")));
     let look = "look at api whether it was done before you run this again, or it may be done twice";
-    let resolve = "`runner resolve 01JD8Y3K000000000000000000 'w' --done` or `--retry` says so, and \
+    let resolve = "`runner resolve 01JD8Y3K000000000000000000 w --done` or `--retry` says so, and \
                    `runner resume 01JD8Y3K000000000000000000` goes on";
     assert_eq!(lost(""), format!("{look}; {resolve}"));
     assert_eq!(lost(", cleanup: [{ delete: /w }]"), look, "what is undone is not gone on with");

@@ -259,7 +259,7 @@ fn a_login_that_is_given_up_is_not_called_harmless() {
         let ran = case.script([("POST https://acme.test/login", never)]);
         assert_eq!(ran.exit_code(), 9);
         let (headline, advice) = ran.headline_and_advice();
-        assert!(headline.starts_with("the deadline of 5.0 s passed during the sign-in"), "{headline}");
+        assert!(headline.starts_with("the deadline of 5 s passed during the sign-in"), "{headline}");
         assert_eq!(advice, "run it again later; a session that was being opened may be left open");
     }
 }
