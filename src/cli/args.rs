@@ -591,8 +591,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// A time above nothing: `30s`, `1h30m`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let time = Time::parse(text).map(|time| time.0).filter(|time| !time.is_zero());
-    time.ok_or_else(|| "write a number and ms, s, m, h or d: `500ms`, `10s`, `1h30m`".to_owned())
+    match Time::parse(text) {
+        Some(Time(time)) if time.is_zero() => {
+            Err("a time of nothing leaves no time to do anything".to_owned())
+        }
+        Some(Time(time)) => Ok(time),
+        None => Err("write a number and ms, s, m, h or d: `500ms`, `10s`, `1h30m`".to_owned()),
+    }
 }
 
 /// A folder that is there.
@@ -626,6 +631,18 @@ mod tests {
         assert_eq!(arguments.input, [pair("filter", "a=b"), pair("empty", "")]);
         assert!(apply(&["--input", "=b"]).is_err());
         assert!(apply(&["--input", "b"]).is_err());
+    }
+
+    #[test]
+    fn a_deadline_of_nothing_is_refused_for_what_it_is() {
+        let refusal = |time| apply(&["--deadline", time]).unwrap_err().to_string();
+        for nothing in ["0s", "0ms", "0h0m"] {
+            let said = refusal(nothing);
+            assert!(said.contains("a time of nothing leaves no time to do anything"), "{said}");
+        }
+        for no_time in ["0", "5", "soon"] {
+            assert!(refusal(no_time).contains("write a number and ms, s, m, h or d"), "{no_time}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::state;
 use crate::journal::{Prunable, RunFile, RunState, RunSummary, TakeUpError, runs, shown_ids};
 use crate::model::exit::Cause;
 use crate::model::visible::visible;
-use crate::model::words::{counted, duration, moment};
+use crate::model::words::{counted, duration, moment, shell_quoted};
 use crate::port::SecretStore;
 use crate::system::Keychain;
 use jiff::Timestamp;
@@ -55,8 +55,9 @@ fn write_list<'a>(
             let indent = width + 2;
             writeln!(
                 out,
-                "{:indent$}unknown: `{step}`; `runner resolve {id} '{step}' --done` or `--retry`",
-                ""
+                "{:indent$}unknown: `{step}`; `runner resolve {id} {} --done` or `--retry`",
+                "",
+                shell_quoted(&step)
             )?;
         }
     }

@@ -13,6 +13,7 @@ use super::stage::Stage;
 use crate::event::{Events, Failure, FailureDraft};
 use crate::exchange::{Breaker, Exchange, Origin, Realms, RenderError};
 use crate::model::exit::Cause;
+use crate::model::words::shell_quoted;
 use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
 use crate::session::{Sessions, SignInFailure};
@@ -151,7 +152,9 @@ impl Engine<'_> {
             !written.contains(name) && Selection::of(self.plan, &[], Some(name.as_str())).is_ok()
         };
         let begin = self.course.current().filter(can_begin);
-        let remedy = begin.map(|name| format!("; `--from {name}` leaves that out")).unwrap_or_default();
+        let remedy = begin
+            .map(|name| format!("; `--from {}` leaves that out", shell_quoted(&name)))
+            .unwrap_or_default();
         format!("{advice}, but mind what this run has done and would do again: {names}{remedy}")
     }
 

@@ -15,7 +15,7 @@ use crate::event::FailureDraft;
 use crate::exchange::retry::{Ending, Next, Safeguard, pause};
 use crate::exchange::{Attempt, Rendered};
 use crate::model::exit::Cause;
-use crate::model::words::duration;
+use crate::model::words::{duration, shell_quoted};
 use crate::plan::{PlannedStep, StepKind};
 use std::time::Duration;
 
@@ -193,7 +193,7 @@ impl Engine<'_> {
         let now = self.world.clock.elapsed();
         let age = now.saturating_sub(first_sent.unwrap_or(now));
         let left = call.key.as_ref().map(|key| key.valid_for.saturating_sub(age));
-        let (run, step) = (self.names.run_id_text(), &call.place);
+        let (run, step) = (self.names.run_id_text(), shell_quoted(&call.place.0));
         match left.filter(|left| !left.is_zero()) {
             Some(left) => format!(
                 "`runner resume {run}` sends it again under its idempotency key, which {provider} knows for {} more; \
@@ -201,7 +201,7 @@ impl Engine<'_> {
                 duration(left)
             ),
             None => format!(
-                "{look} before you run this again, or it may be done twice; `runner resolve {run} '{step}' --done` or \
+                "{look} before you run this again, or it may be done twice; `runner resolve {run} {step} --done` or \
                  `--retry` says so, and `runner resume {run}` goes on"
             ),
         }

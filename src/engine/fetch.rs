@@ -7,7 +7,7 @@ use super::failure::{ANSWER_LOST, Subject, attempt_words, refusal_advice};
 use super::idempotency::IdempotencyKey;
 use super::limits::{Interruption, Limits};
 use super::outputs::{self, Outputs};
-use super::replay::Tried;
+use super::replay::{Broken, Tried};
 use super::tally::Tally;
 use super::verify::Verifier;
 use crate::document::Effect;
@@ -250,22 +250,16 @@ impl Engine<'_> {
         self.course.note_flight(Some((what, call.request.effect)));
         let started = self.world.clock.elapsed();
         let undone = tries.is_surely_undone;
-        let sent = self.send_in_journal(call, turn, &outgoing, sending, undone, generation);
-        let sent = call.limits.finish(self.world, sent).await;
+        let sent = self.send_in_journal(call, turn, &outgoing, sending, undone, generation).await;
         self.course.note_flight(None);
         let requests = match &sent {
-            Ok(Ok(Tried::Now(attempt, _))) => attempt.requests,
-            Ok(_) => 0,
-            // What was given up may have reached the server.
-            Err(_) => 1,
+            Ok(Tried::Now(attempt, _)) => attempt.requests,
+            Err(Broken::GivenUp { was_sent, .. }) => u32::from(*was_sent),
+            Ok(_) | Err(Broken::Journal(_)) => 0,
         };
         tally.requests += requests;
         tally.retries += u32::from(tries.attempt > 1 && requests > 0);
-        let sent = sent.map_err(|interruption| {
-            self.exchange.note_settled(rendered, None, Ending::Unknown);
-            self.cut_off(call, tries, interruption)
-        })?;
-        let tried = sent.map_err(|error| self.journal_error(&error, &call.subject.request()))?;
+        let tried = sent.map_err(|broken| self.broken(call, rendered, tries, broken))?;
         if requests > 0 {
             tries.first_sent.get_or_insert(started);
         }
@@ -620,6 +614,21 @@ impl Engine<'_> {
             _ => "it may have been done",
         };
         self.naming_writes(&format!("{advice}; {deed}, and doing it again does no harm"))
+    }
+
+    /// An attempt that came to no end of its own.
+    fn broken(&self, call: &Call<'_>, rendered: &Rendered, tries: &Tries, broken: Broken) -> StepError {
+        let what = call.subject.request();
+        match broken {
+            Broken::Journal(error) => self.journal_error(&error, &what),
+            Broken::GivenUp { interruption, was_sent } => {
+                self.exchange.note_settled(rendered, None, Ending::Unknown);
+                match was_sent {
+                    true => self.cut_off(call, tries, interruption),
+                    false => self.interrupted(interruption, &format!("the connection for {what}")),
+                }
+            }
+        }
     }
 
     /// A request that was given up while it was in flight.

@@ -105,7 +105,7 @@ impl Limits {
     /// # Errors
     /// An [`Interruption`], when it took longer.
     pub async fn finish<T>(&self, world: &World, work: impl Future<Output = T>) -> Result<T, Interruption> {
-        match select(pin!(work), pin!(self.interruption(world, GRACE, Duration::ZERO))).await {
+        match select(pin!(work), pin!(self.interruption(world, GRACE))).await {
             Either::Left((done, _)) => Ok(done),
             Either::Right((interruption, _)) => Err(interruption),
         }
@@ -117,34 +117,31 @@ impl Limits {
     /// An [`Interruption`], when it took longer.
     pub async fn wait<T>(&self, world: &World, work: impl Future<Output = T>) -> Result<T, Interruption> {
         self.check(world)?;
-        match select(pin!(work), pin!(self.interruption(world, Duration::ZERO, Duration::ZERO))).await {
+        match select(pin!(work), pin!(self.interruption(world, Duration::ZERO))).await {
             Either::Left((done, _)) => self.check(world).map(|()| done),
             Either::Right((interruption, _)) => Err(interruption),
         }
     }
 
-    /// Waits for a sign-in that is in flight, also for a short time after the end: a session that it opens has to be known,
-    /// or nobody can close it.
+    /// Waits for a sign-in that is in flight, as [`Limits::finish`] does. One that comes to a good end only after a signal has
+    /// opened a session that is closed again.
     ///
     /// # Errors
-    /// An [`Interruption`], when it took longer than that, or came to a good end only then.
+    /// An [`Interruption`], when it took longer, or came to a good end only after a signal.
     pub async fn finish_sign_in<T>(
         &self,
         world: &World,
         sign_in: impl Future<Output = Result<T, SignInFailure>>,
     ) -> Result<Result<T, SignInFailure>, Interruption> {
-        match select(pin!(sign_in), pin!(self.interruption(world, GRACE, GRACE))).await {
+        match self.finish(world, sign_in).await? {
             // A refusal is worth more than to hear that there was no time left.
-            Either::Left((Err(failure), _)) if failure.failure().cause != Cause::Unavailable => {
-                Ok(Err(failure))
-            }
-            Either::Left((end, _)) => self.check(world).map(|()| end),
-            Either::Right((interruption, _)) => Err(interruption),
+            Err(failure) if failure.failure().cause != Cause::Unavailable => Ok(Err(failure)),
+            end => self.check(world).map(|()| end),
         }
     }
 
-    /// Waits for the reason to give work up: so long after a signal, and so long after the end.
-    async fn interruption(&self, world: &World, signal_grace: Duration, end_grace: Duration) -> Interruption {
+    /// Waits for the reason to give work up: so long after a signal, and at the end.
+    async fn interruption(&self, world: &World, signal_grace: Duration) -> Interruption {
         let cancelled = async {
             if !self.heeds_cancellation {
                 return std::future::pending().await;
@@ -155,7 +152,7 @@ impl Limits {
         };
         let out_of_time = async {
             let Some((end, limit)) = self.end else { return std::future::pending().await };
-            world.journal.sleep(end.saturating_sub(world.clock.elapsed()) + end_grace).await;
+            world.journal.sleep(end.saturating_sub(world.clock.elapsed())).await;
             Interruption::OutOfTime(limit)
         };
         match select(pin!(cancelled), pin!(out_of_time)).await {

@@ -9,6 +9,7 @@ use super::error::StepError;
 use super::fetch::Call;
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
+use super::limits::Interruption;
 use super::record::{self, Unrestorable};
 use super::references::reads_of_steps;
 use super::scope::{Frame, StepRecord};
@@ -96,6 +97,20 @@ pub enum Tried {
     Before(Option<u16>),
     /// An earlier process was about to do it at this time.
     Unclear(Timestamp),
+}
+
+/// An attempt that came to no end of its own.
+pub enum Broken {
+    /// The journal cannot be written. Nothing was sent.
+    Journal(JournalError),
+    /// It was given up before its answer came. Unless it `was_sent`, no byte of it was written.
+    GivenUp { interruption: Interruption, was_sent: bool },
+}
+
+impl From<JournalError> for Broken {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -233,7 +248,7 @@ impl<'a> Engine<'a> {
     /// Sends one attempt of a request. Of a write the journal knows before its first byte goes out.
     ///
     /// # Errors
-    /// When the journal cannot be written. Nothing was sent then.
+    /// When the journal cannot be written, or the time ends before the answer comes.
     pub async fn send_in_journal(
         &self,
         call: &Call<'_>,
@@ -242,10 +257,10 @@ impl<'a> Engine<'a> {
         sending: Sending,
         is_surely_undone: bool,
         generation: Option<Generation>,
-    ) -> Result<Tried, JournalError> {
-        let send = self.exchange.send(turn, outgoing, sending);
+    ) -> Result<Tried, Broken> {
+        let send = self.send_in_time(call, turn, outgoing, sending);
         let class = match call.request.effect {
-            Effect::Read => return Ok(Tried::Now(Box::new(send.await), None)),
+            Effect::Read => return Ok(Tried::Now(Box::new(send.await?), None)),
             Effect::Idempotent => Class::Idempotent { key: None },
             Effect::Once => match &call.key {
                 Some(key) => Class::Idempotent { key: Some(self.known_key(key)) },
@@ -265,18 +280,38 @@ impl<'a> Engine<'a> {
         let mut sent = None;
         let work = async {
             let attempt = send.await;
-            let end = self.end_of(call, generation, &attempt);
-            let status = attempt.outcome.as_ref().ok().map(|answer| answer.status);
+            let end = match &attempt {
+                Ok(attempt) => self.end_of(call, generation, attempt),
+                Err(Broken::GivenUp { was_sent: true, .. }) => End::Unknown,
+                Err(_) => End::NotDone,
+            };
+            let answer = attempt.as_ref().ok().and_then(|attempt| attempt.outcome.as_ref().ok());
+            let status = answer.map(|answer| answer.status);
             sent = Some(attempt);
             Outcome::plain(end, json!(Answered { status }))
         };
         Ok(match self.world.journal.run(&deed, work.boxed_local()).await? {
-            Ran::Now(doubt) => Tried::Now(Box::new(sent.expect("it was polled to its end")), doubt),
+            Ran::Now(doubt) => Tried::Now(Box::new(sent.expect("it was polled to its end")?), doubt),
             Ran::Before(outcome) => {
                 Tried::Before(Answered::deserialize(&outcome.value).ok().and_then(|answer| answer.status))
             }
             Ran::Unclear(at) => Tried::Unclear(at),
         })
+    }
+
+    /// Sends an attempt, and gives it up when its time ends.
+    async fn send_in_time(
+        &self,
+        call: &Call<'_>,
+        turn: Turn,
+        outgoing: &Rendered,
+        sending: Sending,
+    ) -> Result<Attempt, Broken> {
+        let departure = turn.departure();
+        let send = self.exchange.send(turn, outgoing, sending);
+        let sent = call.limits.finish(self.world, send).await;
+        let was_sent = || !departure.was_prevented();
+        sent.map_err(|interruption| Broken::GivenUp { interruption, was_sent: was_sent() })
     }
 
     /// What an attempt has done, as the engine judges it.
@@ -335,10 +370,11 @@ impl<'a> Engine<'a> {
         let (when, run) = (words::moment(since, self.world.clock.now()), self.names.run_id_text());
         let headline = format!("nobody knows whether {what} was done: {how}, {when}");
         let is_over = self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup);
+        let step = words::shell_quoted(&step.0);
         let advice = match is_over {
             true => format!("{look} whether it was done, and undo it by hand"),
             false => format!(
-                "{look} whether it was done, say so with `runner resolve {run} '{step}' --done` or `--retry`, then \
+                "{look} whether it was done, say so with `runner resolve {run} {step} --done` or `--retry`, then \
                  `runner resume {run}` goes on"
             ),
         };

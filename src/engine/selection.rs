@@ -1,4 +1,5 @@
 use super::references::{own_expressions, reads_of_steps};
+use crate::model::words::shell_quoted;
 use crate::plan::{Plan, PlannedStep, StepKey, StepKind};
 use crate::source::nearest;
 use std::collections::{BTreeSet, HashSet};
@@ -97,9 +98,10 @@ fn refuse_gaps(plan: &Plan, chosen: &BTreeSet<usize>, is_by_name: bool) -> Resul
     let missing = needed.difference(chosen).map(|index| plan.steps[*index].label());
     let remedy = match is_by_name {
         true => {
-            format!("add {}", missing.map(|label| format!("`--only {label}`")).collect::<Vec<_>>().join(" "))
+            let options = missing.map(|label| format!("`--only {}`", shell_quoted(&label)));
+            format!("add {}", options.collect::<Vec<_>>().join(" "))
         }
-        false => format!("start with `--from {}`", missing.take(1).collect::<String>()),
+        false => format!("start with `--from {}`", shell_quoted(&missing.take(1).collect::<String>())),
     };
     Err(SelectionError::LeftOut { reads: reads.collect::<Vec<_>>().join(", "), remedy })
 }

@@ -2,7 +2,7 @@ use super::Origin;
 use super::shown::{Evaluation, Node, RenderError, Shown};
 use crate::document::Send;
 use crate::model::redaction::Redactor;
-use crate::port::{Body, BodyPart, Request};
+use crate::port::{Body, BodyPart, Departure, Request};
 use crate::source::Span;
 use crate::template::{Scope, Template};
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, USER_AGENT};
@@ -316,7 +316,8 @@ impl Rendered {
         }
         self.add_cookies(&mut headers);
         let (method, timeout) = (self.method.clone(), self.timeout);
-        Some(Request { method, url, headers, body, timeout, ca_file: None })
+        let departure = Departure::default();
+        Some(Request { method, url, headers, body, timeout, ca_file: None, departure })
     }
 
     fn add_cookies(&self, headers: &mut HeaderMap) {

@@ -7,7 +7,7 @@ use super::wire::{Keeping, Wire};
 use super::{Answer, Limiter, Origin, Realm, Rendered};
 use crate::event::{EventKind, Events, Purpose};
 use crate::model::words::counted;
-use crate::port::{Request, Response, SendFailure, TransportError, World};
+use crate::port::{Departure, Request, Response, SendFailure, TransportError, World};
 use http::Method;
 use http::header::LOCATION;
 use std::path::Path;
@@ -37,9 +37,15 @@ pub struct Turn {
     operation: Option<Rc<Limiter>>,
     latest: Option<Duration>,
     paced: Duration,
+    departure: Departure,
 }
 
 impl Turn {
+    /// What will be known of its request if that is given up.
+    pub fn departure(&self) -> Departure {
+        self.departure.clone()
+    }
+
     /// How long it was waited for because of our own rate, not because the provider asked for a pause.
     pub fn paced(&self) -> Duration {
         self.paced
@@ -221,13 +227,13 @@ impl Exchange {
         latest: Option<Duration>,
     ) -> Turn {
         let (realm, origin) = (realm.clone(), rendered.origin());
-        self.next_turn(Turn { realm, origin, operation: operation.cloned(), latest, paced: Duration::ZERO })
-            .await
+        let (paced, departure) = (Duration::ZERO, Departure::default());
+        self.next_turn(Turn { realm, origin, operation: operation.cloned(), latest, paced, departure }).await
     }
 
     /// Waits for the next turn after one, in the same place and under the same limits.
     async fn next_turn(&self, last: Turn) -> Turn {
-        let Turn { realm, origin, operation, latest, .. } = last;
+        let Turn { realm, origin, operation, latest, departure, .. } = last;
         let clock = &self.world.clock;
         let began = clock.elapsed();
         let is_in_time = |start: &Duration| latest.is_none_or(|latest| *start <= latest);
@@ -242,16 +248,15 @@ impl Exchange {
             until = Some(start.max(pause_end())).filter(is_in_time).unwrap_or(start);
         }
         let paced = clock.elapsed().saturating_sub(began.max(pause_end()));
-        Turn { realm, origin, operation, latest, paced }
+        Turn { realm, origin, operation, latest, paced, departure }
     }
 
     /// Sends a request. The final address is checked against the realm; redirects are followed for reads only, within the
     /// origin. A throttled answer pauses its origin for as long as the server asks, for this account. Whoever drops the future gives the
-    /// request up: that is reported at once, since it may have reached the server.
+    /// request up: that is reported at once, since it may have reached the server. [`Turn::departure`] says if it has not.
     pub async fn send(&self, turn: Turn, rendered: &Rendered, sending: Sending) -> Attempt {
         let clock = self.world.clock.clone();
-        let mut flight = Flight::begin(self, rendered, sending);
-        flight.paced = turn.paced;
+        let mut flight = Flight::begin(self, rendered, sending, &turn);
         let (realm, origin) = (turn.realm.clone(), turn.origin.clone());
         let outcome = self.follow(turn, rendered, sending, &mut flight).await;
         let requests = flight.redirects + u32::from(was_sent(&outcome));
@@ -302,6 +307,7 @@ impl Exchange {
             .to_request()
             .ok_or_else(|| SendError::Refused("a part of the address is not known".to_owned()))?;
         request.ca_file = turn.realm.ca_file().map(Path::to_owned);
+        request.departure = turn.departure();
         let is_read = matches!(request.method, Method::GET | Method::HEAD);
         loop {
             let response = self.transmit(&turn.realm, rendered, &request, flight).await?;
@@ -351,6 +357,7 @@ struct Flight<'a> {
     wire: Option<Wire>,
     redirects: u32,
     paced: Duration,
+    departure: Departure,
     started: Duration,
     /// When it was sent, or sent on by a redirect.
     sent_at: Duration,
@@ -358,7 +365,7 @@ struct Flight<'a> {
 }
 
 impl<'a> Flight<'a> {
-    fn begin(exchange: &'a Exchange, rendered: &Rendered, sending: Sending) -> Self {
+    fn begin(exchange: &'a Exchange, rendered: &Rendered, sending: Sending, turn: &Turn) -> Self {
         let started = exchange.world.clock.elapsed();
         Self {
             exchange,
@@ -367,7 +374,8 @@ impl<'a> Flight<'a> {
             shown_address: rendered.shown_address(),
             wire: None,
             redirects: 0,
-            paced: Duration::ZERO,
+            paced: turn.paced,
+            departure: turn.departure(),
             started,
             sent_at: started,
             has_landed: false,
@@ -407,13 +415,15 @@ impl Drop for Flight<'_> {
         if self.has_landed {
             return;
         }
-        if self.sending.purpose == Purpose::Login {
+        let was_sent = !self.departure.was_prevented();
+        if was_sent && self.sending.purpose == Purpose::Login {
             self.exchange.events.warn(format!(
                 "the login at {} was given up before its answer came: a session may be left open there",
                 self.shown_address
             ));
         }
-        let record = self.record(true, None, Some("given up before an answer came".to_owned()));
+        let missed = if was_sent { "an answer came" } else { "there was a connection" };
+        let record = self.record(was_sent, None, Some(format!("given up before {missed}")));
         self.exchange.report(record, None);
     }
 }

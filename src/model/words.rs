@@ -1,4 +1,4 @@
-//! Numbers and times as a person would say them. All times are UTC.
+//! Numbers and times as a person would say them, and commands as a person can type them. All times are UTC.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -41,12 +41,14 @@ fn plural(word: &str) -> String {
     }
 }
 
-/// `31 ms`, `4.2 s`, `42 s`, `3 min 20 s`, `4 h`, `2 d 5 h`: never more than two units.
+/// `31 ms`, `4.2 s`, `42 s`, `3 min 20 s`, `4 h`, `2 d 5 h`: never more than two units. What somebody has set, and nobody
+/// measured, has no fraction: `5 s`.
 pub fn duration(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1000.0;
     let seconds = rounded(milliseconds / 1000.0);
     match milliseconds {
         ..999.5 => format!("{milliseconds:.0} ms"),
+        _ if seconds < 60 && duration.subsec_nanos() == 0 => format!("{seconds} s"),
         ..9_950.0 => format!("{:.1} s", milliseconds / 1000.0),
         _ if seconds < 60 => format!("{seconds} s"),
         _ if seconds < 3600 => two_units(seconds, 60, "min", "s"),
@@ -95,6 +97,15 @@ pub fn at_moment(at: Timestamp, seen_from: Timestamp) -> String {
     format!("{preposition} {moment}")
 }
 
+/// A word of a shell command (POSIX, section 2.2). Without a backslash, which cron and the shell would both read.
+pub fn shell_quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@+".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\"'\"'")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,12 +129,19 @@ mod tests {
     fn a_duration_has_the_unit_a_person_would_say() {
         let said = |milliseconds| duration(Duration::from_millis(milliseconds));
         assert_eq!(
-            [0, 31, 999, 1000, 4210, 9949, 9950].map(said),
-            ["0 ms", "31 ms", "999 ms", "1.0 s", "4.2 s", "9.9 s", "10 s"]
+            [0, 31, 999, 1000, 1001, 4210, 9949, 9950, 9999].map(said),
+            ["0 ms", "31 ms", "999 ms", "1 s", "1.0 s", "4.2 s", "9.9 s", "10 s", "10 s"]
         );
         assert_eq!([42_000, 59_499, 59_500, 200_000].map(said), ["42 s", "59 s", "1 min", "3 min 20 s"]);
         assert_eq!([3_599_000, 3_599_900, 14_399_000].map(said), ["59 min 59 s", "1 h", "4 h"]);
         assert_eq!([5_400_000, 86_399_000, 190_800_000].map(said), ["1 h 30 min", "1 d", "2 d 5 h"]);
+    }
+
+    #[test]
+    fn words_of_commands_are_quoted_only_where_they_need_it() {
+        assert_eq!(shell_quoted("/srv/a-b.yaml"), "/srv/a-b.yaml");
+        assert_eq!(shell_quoted("a'b $x"), "'a'\"'\"'b $x'");
+        assert_eq!(shell_quoted(""), "''");
     }
 
     #[test]

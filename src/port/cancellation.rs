@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What is in flight when a run ends before its time gets this long.
+/// What is in flight when a signal comes gets this long.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// The wish that a run ends: asked for by a signal, obeyed by the engine. Clones share it.

@@ -30,5 +30,5 @@ pub use reach::{CREDENTIALS_PREFIX, OutOfReach, Reach, without_dots};
 pub use secret_store::{SecretStore, StoreError, StoreKey};
 pub use sign_ins::{Closing, Forgetful, LedgerEntry, LoginKey, Noted, OpenSession, RefusedLogin, SignIns};
 pub use surroundings::{Surroundings, VariableOrigin};
-pub use transport::{Body, BodyPart, Request, Response, SendFailure, Transport, TransportError};
+pub use transport::{Body, BodyPart, Departure, Request, Response, SendFailure, Transport, TransportError};
 pub use world::World;

@@ -2,6 +2,8 @@ use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, Method, Version};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use url::Url;
@@ -21,6 +23,24 @@ pub struct Request {
     pub timeout: Duration,
     /// The certificates (PEM) of a private authority that this request trusts besides those of the machine.
     pub ca_file: Option<PathBuf>,
+    /// What is known of it when it is given up.
+    pub departure: Departure,
+}
+
+/// Whether a request may have left that was given up before its answer came. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Departure(Arc<AtomicBool>);
+
+impl Departure {
+    /// Takes note that no byte of it was written, and that none will be: it was given up while its connection was made.
+    pub fn prevent(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no byte of it was written. Asked of a request that was given up.
+    pub fn was_prevented(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The body of a request.

@@ -2,8 +2,9 @@
 
 use super::job::{Job, JobId, Unsayable};
 use super::mark::{Mark, Origin, marked, origin, read_mark};
-use super::text::{one_line, shell_quoted};
+use super::text::one_line;
 use crate::calendar::{CronExpression, Shifted, Zone, shifted};
+use crate::model::words::shell_quoted;
 use jiff::Timestamp;
 use std::ops::Range;
 use thiserror::Error;

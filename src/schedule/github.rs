@@ -1,7 +1,8 @@
 //! A workflow of GitHub Actions.
 
 use super::job::{Job, Unsayable, short_name};
-use super::text::{one_line, shell_quoted, yaml_quoted};
+use super::text::{one_line, yaml_quoted};
+use crate::model::words::shell_quoted;
 use std::fmt::Write;
 
 const FORM: &str = "a workflow";

@@ -1,8 +1,9 @@
 //! A CronJob of Kubernetes (batch/v1).
 
 use super::job::{Job, Unsayable, short_name};
-use super::text::{one_line, shell_quoted, yaml_quoted};
+use super::text::{one_line, yaml_quoted};
 use crate::document::Overlap;
+use crate::model::words::shell_quoted;
 use std::fmt::Write;
 
 /// Where the playbook lies in the container.

@@ -23,5 +23,5 @@ pub use kubernetes::cron_job;
 pub use mark::{Mark, Origin, marked, origin};
 pub use needs::{CredentialFile, Needs, Variable};
 pub use systemd::{Manager, Units, units};
-pub use text::{duration_text, one_line, shell_quoted};
+pub use text::{duration_text, one_line};
 pub use upcoming::upcoming;

@@ -32,15 +32,6 @@ pub(super) fn yaml_quoted(text: &str) -> String {
     quoted
 }
 
-/// A word of a shell command (POSIX, section 2.2). Without a backslash, which cron and the shell would both read.
-pub fn shell_quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@+".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\"'\"'")),
-    }
-}
-
 /// A word of a command line in a unit (systemd.service(5), "Command lines"); `%` begins a specifier there.
 pub(super) fn unit_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@+".contains(c);
@@ -107,9 +98,6 @@ mod tests {
 
     #[test]
     fn words_are_quoted_only_where_they_need_it() {
-        assert_eq!(shell_quoted("/srv/a-b.yaml"), "/srv/a-b.yaml");
-        assert_eq!(shell_quoted("a'b $x"), "'a'\"'\"'b $x'");
-        assert_eq!(shell_quoted(""), "''");
         assert_eq!(unit_word("/srv/a b%c\"\\\n"), "\"/srv/a b%%c\\\"\\\\\\u000a\"");
         assert_eq!(yaml_quoted("a: \"b\"\n\u{85}"), "\"a: \\\"b\\\"\\n\\U00000085\"");
     }

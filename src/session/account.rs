@@ -3,6 +3,7 @@ use super::wallet::{Wallet, WalletSetup};
 use crate::credential::{Chain, look_up};
 use crate::event::Events;
 use crate::exchange::{Exchange, Origin, Realm};
+use crate::model::words::shell_quoted;
 use crate::plan::{Address, Plan, PlannedProvider, ProviderIndex};
 use crate::port::World;
 use crate::template::{Data, Moment, Scope, Template, json_to_text};
@@ -80,9 +81,10 @@ impl Account {
         let provider = self.provider();
         let playbook = match provider.is_as_built_in() {
             true => String::new(),
-            false => format!(" --playbook {}", self.plan.file),
+            false => format!(" --playbook {}", shell_quoted(&self.plan.file)),
         };
-        let profile = provider.profile_override.as_ref().map(|profile| format!(" --profile {profile}"));
+        let profile =
+            provider.profile_override.as_ref().map(|profile| format!(" --profile {}", shell_quoted(profile)));
         format!("runner login {}{playbook}{}", provider.name, profile.unwrap_or_default())
     }
 

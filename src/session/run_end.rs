@@ -3,7 +3,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 /// The end of a run's steps, by a signal or the deadline: from then on no sign-in begins and none is tried again. What is
-/// in flight may come to its end, so that its session can be closed. Cleanup signs in again where it has to.
+/// in flight has a short time left after a signal, so that its session can be closed, and none after the deadline. Cleanup
+/// signs in again where it has to.
 pub struct RunEnd {
     /// The time of [`Clock::elapsed`](crate::port::Clock::elapsed) at which the deadline passes.
     deadline: Option<Duration>,

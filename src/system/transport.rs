@@ -92,7 +92,7 @@ impl HttpTransport {
         let builder = builder.headers(guarded(&request.headers)).timeout(request.timeout);
         let builder = with_body(builder, &request.body).await?;
         let started = Instant::now();
-        let answer = sending(request.timeout, builder.send()).await;
+        let answer = sending(request.timeout, &request.departure, builder.send()).await;
         let waited = started.elapsed();
         let proxy = || self.proxies.on_the_way_to(&request.url).filter(|_| !is_loopback(&request.url));
         let answer = answer.map_err(|error| unanswered(error, request.timeout, proxy().as_ref()))?;

@@ -1,5 +1,6 @@
 //! How long a connection may take: each request says so for itself, while all share their connections.
 
+use crate::port::Departure;
 use futures_util::future::BoxFuture;
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -14,13 +15,39 @@ const LONGEST: Duration = Duration::from_secs(10);
 type BoxError = Box<dyn Error + Send + Sync>;
 
 tokio::task_local! {
-    static CONNECT_TIME: Duration;
+    static CONNECTING: Connecting;
+}
+
+/// The request for which a connection is made.
+#[derive(Clone)]
+struct Connecting {
+    time: Duration,
+    departure: Departure,
 }
 
 /// Sends a request. The time for its connection ends before the request's own, so that a connection that never came is
 /// told from an answer that never came.
-pub(super) async fn sending<T>(timeout: Duration, send: impl Future<Output = T>) -> T {
-    CONNECT_TIME.scope(LONGEST.min(timeout * 9 / 10), send).await
+pub(super) async fn sending<T>(timeout: Duration, departure: &Departure, send: impl Future<Output = T>) -> T {
+    let connecting = Connecting { time: LONGEST.min(timeout * 9 / 10), departure: departure.clone() };
+    CONNECTING.scope(connecting, send).await
+}
+
+/// A connection in the making. It is dropped before its end only together with the request that waits for it: a request
+/// that gets another connection meanwhile leaves this one to a task of its own.
+struct Unfinished(Option<Departure>);
+
+impl Unfinished {
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(departure) = &self.0 {
+            departure.prevent();
+        }
+    }
 }
 
 /// Bounds each connection of a client by the request for which it is made. The client's own `connect_timeout` would be one
@@ -55,10 +82,14 @@ where
     }
 
     fn call(&mut self, target: R) -> Self::Future {
-        let time = CONNECT_TIME.try_with(|time| *time).unwrap_or(LONGEST);
+        let connecting = CONNECTING.try_with(Clone::clone).ok();
+        let time = connecting.as_ref().map_or(LONGEST, |connecting| connecting.time);
+        let unfinished = Unfinished(connecting.map(|connecting| connecting.departure));
         let connected = tokio::time::timeout(time, self.0.call(target));
         Box::pin(async move {
-            connected.await.unwrap_or_else(|_| Err(io::Error::from(ErrorKind::TimedOut).into()))
+            let end = connected.await;
+            unfinished.end();
+            end.unwrap_or_else(|_| Err(io::Error::from(ErrorKind::TimedOut).into()))
         })
     }
 }

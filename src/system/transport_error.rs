@@ -2,7 +2,7 @@
 
 use super::transport_body::Progress;
 use super::transport_proxy::Proxy;
-use crate::model::words::{counted, grouped};
+use crate::model::words::{counted, duration, grouped};
 use crate::port::{SendFailure, TransportError};
 use rustls::CertificateError;
 use std::error::Error;
@@ -41,7 +41,7 @@ pub(super) fn unanswered(error: reqwest::Error, timeout: Duration, proxy: Option
         return TransportError { failure: SendFailure::TurnedAway, reason };
     }
     let reason = match io_kind(&error) {
-        _ if error.is_timeout() => format!("no answer within {}", in_words(timeout)),
+        _ if error.is_timeout() => format!("no answer within {}", duration(timeout)),
         Some(ErrorKind::ConnectionReset) => "connection reset before an answer".to_owned(),
         Some(ErrorKind::BrokenPipe) => "connection closed while sending".to_owned(),
         _ => protocol_reason(&error),
@@ -56,7 +56,7 @@ pub(super) fn broken_body(error: reqwest::Error, progress: &Progress<'_>) -> Tra
     let error = error.without_url();
     let why = match io_kind(&error) {
         _ if error.is_timeout() => {
-            format!(": not complete within {}", in_words(progress.request.timeout))
+            format!(": not complete within {}", duration(progress.request.timeout))
         }
         Some(ErrorKind::ConnectionReset) => ": connection reset".to_owned(),
         Some(ErrorKind::InvalidInput | ErrorKind::InvalidData) => ": what follows is no chunk".to_owned(),
@@ -182,19 +182,12 @@ fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
     causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind)
 }
 
-fn in_words(duration: Duration) -> String {
-    match duration.subsec_millis() {
-        0 => format!("{} s", duration.as_secs()),
-        _ => format!("{} ms", duration.as_millis()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn certificates_are_judged_in_words() {
+    fn certificates_are_judged_duration() {
         for (error, reason) in [
             (CertificateError::UnknownIssuer, "certificate not trusted: nobody here knows its issuer"),
             (CertificateError::Expired, "certificate not trusted: it has expired"),
@@ -204,11 +197,5 @@ mod tests {
         }
         let other = tls_reason(&rustls::Error::HandshakeNotComplete);
         assert!(other.starts_with("TLS failed: "), "{other}");
-    }
-
-    #[test]
-    fn times_are_said_in_the_unit_of_a_person() {
-        assert_eq!(in_words(Duration::from_secs(30)), "30 s");
-        assert_eq!(in_words(Duration::from_millis(1500)), "1500 ms");
     }
 }

@@ -1,7 +1,6 @@
 //! What signals do to a run that waits for an answer.
 
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -10,7 +9,7 @@ use super::support::held::slow_server;
 use super::support::raw_server::RawServer;
 use super::support::runner::{Runner, Running};
 use super::support::scripted::{Reply, ScriptedServer};
-use super::support::session_api::{self, LOGIN, LOGOUT, assert_logged_out};
+use super::support::session_api::{self, LOGIN, assert_logged_out};
 
 fn playbook(server: &RawServer) -> String {
     format!(
@@ -122,19 +121,21 @@ fn a_session_that_opens_after_a_signal_is_closed() {
 }
 
 #[test]
-fn a_session_that_opens_after_the_deadline_is_closed() {
-    let (_silence, answer) = mpsc::channel::<()>();
-    let server = ScriptedServer::start(move |request| {
-        if request.line == LOGIN {
-            // Slower than the run may be, and faster than its sign-in is given up.
-            let _ = answer.recv_timeout(Duration::from_millis(600));
-            return session_api::token();
-        }
-        Reply::empty(204)
+fn a_login_that_hangs_ends_with_the_deadline() {
+    let (silence, answer) = mpsc::channel::<()>();
+    let server = ScriptedServer::start(move |_| {
+        let _ = answer.recv();
+        session_api::token()
     });
     let rest = "deadline: 300ms\nsteps: [{ get: /data }]";
-    let output = session_api::apply(&server, rest).run().exits(9);
-    assert!(output.text().contains("the deadline of 300 ms passed"), "{}", output.text());
-    assert_eq!(server.lines(), [LOGIN, LOGOUT]);
-    assert_logged_out(&server);
+    let program = session_api::apply(&server, rest).args(["--report", "json=r.json"]);
+    let output = program.run().exits(9);
+    drop(silence);
+    for words in ["the deadline of 300 ms passed", "a session may be left open there"] {
+        assert!(output.text().contains(words), "{words}: {}", output.text());
+    }
+    let report: serde_json::Value = serde_json::from_str(&output.read("r.json")).expect("a report");
+    let took = report["took_ms"].as_f64().expect("milliseconds");
+    assert!(took < 3_000.0, "the sign-in ends with the deadline, not 5 s later: {took} ms");
+    assert_eq!(server.lines(), [LOGIN]);
 }

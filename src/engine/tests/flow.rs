@@ -282,7 +282,7 @@ fn a_group_whose_time_passes_between_two_steps_has_failed() {
     let steps = "steps:\n  - { id: g, within: 3s, steps: [{ id: a, get: /a }, { id: b, get: /b }] }\n";
     let ran = Case::of_steps(steps).late(Duration::from_secs(5));
     assert_eq!(ran.steps(), ["a done", "b not started", "g failed"]);
-    assert_eq!(ran.headlines(), ["the step's 3.0 s (`within`) passed before `b`"]);
+    assert_eq!(ran.headlines(), ["the step's 3 s (`within`) passed before `b`"]);
     assert_eq!(ran.exit_code(), 1);
 }
 
@@ -295,7 +295,7 @@ fn cleanup_whose_time_passes_between_two_steps_says_so() {
       - { id: a, within: 4s, steps: [{ id: b, get: /b }, { id: c, get: /c }] }
 ";
     let ran = Case::of_steps(steps).late(Duration::from_secs(5));
-    assert_eq!(ran.headlines(), ["the step's 4.0 s (`within`) passed before `c`"]);
+    assert_eq!(ran.headlines(), ["the step's 4 s (`within`) passed before `c`"]);
     assert_eq!(ran.exit_code(), 7);
 }
 

@@ -484,7 +484,7 @@ fn what_goes_on_with_a_run_in_doubt_is_named_where_it_can() {
     let lost =
         |rest: &str| advice_of_lost(Case::of_steps(&format!("steps:\n  - {{ id: w, post: /w{rest} }}\n")));
     let look = "look at api whether it was done before you run this again, or it may be done twice";
-    let resolve = "`runner resolve 01JD8Y3K000000000000000000 'w' --done` or `--retry` says so, and \
+    let resolve = "`runner resolve 01JD8Y3K000000000000000000 w --done` or `--retry` says so, and \
                    `runner resume 01JD8Y3K000000000000000000` goes on";
     assert_eq!(lost(""), format!("{look}; {resolve}"));
     assert_eq!(lost(", cleanup: [{ delete: /w }]"), look, "what is undone is not gone on with");
@@ -506,4 +506,25 @@ fn each_item_in_doubt_is_named() {
         format!("`{place}`: {happened}; nobody knows whether it was done")
     };
     assert_eq!(ran.headlines(), [doubt("w[1]", "/w"), doubt("w[2]", "/w"), doubt("g[1]/in", "/in")]);
+}
+
+#[test]
+fn a_write_that_still_connects_when_its_time_ends_was_surely_not_sent() {
+    for (deadline, within, cause) in
+        [("deadline: 3s\n", "", Cause::Deadline), ("", ", within: 3s", Cause::Step)]
+    {
+        let steps = format!(
+            "{deadline}steps:\n  - {{ id: order, post: /orders, cleanup: [{{ delete: /orders }}]{within} }}\n"
+        );
+        let playbook = format!("version: 1\nproviders: {{ api: {{ base_url: https://api.test }} }}\n{steps}");
+        let ran = Case::of(&playbook).answer(|_| Reply::connecting());
+        assert_eq!((&ran.verdict.causes, ran.verdict.is_safe_to_rerun), (&vec![cause], true));
+        assert_eq!((ran.network.lines().len(), ran.step("order").requests), (1, 0), "nothing is undone");
+        let was_sent = ran.events.iter().find_map(|event| match event {
+            EventKind::AttemptFinished { was_sent, .. } => Some(*was_sent),
+            _ => None,
+        });
+        assert_eq!(was_sent, Some(false));
+        assert!(ran.failure("order").headline.as_str().ends_with("during the connection for `POST /orders`"));
+    }
 }

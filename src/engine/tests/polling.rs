@@ -50,7 +50,7 @@ fn a_condition_that_does_not_come_true_in_time_says_what_was_seen() {
     let failure = ran.failure("poll");
     assert_eq!(failure.headline.as_str(), "`outputs.state == 'shipped'` did not come true within 12 s");
     let notes: Vec<_> = failure.notes.iter().map(|note| note.as_str()).collect();
-    assert_eq!(notes, ["asked 3 times, 5.0 s apart", "`outputs.state` was \"open\""]);
+    assert_eq!(notes, ["asked 3 times, 5 s apart", "`outputs.state` was \"open\""]);
     let advice = failure.advice.as_ref().unwrap().as_str();
     assert_eq!(advice, "see what it waits for, or give it more time: `within`");
     let line = failure.request.as_ref().unwrap().as_str();
@@ -71,7 +71,7 @@ fn the_deadline_of_the_run_ends_it_with_its_own_cause() {
     let playbook = format!("deadline: 7s\nsteps:\n  - {SHIPPED}\n  - get: /behind\n");
     let ran = Case::of_steps(&playbook).answer(|_| Reply::json(200, json!({"state": "open"})));
     assert_eq!((ran.exit_code(), ran.network.lines().len()), (9, 2));
-    let headline = "`outputs.state == 'shipped'` did not come true before the deadline of 7.0 s";
+    let headline = "`outputs.state == 'shipped'` did not come true before the deadline of 7 s";
     assert_eq!(ran.headlines(), [headline]);
     assert_eq!(ran.steps()[1], "GET /behind not started");
 }
@@ -169,6 +169,6 @@ fn a_signal_ends_the_wait() {
 fn a_dry_run_says_that_it_is_asked_again() {
     let dry = Case::of_steps(&format!("steps:\n  - {SHIPPED}\n")).dry_run();
     let notes: Vec<_> = dry.lines[0].notes.iter().map(ToString::to_string).collect();
-    assert_eq!(notes, ["again every 5.0 s until outputs.state == 'shipped'"]);
+    assert_eq!(notes, ["again every 5 s until outputs.state == 'shipped'"]);
     assert_eq!(dry.summary(), "1 request, 1 depends on answers, no writes; nothing was sent");
 }

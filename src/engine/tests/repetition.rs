@@ -426,6 +426,14 @@ fn the_advice_fits_what_may_have_happened() {
 }
 
 #[test]
+fn what_a_person_is_to_type_is_quoted_for_a_shell() {
+    let ran = Case::of_steps("steps:\n  - post: /a\n  - get: /after\n")
+        .answer(|sent| Reply::status(if sent.line.ends_with("/a") { 200 } else { 500 }));
+    let advice = ran.failure("GET /after").advice.as_ref().unwrap().to_string();
+    assert!(advice.ends_with("`--from 'GET /after'` leaves that out"), "{advice}");
+}
+
+#[test]
 fn a_write_that_may_be_done_again_does_not_hide_one_that_may_not() {
     let ran = Case::of_steps("steps:\n  - post: /a\n  - { id: b, put: /b }\n")
         .answer(|sent| Reply::status(if sent.line.ends_with("/a") { 200 } else { 500 }));

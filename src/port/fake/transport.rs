@@ -51,6 +51,7 @@ impl Sent {
 pub struct Reply {
     result: Result<Response, TransportError>,
     delay: Option<(Rc<FakeClock>, Duration)>,
+    is_connected: bool,
 }
 
 impl Reply {
@@ -88,7 +89,7 @@ impl Reply {
     }
 
     fn of(result: Result<Response, TransportError>) -> Self {
-        Self { result, delay: None }
+        Self { result, delay: None, is_connected: true }
     }
 
     /// What the transport hands on.
@@ -105,6 +106,11 @@ impl Reply {
             failure: SendFailure::NotSent,
             reason: "connection refused".to_owned(),
         }))
+    }
+
+    /// No connection, however long it is waited for.
+    pub fn connecting() -> Self {
+        Self { is_connected: false, ..Self::unsent() }
     }
 
     /// No request, since a file of its body cannot be read.
@@ -200,6 +206,10 @@ impl Transport for ScriptedTransport {
             })
             .await;
             let reply = (self.answer)(&sent);
+            if !reply.is_connected {
+                request.departure.prevent();
+                return std::future::pending().await;
+            }
             if let Some((clock, delay)) = &reply.delay {
                 clock.sleep(*delay).await;
             }

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn marks_stand_at_round_times() {
         assert_eq!(ticks(1), ["0"]);
-        assert_eq!(ticks(2300), ["0", "500 ms", "1.0 s", "1.5 s", "2.0 s"]);
+        assert_eq!(ticks(2300), ["0", "500 ms", "1 s", "1.5 s", "2 s"]);
         assert_eq!(ticks(95_000), ["0", "30 s", "1 min"]);
         assert_eq!(ticks(100 * 3_600_000).len(), 5);
     }

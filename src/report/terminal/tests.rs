@@ -362,7 +362,7 @@ fn an_interrupted_run_tells_how_far_it_came() {
     two steps
 
       ✓ one               200                                                                      10 ms
-      ? two               no answer                                                                2.0 s
+      ? two               no answer                                                                  2 s
       ○ three             not started
 
       interrupted: 1 of 3 steps done, no requests, no retries, 2.0 s             run 01JD8Y3K · exit 143

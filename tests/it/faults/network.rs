@@ -116,6 +116,20 @@ fn time_out() {
 }
 
 #[test]
+fn time_out_at_the_deadline() {
+    let (_listener, _waiting, address) = full_queue();
+    let api = Api::start(|_, _| None);
+    let rest = "deadline: 500ms\nsteps:\n  - { id: one, post: /orders, cleanup: [{ delete: /orders }] }\n";
+    let output = run_elsewhere(&api, &format!("http://{address}"), rest).exits(9);
+    let output = output.explains(&["error: ", "the deadline of 500 ms passed", "what now: "]);
+    api.assert_asked(&[]);
+    let report = api.complete(&output);
+    assert_eq!((&report["safe_to_rerun"], &report["causes"]), (&object!(true), &object!(["deadline"])));
+    let attempts = &entry(&report, "one")["attempts"];
+    assert_eq!(entry(&report, "one")["requests"], 0, "{attempts}");
+}
+
+#[test]
 fn reset_before_the_answer() {
     read_fails(4, "connection", || vec![Act::Reset]);
     read_recovers(|| vec![Act::Reset]);

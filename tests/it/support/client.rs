@@ -1,7 +1,7 @@
 //! The network of the program, used without it.
 
 use http::{HeaderMap, Method};
-use runner::port::{Body, Request, Response, SendFailure, Transport, TransportError};
+use runner::port::{Body, Departure, Request, Response, SendFailure, Transport, TransportError};
 use runner::system::HttpTransport;
 
 use super::PATIENCE;
@@ -10,7 +10,15 @@ use super::raw_server::RawServer;
 /// A request without a body.
 pub fn request(method: Method, url: &str) -> Request {
     let url = url.parse().expect("an address");
-    Request { method, url, headers: HeaderMap::new(), body: Body::Empty, timeout: PATIENCE, ca_file: None }
+    Request {
+        method,
+        url,
+        headers: HeaderMap::new(),
+        body: Body::Empty,
+        timeout: PATIENCE,
+        ca_file: None,
+        departure: Departure::default(),
+    }
 }
 
 /// A POST of a text.
