@@ -19,6 +19,7 @@ mod transport;
 mod transport_body;
 mod transport_connect;
 mod transport_error;
+mod world;
 
 pub use clock::SystemClock;
 pub use dotenv::DotenvError;
@@ -32,3 +33,4 @@ pub use random::SystemRandom;
 pub use signals::cancel_on_signals;
 pub use surroundings::SystemSurroundings;
 pub use transport::HttpTransport;
+pub use world::passing_world;
