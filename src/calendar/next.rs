@@ -163,6 +163,52 @@ mod tests {
         }
     }
 
+    /// Judged by somebody who looks at the clock each minute: nothing is left out and nothing made up, whatever the clocks do.
+    #[test]
+    fn a_look_at_the_clock_each_minute_finds_the_same() {
+        let mut random = fastrand::Rng::with_seed(17);
+        let mut pick = |choices: &[&'static str]| *random.choice(choices).expect("choices");
+        for _ in 0..60 {
+            let minute = pick(&["*/20", "0", "30", "7,45", "0-40/10"]);
+            let (hour, days) =
+                (pick(&["*", "2", "0-5", "1,2,3", "*/4"]), pick(&["*", "* * sat,sun", "14 * *"]));
+            let cron = format!("{minute} {hour} {days}{}", if days == "*" { " * *" } else { "" });
+            // Clocks are changed by half an hour, too, and by none at all.
+            let zone = pick(&["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]);
+            let start = pick(&["03-13", "03-27", "04-02", "10-02", "10-30", "11-06"]);
+            let start: Timestamp = format!("2027-{start}T12:00:00Z").parse().unwrap();
+            let (expression, zone) = (CronExpression::parse(&cron).unwrap(), Zone::named(zone).unwrap());
+            for clockwork in [Clockwork::Kubernetes, Clockwork::Systemd] {
+                let end = start + 48.hours();
+                let found = times(&expression, &zone, start, clockwork).take_while(|time| *time <= end);
+                let seen = seen_on_the_clock(&expression, &zone, start, clockwork);
+                assert_eq!(found.collect::<Vec<_>>(), seen, "{cron} {zone:?} {clockwork:?} from {start}");
+            }
+        }
+    }
+
+    /// The minutes of two days at which the clock shows a time of the expression, and has not shown it before.
+    fn seen_on_the_clock(
+        expression: &CronExpression,
+        zone: &Zone,
+        start: Timestamp,
+        clockwork: Clockwork,
+    ) -> Vec<Timestamp> {
+        let is_at = |shown: DateTime| {
+            expression.has_day(shown.date())
+                && expression.hour.contains(shown.hour().cast_unsigned())
+                && expression.minute.contains(shown.minute().cast_unsigned())
+        };
+        let mut before = std::collections::HashSet::new();
+        let minutes = (1..=48 * 60).map(|minute: i64| start + minute.minutes());
+        let seen = minutes.filter(|time| {
+            let shown = zone.rules().to_datetime(*time);
+            let is_new = before.insert(shown) || clockwork == Clockwork::Kubernetes;
+            is_new && is_at(shown)
+        });
+        seen.collect()
+    }
+
     #[test]
     fn changes_matter_only_to_what_they_touch() {
         let now = "2027-01-01T00:00:00Z".parse().unwrap();

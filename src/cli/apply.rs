@@ -20,10 +20,10 @@ use crate::journal::{FileJournal, RunLock, StateDir};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
-use crate::port::{Cancellation, Forgetful, Surroundings, World};
+use crate::port::{Cancellation, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, write_dry_run};
 use crate::source::SourceMap;
-use crate::system::{MemoryStore, SystemSurroundings, TerminalPrompt, cancel_on_signals};
+use crate::system::{SystemSurroundings, TerminalPrompt, cancel_on_signals, passing_world};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -126,14 +126,14 @@ fn world(
     progress: &Progress,
     cancellation: &Cancellation,
 ) -> World {
-    let real = real_world(surroundings, &args.state, args.no_prompt, cancellation);
-    let prompt = Rc::new(QuietPrompt { prompt: real.prompt, progress: progress.clone() });
-    if !args.simulate {
-        return World { prompt, ..real };
+    let quiet = |prompt| Rc::new(QuietPrompt { prompt, progress: progress.clone() });
+    if args.simulate {
+        let world = passing_world(surroundings, args.no_prompt, cancellation);
+        let transport = Rc::new(LoopbackOnly(world.transport));
+        return World { prompt: quiet(world.prompt), transport, ..world };
     }
-    let transport = Rc::new(LoopbackOnly(real.transport));
-    let store = Rc::new(MemoryStore::default());
-    World { prompt, transport, store, sign_ins: Rc::new(Forgetful), ..real }
+    let world = real_world(surroundings, &args.state, args.no_prompt, cancellation);
+    World { prompt: quiet(world.prompt), ..world }
 }
 
 /// A run with all that is around it.

@@ -55,4 +55,27 @@ mod tests {
         (0..14).for_each(|_| budget.earn(&a));
         assert!(budget.pay(&a, Ending::Unknown));
     }
+
+    /// Whatever came before: no more is spent than there was, and an outage is met with no more than 35 repetitions.
+    #[test]
+    fn no_history_earns_more_than_the_credit() {
+        let origin = Origin::of(&"https://a".parse().unwrap()).expect("an origin");
+        for seed in 0..100 {
+            let (budget, mut random) = (Budget::default(), fastrand::Rng::with_seed(seed));
+            let (mut spent, mut earned) = (0, 0);
+            for _ in 0..random.u32(..2_000) {
+                match random.u8(..8) {
+                    0 => spent += if budget.pay(&origin, Ending::Throttled) { THROTTLED } else { 0 },
+                    1 => spent += if budget.pay(&origin, Ending::Unknown) { REPETITION } else { 0 },
+                    _ => {
+                        budget.earn(&origin);
+                        earned += SUCCESS;
+                    }
+                }
+                assert!(spent <= FULL + earned, "seed {seed}");
+            }
+            let outage = (0..1_000).filter(|_| budget.pay(&origin, Ending::Unknown)).count();
+            assert!(outage <= 35, "seed {seed}: {outage}");
+        }
+    }
 }

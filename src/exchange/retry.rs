@@ -161,8 +161,10 @@ pub fn next(bounds: Bounds, fraction: f64) -> Next {
             false => Next::Spent,
         });
     }
-    let wait = delay(attempt, server_wish, fraction);
-    match (wait <= remaining, server_wish) {
+    let backoff = backoff(attempt, fraction);
+    let longer_wish = server_wish.filter(|wish| *wish > backoff);
+    let wait = longer_wish.map_or(backoff, |wish| wish + wish.mul_f64(0.1 * fraction));
+    match (wait <= remaining, longer_wish) {
         (true, _) => Next::Wait(wait),
         (false, Some(wish)) => Next::AskedToWait(wish),
         (false, None) => Next::OutOfTime,
@@ -171,16 +173,12 @@ pub fn next(bounds: Bounds, fraction: f64) -> Next {
 
 /// The wait after an attempt of which a read is to tell whether it was done: what is still on its way gets time to arrive.
 pub fn pause(attempt: u32, remaining: Duration, fraction: f64) -> Duration {
-    delay(attempt, None, fraction).min(remaining)
+    backoff(attempt, fraction).min(remaining)
 }
 
-fn delay(attempt: u32, server_wish: Option<Duration>, fraction: f64) -> Duration {
+fn backoff(attempt: u32, fraction: f64) -> Duration {
     let doublings = attempt.saturating_sub(1).min(10);
-    let backoff = CAP.min(BASE * 2_u32.pow(doublings)).mul_f64(fraction);
-    match server_wish {
-        Some(wish) if wish > backoff => wish + wish.mul_f64(0.1 * fraction),
-        _ => backoff,
-    }
+    CAP.min(BASE * 2_u32.pow(doublings)).mul_f64(fraction)
 }
 
 /// Reads the values of `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date that counts from `now`. Of several, be
@@ -337,6 +335,35 @@ mod tests {
         assert_eq!(next(bounds(8, None), 0.5), Next::Spent);
     }
 
+    /// Whatever the bounds and chance are: no wait is longer than the time that is left or shorter than the server asks for,
+    /// and none follows the last attempt.
+    #[test]
+    fn waits_keep_within_their_bounds() {
+        let mut random = fastrand::Rng::with_seed(11);
+        for _ in 0..20_000 {
+            let milliseconds = |random: &mut fastrand::Rng, most| Duration::from_millis(random.u64(..most));
+            let (attempt, attempts) = (random.u32(1..10), random.u32(1..10));
+            let remaining = milliseconds(&mut random, 60_000);
+            let server_wish = random.bool().then(|| milliseconds(&mut random, 90_000));
+            let bounds = Bounds { attempt, attempts, remaining, server_wish };
+            let next = next(bounds, random.f64());
+            let wish = server_wish.unwrap_or_default();
+            let holds = match next {
+                Next::Wait(wait) => {
+                    attempt < attempts
+                        && (wish..=remaining).contains(&wait)
+                        && wait <= CAP.max(wish.mul_f64(1.1))
+                }
+                Next::Spent => attempt >= attempts && wish <= CAP,
+                Next::AskedToWait(told) => {
+                    server_wish == Some(told) && (attempt >= attempts || told.mul_f64(1.1) > remaining)
+                }
+                Next::OutOfTime => attempt < attempts && wish <= remaining && remaining < CAP,
+            };
+            assert!(holds, "{bounds:?}: {next:?}");
+        }
+    }
+
     #[test]
     fn the_server_is_obeyed_when_it_asks_for_more() {
         assert_eq!(next(bounds(1, Some(10)), 0.0), Next::Wait(Duration::from_secs(10)));
@@ -350,8 +377,11 @@ mod tests {
         assert_eq!(next(bounds(1, Some(3600)), 0.5), Next::AskedToWait(hour));
         assert_eq!(next(bounds(8, Some(3600)), 0.5), Next::AskedToWait(hour));
         assert_eq!(next(bounds(1, Some(89)), 1.0), Next::AskedToWait(Duration::from_secs(89)));
-        let late = Bounds { remaining: Duration::from_millis(10), ..bounds(1, None) };
-        assert_eq!(next(late, 0.5), Next::OutOfTime);
+        // A server that asks for less than our own wait is not what there is no time for.
+        for server_wish in [None, Some(Duration::from_millis(9))] {
+            let late = Bounds { remaining: Duration::from_millis(10), server_wish, ..bounds(1, None) };
+            assert_eq!(next(late, 0.5), Next::OutOfTime, "{server_wish:?}");
+        }
     }
 
     /// RFC 9110, section 10.2.3: a delay in whole seconds, or one of the three forms of a date (section 5.6.7).
@@ -414,8 +444,30 @@ mod tests {
         }
     }
 
+    /// Each time that a server can ask for comes through in both forms; garbage is never more than the longest.
+    #[test]
+    fn retry_after_of_any_length_and_of_any_characters() {
+        let mut random = fastrand::Rng::with_seed(13);
+        for _ in 0..5_000 {
+            let wish = Duration::from_secs(random.u64(..LONGEST_WISH.as_secs()));
+            let date = httpdate::fmt_http_date((now() + wish).into());
+            assert_eq!(asked_for(&[&wish.as_secs().to_string()]), Some(wish));
+            assert_eq!(asked_for(&[&date]), Some(wish), "{date}");
+            let mut garbage = date.into_bytes();
+            garbage.extend(b",;.+-0123456789");
+            random.shuffle(&mut garbage);
+            garbage.truncate(random.usize(..garbage.len()));
+            let garbage = String::from_utf8(garbage).unwrap();
+            assert!(asked_for(&[&garbage]).is_none_or(|wish| wish <= LONGEST_WISH), "{garbage:?}");
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-22T06:00:00Z".parse().unwrap()
+    }
+
     fn asked_for(values: &[&str]) -> Option<Duration> {
-        retry_after(values.iter().copied(), "2026-11-22T06:00:00Z".parse().unwrap())
+        retry_after(values.iter().copied(), now())
     }
 
     /// "Full jitter": all waits up to the longest are equally likely.

@@ -142,6 +142,33 @@ mod tests {
         assert_eq!(life(None).freshness(Duration::from_secs(999_999)), Freshness::Fresh);
     }
 
+    /// No session gets younger, and none is prolonged more than a minute or a quarter of its life ahead of its end.
+    #[test]
+    fn a_session_gets_older_only() {
+        let mut random = fastrand::Rng::with_seed(5);
+        for _ in 0..2_000 {
+            let lasts = Duration::from_millis(random.u64(1..10_000_000));
+            let life = Life { received: Duration::from_millis(random.u64(..1_000_000)), lasts: Some(lasts) };
+            let mut ages: Vec<Duration> = (0..20).map(|_| lasts.mul_f64(random.f64() * 1.5)).collect();
+            ages.sort_unstable();
+            let mut last = Freshness::Fresh;
+            for age in ages {
+                let (now, left) = (life.received + age, lasts.saturating_sub(age));
+                let freshness = life.freshness(now);
+                assert_eq!(life.remaining(now), Some(left));
+                let holds = match freshness {
+                    Freshness::Fresh => last == Freshness::Fresh && !left.is_zero(),
+                    Freshness::Ending => {
+                        last != Freshness::Ended && !left.is_zero() && left <= LONGEST_LEAD.min(lasts / 4)
+                    }
+                    Freshness::Ended => left.is_zero(),
+                };
+                assert!(holds, "{life:?} at {now:?}: {freshness:?} after {last:?}");
+                last = freshness;
+            }
+        }
+    }
+
     fn jwt(claims: &Value) -> String {
         format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
     }

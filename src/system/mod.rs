@@ -20,6 +20,7 @@ mod transport_body;
 mod transport_connect;
 mod transport_error;
 mod transport_proxy;
+mod world;
 
 pub use clock::SystemClock;
 pub use dotenv::DotenvError;
@@ -33,3 +34,4 @@ pub use random::SystemRandom;
 pub use signals::cancel_on_signals;
 pub use surroundings::SystemSurroundings;
 pub use transport::HttpTransport;
+pub use world::passing_world;

@@ -12,9 +12,9 @@ use runner::event::{Event, EventSink, Events, Purpose};
 use runner::exchange::{Exchange, Parts, Rendered, Sending, render};
 use runner::model::redaction::Redactor;
 use runner::plan::{Options, Plan, ProviderIndex, StepKind, check_text};
-use runner::port::{Cancellation, Forgetful, MemoryJournal, Reach, Surroundings, VariableOrigin, World};
+use runner::port::{Cancellation, Reach, Surroundings, VariableOrigin};
 use runner::session::{Sessions, Setup, planned_logins};
-use runner::system::{HttpTransport, MemoryStore, SystemClock, SystemOutput, SystemRandom, TerminalPrompt};
+use runner::system::passing_world;
 use runner::template::{Data, Moment};
 use serde_json::json;
 
@@ -61,20 +61,7 @@ impl Load {
     async fn start(playbook: &str, options: &Options, variables: Variables) -> Self {
         let checked = check_text(Path::new("/plays/p.yaml"), playbook, options, &variables);
         let plan = Rc::new(checked.plan.unwrap_or_else(|| panic!("{:#?}", checked.diagnostics)));
-        let cancellation = Cancellation::default();
-        let clock = Rc::new(SystemClock::default());
-        let world = World {
-            clock: clock.clone(),
-            random: Arc::new(SystemRandom),
-            transport: Rc::new(HttpTransport::default()),
-            store: Rc::new(MemoryStore::default()),
-            sign_ins: Rc::new(Forgetful),
-            prompt: Rc::new(TerminalPrompt::new(true, cancellation.clone())),
-            surroundings: Rc::new(variables),
-            output: Rc::new(SystemOutput),
-            journal: Rc::new(MemoryJournal::new(clock, cancellation.clone())),
-            cancellation,
-        };
+        let world = passing_world(Rc::new(variables), true, &Cancellation::default());
         let events = Events::new(Rc::new(RefCell::new(Deaf)), world.clock.clone(), Redactor::default());
         let exchange = Exchange::new(world, events);
         let setup = Setup {

@@ -1,6 +1,6 @@
 //! An origin that gives no answer is left alone.
 
-use super::case::{Case, Ran};
+use super::case::{Case, KEY, PROVIDER, Ran};
 use crate::event::ItemCounts;
 use crate::port::fake::Reply;
 
@@ -108,32 +108,21 @@ fn cleanup_is_tried_once_all_the_same() {
     assert_eq!(advice, words);
 }
 
-const SIGNED_IN: &str = "version: 1
-providers:
-  api:
-    base_url: https://api.test
-    auth_base_url: https://auth.test
-    credentials: { key: { from: [{ env: KEY }] } }
-    auth:
-      login: { post: /login, json: { key: '${{ credentials.key }}' } }
-      session: { token: $.token }
-      send: { headers: { Authorization: 'Bearer ${{ session.token }}' } }
-      logout: { auth: session, delete: /session }
-";
-
+/// Steps at a provider whose sign-in is at an origin of its own.
 fn signed_in(steps: &str) -> Case {
-    Case::of(&format!("{SIGNED_IN}{steps}")).env(&[("KEY", "k1")])
+    let provider = PROVIDER.replace("    auth:", "    auth_base_url: https://auth.test\n    auth:");
+    Case::of(&format!("{provider}{steps}")).env(KEY)
 }
 
 #[test]
 fn sign_ins_that_get_no_answer_are_not_tried_by_each_item() {
     let steps = "steps:
-  - { id: each, for_each: '${{ range(10) | list }}', provider: api, get: '/${{ item }}', on_error: continue }
-  - { authenticate: api }
+  - { id: each, for_each: '${{ range(10) | list }}', provider: acme, get: '/${{ item }}', on_error: continue }
+  - { authenticate: acme }
 ";
     let ran = signed_in(steps).answer(|_| Reply::unsent());
     assert_eq!((ran.network.lines().len(), counts(&ran), ran.exit_code()), (15, (5, 5), 4));
-    assert_eq!(ran.steps().last().unwrap(), "authenticate api not started");
+    assert_eq!(ran.steps().last().unwrap(), "authenticate acme not started");
     let headlines: Vec<_> = ran.verdict.failures.iter().map(|failure| failure.headline.to_string()).collect();
     assert_eq!(headlines, [LEFT_ALONE.replace("api.test", "auth.test")]);
 }
@@ -141,15 +130,15 @@ fn sign_ins_that_get_no_answer_are_not_tried_by_each_item() {
 #[test]
 fn a_session_is_closed_at_an_origin_that_is_left_alone() {
     let steps = "steps:
-  - { id: each, for_each: '${{ range(10) | list }}', provider: api, get: '/${{ item }}', on_error: continue }
+  - { id: each, for_each: '${{ range(10) | list }}', provider: acme, get: '/${{ item }}', on_error: continue }
 ";
     let ran = signed_in(steps).answer(|sent| match sent.line.as_str() {
         "POST https://auth.test/login" => Reply::json(200, serde_json::json!({"token": "t1"})),
-        "DELETE https://auth.test/session" => Reply::status(204),
+        "DELETE https://auth.test/login" => Reply::status(204),
         _ => Reply::lost(),
     });
     assert_eq!(counts(&ran), (5, 5));
-    assert_eq!(ran.network.lines().last().unwrap(), "DELETE https://auth.test/session");
+    assert_eq!(ran.network.lines().last().unwrap(), "DELETE https://auth.test/login");
 }
 
 /// 500 for 14 each: 35 repetitions, whoever asks.
@@ -157,7 +146,7 @@ fn a_session_is_closed_at_an_origin_that_is_left_alone() {
 fn steps_and_sign_ins_share_what_may_be_repeated() {
     let steps = "steps:
   - { id: each, for_each: '${{ range(40) | list }}', get: 'https://auth.test/${{ item }}', retry: { attempts: 2 }, on_error: continue }
-  - { authenticate: api }
+  - { authenticate: acme }
 ";
     let asked = std::cell::Cell::new(0);
     // Every second attempt gets an answer, so that the origin is not left alone.

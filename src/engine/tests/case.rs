@@ -17,6 +17,22 @@ use std::time::Duration;
 /// A provider without a session, for steps that are about something else.
 const API: &str = "version: 1\nproviders:\n  api: { description: a test, base_url: https://api.test }\n";
 
+/// The provider `acme`, which needs a session.
+pub const PROVIDER: &str = "version: 1
+providers:
+  acme:
+    base_url: https://acme.test
+    credentials: { key: { from: [{ env: ACME_KEY }] } }
+    auth:
+      login: { post: /login, json: { key: '${{ credentials.key }}' } }
+      session: { token: $.token }
+      send: { headers: { Authorization: 'Bearer ${{ session.token }}' } }
+      logout: { auth: session, delete: /login }
+";
+
+/// What signs in there.
+pub const KEY: &[(&str, &str)] = &[("ACME_KEY", "geheimer-schluessel")];
+
 /// What a run is made of.
 pub struct Case {
     playbook: String,
@@ -40,6 +56,11 @@ impl Case {
     /// The steps of a playbook with the provider `api`, which needs no session.
     pub fn of_steps(steps: &str) -> Self {
         Self::of(&format!("{API}{steps}"))
+    }
+
+    /// The steps of a playbook with the provider `acme`, which needs a session, and the key to that.
+    pub fn signed_in(steps: &str) -> Self {
+        Self::of(&format!("{PROVIDER}{steps}")).env(KEY)
     }
 
     /// A whole playbook.

@@ -312,23 +312,13 @@ fn a_refusal_that_is_fine_is_not_undone_and_leaves_the_run_safe_to_repeat() {
 
 /// A run whose list is answered with 429 and this `Retry-After`, and everything else as `rest` says.
 fn throttled(retry_after: &'static str, rest: impl Fn(&Sent) -> Reply + 'static) -> Ran {
-    const PLAYBOOK: &str = "version: 1
-providers:
-  api:
-    base_url: https://api.test
-    credentials: { key: { from: [{ env: KEY }] } }
-    auth:
-      login: { post: /login, json: { key: '${{ credentials.key }}' } }
-      session: { token: $.token }
-      send: { headers: { Authorization: 'Bearer ${{ session.token }}' } }
-      logout: { auth: session, delete: /session }
-steps:
+    let steps = "steps:
   - { post: /windows, effect: once, cleanup: [{ delete: /windows/1 }] }
   - { get: /list, retry: { attempts: 1 } }
 ";
-    Case::of(PLAYBOOK).env(&[("KEY", "key-of-the-test")]).answer(move |sent| match sent.line.as_str() {
-        "POST https://api.test/login" => Reply::json(200, json!({"token": "token-of-the-test"})),
-        "GET https://api.test/list" => Reply::status(429).header("retry-after", retry_after),
+    Case::signed_in(steps).answer(move |sent| match sent.line.as_str() {
+        "POST https://acme.test/login" => Reply::json(200, json!({"token": "token-of-the-test"})),
+        "GET https://acme.test/list" => Reply::status(429).header("retry-after", retry_after),
         _ => rest(sent),
     })
 }
@@ -338,11 +328,11 @@ fn a_pause_that_the_provider_asks_for_suppresses_neither_cleanup_nor_logout() {
     for (asked, waited) in [("3600", 0), ("30", 0), ("4", 4)] {
         let ran = throttled(asked, |_| Reply::status(204));
         let expected = [
-            "POST https://api.test/login",
-            "POST https://api.test/windows",
-            "GET https://api.test/list",
-            "DELETE https://api.test/windows/1",
-            "DELETE https://api.test/session",
+            "POST https://acme.test/login",
+            "POST https://acme.test/windows",
+            "GET https://acme.test/list",
+            "DELETE https://acme.test/windows/1",
+            "DELETE https://acme.test/login",
         ];
         assert_eq!(ran.network.lines(), expected, "{asked}");
         assert_eq!((ran.exit_code(), ran.fake_elapsed.as_secs()), (4, waited), "{asked}");
@@ -357,7 +347,7 @@ fn cleanup_that_is_throttled_is_tried_again_if_there_is_time() {
             false => Reply::status(201),
         });
         let count = |line| ran.network.lines().iter().filter(|sent| *sent == line).count();
-        (count("DELETE https://api.test/windows/1"), count("DELETE https://api.test/session"))
+        (count("DELETE https://acme.test/windows/1"), count("DELETE https://acme.test/login"))
     };
     assert_eq!(tries("3600"), (1, 1));
     assert_eq!(tries("4"), (2, 2));
@@ -369,10 +359,10 @@ fn cleanup_signs_in_anew_in_spite_of_a_pause() {
         throttled("3600", |sent| Reply::status(if sent.line.contains("/windows/1") { 401 } else { 204 }));
     let lines = ran.network.lines();
     let expected = [
-        "DELETE https://api.test/windows/1",
-        "POST https://api.test/login",
-        "DELETE https://api.test/windows/1",
-        "DELETE https://api.test/session",
+        "DELETE https://acme.test/windows/1",
+        "POST https://acme.test/login",
+        "DELETE https://acme.test/windows/1",
+        "DELETE https://acme.test/login",
     ];
     assert_eq!(lines[3..], expected);
 }

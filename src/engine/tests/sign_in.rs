@@ -1,6 +1,6 @@
 //! Sessions and secrets in a run, and in a dry run.
 
-use super::case::{Case, Ran};
+use super::case::{Case, KEY, PROVIDER, Ran};
 use crate::engine::{DryAction, DryLine};
 use crate::model::exit::Cause;
 use crate::port::Cancellation;
@@ -10,22 +10,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-const PROVIDER: &str = "version: 1
-providers:
-  acme:
-    base_url: https://acme.test
-    credentials: { key: { from: [{ env: ACME_KEY }] } }
-    auth:
-      login: { post: /login, json: { key: '${{ credentials.key }}' } }
-      session: { token: $.token }
-      send: { headers: { Authorization: 'Bearer ${{ session.token }}' } }
-      logout: { auth: session, delete: /login }
-";
-
-const KEY: &[(&str, &str)] = &[("ACME_KEY", "geheimer-schluessel")];
-
 fn case(steps: &str) -> Case {
-    Case::of(&format!("{PROVIDER}{steps}")).env(KEY)
+    Case::signed_in(steps)
 }
 
 fn token(token: &str) -> Reply {
@@ -461,23 +447,8 @@ fn a_login_does_not_wait_for_our_own_rate_beyond_the_deadline() {
 
 #[test]
 fn a_sign_in_that_fails_late_says_what_was_done_before() {
-    let ran = Case::of(
-        "version: 1
-providers:
-  api:
-    base_url: https://api.test
-    credentials: { key: { from: [{ env: KEY }] } }
-    auth:
-      login: { post: /login, json: { key: '${{ credentials.key }}' } }
-      session: { token: $.token }
-      send: { headers: { Authorization: 'Bearer ${{ session.token }}' } }
-steps:
-  - { id: a, post: 'https://other.test/a' }
-  - { id: b, get: /b }
-",
-    )
-    .env(&[("KEY", "key-of-the-test")])
-    .answer(|sent| Reply::status(if sent.line.ends_with("/login") { 503 } else { 200 }));
+    let ran = case("steps:\n  - { id: a, post: 'https://other.test/a' }\n  - { id: b, get: /b }\n")
+        .answer(|sent| Reply::status(if sent.line.ends_with("/login") { 503 } else { 200 }));
     let advice = ran.failure("b").advice.as_ref().unwrap().to_string();
     let expected = "run it again later, but mind what this run has done and would do again: `a`; `--from b` leaves that out";
     assert_eq!(advice, expected);
