@@ -3,7 +3,7 @@
 use super::core::Engine;
 use super::error::StepError;
 use super::failure::ANSWER_LOST;
-use super::fetch::{Call, Settled, Tries, Unsettled, needs_body};
+use super::fetch::{Call, Settled, Tries, Unsettled, could_not_tell, needs_body};
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
 use super::outputs::Outputs;
@@ -23,7 +23,9 @@ use std::time::Duration;
 pub enum Doubt {
     /// Nothing.
     None,
-    /// An attempt before may have been done.
+    /// An attempt before has done it.
+    Done,
+    /// An attempt before may have done it.
     Earlier,
     /// `verify` says that it was not done.
     NotDone,
@@ -34,18 +36,26 @@ pub enum Doubt {
 impl Tries {
     /// Whether nobody knows if a write was done that must not be done twice.
     pub fn is_in_doubt(&self, call: &Call<'_>) -> bool {
-        self.was_unknown && call.request.effect == Effect::Once
+        self.was_unknown && !self.was_done && call.request.effect == Effect::Once
+    }
+
+    /// Whether a write was done that must not be done twice, and its answer is lost.
+    pub fn is_done(&self, call: &Call<'_>) -> bool {
+        self.was_done && call.request.effect == Effect::Once
     }
 }
 
 impl Engine<'_> {
+    /// How long ago the first attempt was sent.
+    pub fn age(&self, tries: &Tries) -> Duration {
+        tries.age(self.world.clock.elapsed())
+    }
+
     /// What would let a write be sent again after this wait. The key comes first; what it leaves open `verify` is asked.
     pub fn safeguard(&self, call: &Call<'_>, tries: &Tries, next: Next) -> Safeguard {
         let wait = if let Next::Wait(wait) = next { Some(wait) } else { None };
         let sent_at = self.world.clock.elapsed() + wait.unwrap_or_default();
-        let is_known = |key: &IdempotencyKey| {
-            tries.first_sent.is_none_or(|first| sent_at <= first.saturating_add(key.valid_for))
-        };
+        let is_known = |key: &IdempotencyKey| tries.age(sent_at) <= key.valid_for;
         match (&call.key, &call.verifier) {
             (Some(key), None) if is_known(key) => Safeguard::Key,
             (Some(key), Some(_)) if is_known(key) && wait.is_some() => Safeguard::Key,
@@ -72,7 +82,7 @@ impl Engine<'_> {
         let status = attempt.status();
         let Attempt { outcome, record, .. } = attempt;
         self.exchange.report(record, None);
-        let is_done = matches!(ending, Ending::DoneBodyCut | Ending::DoneUnreadable);
+        let is_done = tries.is_done(call);
         if !is_done {
             let wait = match next {
                 Next::Wait(wait) => wait,
@@ -101,16 +111,13 @@ impl Engine<'_> {
                 }
                 (Doubt::NotDone, false)
             }
-            Verified::Unclear(error) => {
-                let reason = error.failure.map(|failure| failure.headline.to_string()).unwrap_or_default();
-                (Doubt::Unclear(reason), error.is_interruption)
-            }
+            Verified::Unclear(error) => (Doubt::Unclear(reason(&error)), error.is_interruption),
         };
         let end = Some(next).filter(|_| !is_done);
         let error = self.unsettled(
             call,
             &outcome,
-            Unsettled { ending, end, doubt, first_sent: tries.first_sent, request_line },
+            Unsettled { ending, end, doubt, age: self.age(tries), request_line },
         );
         Err(StepError { is_interruption, ..error })
     }
@@ -134,24 +141,29 @@ impl Engine<'_> {
             return Ok(Some(Settled { answer: None, status, is_fine: false, verified: None, request_line }));
         }
         let verified = match &call.verifier {
-            Some(verifier) => self.verify(verifier, tally).await,
-            None => Verified::Unclear(StepError::reported(true)),
+            Some(verifier) => Some(self.verify(verifier, tally).await),
+            None => None,
         };
         match (verified, earlier) {
-            (Verified::Done(outputs), _) => {
+            (Some(Verified::Done(outputs)), _) => {
                 self.note_deed(call);
                 tally.is_verified = true;
                 self.stand_in(call, outputs, status, request_line).map(Some)
             }
-            (Verified::NotDone, Tried::Unclear(_)) => {
+            (Some(Verified::NotDone), Tried::Unclear(_)) => {
                 tries.is_surely_undone = true;
                 Ok(None)
             }
-            (Verified::Unclear(_), Tried::Unclear(at)) => {
+            (Some(Verified::Unclear(error)), Tried::Unclear(at)) => {
                 self.note_deed(call);
-                Err(self.unclear(call, at))
+                let trouble = self.unclear(call, at).note(could_not_tell(&reason(&error)));
+                Err(StepError { is_interruption: error.is_interruption, ..self.error(trouble) })
             }
-            (Verified::NotDone | Verified::Unclear(_), _) => {
+            (None, Tried::Unclear(at)) => {
+                self.note_deed(call);
+                Err(self.error(self.unclear(call, at)))
+            }
+            (Some(Verified::NotDone | Verified::Unclear(_)) | None, _) => {
                 self.note_deed(call);
                 let headline = format!(
                     "{} was done by the process before, but what it brought is lost",
@@ -184,14 +196,12 @@ impl Engine<'_> {
     }
 
     /// What to do about a write of which nobody knows whether it was done, and which command goes on with the run.
-    pub fn advice_in_doubt(&self, call: &Call<'_>, first_sent: Option<Duration>) -> String {
+    pub fn advice_in_doubt(&self, call: &Call<'_>, age: Duration) -> String {
         let provider = &call.subject.provider;
         let look = format!("look at {provider} whether it was done");
         if !self.can_be_resumed(call) {
             return format!("{look} before you run this again, or it may be done twice");
         }
-        let now = self.world.clock.elapsed();
-        let age = now.saturating_sub(first_sent.unwrap_or(now));
         let left = call.key.as_ref().map(|key| key.valid_for.saturating_sub(age));
         let (run, step) = (self.names.run_id_text(), shell_quoted(&call.place.0));
         match left.filter(|left| !left.is_zero()) {
@@ -227,12 +237,16 @@ impl Engine<'_> {
                 let note =
                     format!("{} was sent before: nobody knows whether it was done", call.subject.request());
                 failure.notes.push(self.events.clean(note));
-                failure.advice = Some(self.events.clean(self.advice_in_doubt(call, tries.first_sent)));
+                failure.advice = Some(self.events.clean(self.advice_in_doubt(call, self.age(tries))));
             }
             failure
         });
         StepError { failure, is_unknown: true, ..error }
     }
+}
+
+fn reason(error: &StepError) -> String {
+    error.failure.as_ref().map(|failure| failure.headline.to_string()).unwrap_or_default()
 }
 
 fn has_cleanup(steps: &[PlannedStep]) -> bool {

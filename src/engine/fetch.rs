@@ -19,11 +19,11 @@ use crate::exchange::{
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
-use crate::port::{Place, SendFailure};
+use crate::port::{Earlier, Place, SendFailure};
 use crate::session::Generation;
 use futures_util::TryFutureExt;
 use http::Method;
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -86,14 +86,16 @@ pub struct Tries {
     pub last: u32,
     /// The session was renewed for it.
     pub is_renewed: bool,
-    /// When the first of them was sent.
-    pub first_sent: Option<Duration>,
+    /// When the first of them was sent, by the clock of this process: before zero if by a process before.
+    pub first_sent: Option<SignedDuration>,
     /// An attempt left open whether it was done.
     pub was_unknown: bool,
+    /// An attempt has done it; what is lost is its answer.
+    pub was_done: bool,
     /// `verify` has said since that none before was done.
     pub is_surely_undone: bool,
-    /// The status of an attempt that was done although its body was cut, and whose body nobody reads.
-    pub done: Option<u16>,
+    /// The status of that attempt, if known.
+    pub done_status: Option<u16>,
 }
 
 /// A request that brought no answer which could be used.
@@ -104,10 +106,22 @@ pub struct Unsettled {
     pub end: Option<Next>,
     /// What else is known of it.
     pub doubt: Doubt,
-    /// When its first attempt was sent.
-    pub first_sent: Option<Duration>,
+    /// How long ago its first attempt was sent.
+    pub age: Duration,
     /// The attempts in words.
     pub request_line: String,
+}
+
+impl Tries {
+    /// How old the first attempt is at a moment of the monotonic clock; nothing before one was sent.
+    pub fn age(&self, at: Duration) -> Duration {
+        let age = self.first_sent.map(|first| signed(at).saturating_sub(first));
+        age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 impl Engine<'_> {
@@ -131,8 +145,9 @@ impl Engine<'_> {
             is_renewed: false,
             first_sent: None,
             was_unknown: false,
+            was_done: false,
+            done_status: None,
             is_surely_undone: false,
-            done: None,
         };
         let end = self.attempts(call, rendered, &mut tries, tally).await;
         if call.request.effect == Effect::Once {
@@ -155,8 +170,8 @@ impl Engine<'_> {
                 .await
                 .map_err(|error| self.in_doubt(call, tries, error))?;
             let attempt = match tried {
-                Tried::Now(attempt, doubt) => {
-                    self.note_doubt_of_earlier(doubt, tries);
+                Tried::Now(attempt, earlier) => {
+                    self.note_earlier(call, earlier, tries);
                     *attempt
                 }
                 earlier => match self.settle_earlier(call, earlier, tries, tally).await? {
@@ -197,14 +212,17 @@ impl Engine<'_> {
         }
     }
 
-    /// Takes note that an attempt of an earlier process may have done it.
-    fn note_doubt_of_earlier(&self, doubt: Option<Timestamp>, tries: &mut Tries) {
-        let Some(since) = doubt else { return };
+    /// Takes note of what attempts before have done, or may have, of which only the journal knows if a process before has
+    /// made them.
+    fn note_earlier(&self, call: &Call<'_>, earlier: Option<Earlier>, tries: &mut Tries) {
+        let Some(Earlier { since, was_done }) = earlier else { return };
         let clock = &self.world.clock;
-        let age = Duration::try_from(clock.now().duration_since(since)).unwrap_or_default();
-        let sent = clock.elapsed().saturating_sub(age);
+        let age = clock.now().duration_since(since).max(SignedDuration::ZERO);
+        let sent = signed(clock.elapsed()).saturating_sub(age);
         tries.first_sent = Some(tries.first_sent.map_or(sent, |first| first.min(sent)));
-        tries.was_unknown = true;
+        tries.was_done |= was_done;
+        tries.was_unknown |= !was_done;
+        self.note_deed(call);
     }
 
     /// Waits before something.
@@ -261,7 +279,7 @@ impl Engine<'_> {
         tally.retries += u32::from(tries.attempt > 1 && requests > 0);
         let tried = sent.map_err(|broken| self.broken(call, rendered, tries, broken))?;
         if requests > 0 {
-            tries.first_sent.get_or_insert(started);
+            tries.first_sent.get_or_insert(signed(started));
         }
         if let Tried::Now(attempt, _) = &tried
             && let Ok(answer) = &attempt.outcome
@@ -328,8 +346,9 @@ impl Engine<'_> {
         if is_open && is_once {
             self.course.note_doubt(Some(call.subject.request()));
         }
-        if ending == Ending::DoneBodyCut && is_once && !needs_body(call.request) {
-            tries.done = attempt.status();
+        if matches!(ending, Ending::DoneBodyCut | Ending::DoneUnreadable) {
+            tries.was_done = true;
+            tries.done_status = attempt.status();
         }
         let is_asked = is_open && is_once && call.verifier.is_some();
         if !is_asked && !attempt.ending(|_| false).is_surely_not_done() {
@@ -419,8 +438,13 @@ impl Engine<'_> {
             Bounds { attempt: tries.attempt, attempts: tries.last, remaining, server_wish: attempt.wish };
         let next = next(bounds, self.world.random.fraction());
         let effect = call.request.effect;
-        // What was not done this time may have been done before.
+        // What was not done this time was done before, or may have been.
         let ending = match ending {
+            Ending::NotSent | Ending::Throttled | Ending::Unknown | Ending::Unreadable
+                if tries.is_done(call) =>
+            {
+                Ending::DoneBodyCut
+            }
             Ending::NotSent | Ending::Throttled if tries.is_in_doubt(call) => Ending::Unknown,
             ending => ending,
         };
@@ -444,19 +468,19 @@ impl Engine<'_> {
         let is_done_without_body =
             end.is_none() && call.request.effect != Effect::Read && !needs_body(call.request);
         self.exchange.report(record, None);
-        let is_in_doubt = tries.is_in_doubt(call);
+        let (is_in_doubt, is_done) = (tries.is_in_doubt(call), tries.is_done(call));
         match (outcome, ending) {
             (Ok(answer), Ending::Done | Ending::Rejected)
-                if ending == Ending::Done || !(is_in_doubt || tries.done.is_some()) =>
+                if ending == Ending::Done || !(is_in_doubt || is_done) =>
             {
                 let is_gone = call.request.method == Method::DELETE && answer.status == 404;
-                let is_fine = is_gone && tries.was_unknown;
+                let is_fine = is_gone && (tries.was_unknown || tries.was_done);
                 let status = Some(answer.status);
                 Ok(Settled { status, answer: Some(answer), is_fine, verified: None, request_line })
             }
-            (_, _) if tries.done.is_some() => {
-                let (status, verified) = (tries.done, None);
-                Ok(Settled { answer: None, status, is_fine: false, verified, request_line })
+            (_, _) if is_done && !needs_body(call.request) => {
+                let status = tries.done_status;
+                Ok(Settled { answer: None, status, is_fine: false, verified: None, request_line })
             }
             (Err(SendError::Transport(error)), Ending::DoneBodyCut | Ending::DoneUnreadable)
                 if is_done_without_body =>
@@ -465,9 +489,13 @@ impl Engine<'_> {
                 Ok(Settled { answer: None, status, is_fine: false, verified: None, request_line })
             }
             (outcome, ending) => {
-                let doubt = if is_in_doubt { Doubt::Earlier } else { Doubt::None };
-                let first_sent = tries.first_sent;
-                let unsettled = Unsettled { ending, end, doubt, first_sent, request_line };
+                let doubt = match (is_done, is_in_doubt) {
+                    (true, _) => Doubt::Done,
+                    (false, true) => Doubt::Earlier,
+                    (false, false) => Doubt::None,
+                };
+                let age = self.age(tries);
+                let unsettled = Unsettled { ending, end, doubt, age, request_line };
                 Err(self.unsettled(call, &outcome, unsettled))
             }
         }
@@ -480,7 +508,7 @@ impl Engine<'_> {
         outcome: &Result<Answer, SendError>,
         unsettled: Unsettled,
     ) -> StepError {
-        let Unsettled { ending, end, doubt, first_sent, request_line } = unsettled;
+        let Unsettled { ending, end, doubt, age, request_line } = unsettled;
         let subject = &call.subject;
         let happened = match outcome {
             Ok(answer) => subject.answered(answer.status),
@@ -506,6 +534,10 @@ impl Engine<'_> {
             (Ending::DoneBodyCut | Ending::DoneUnreadable, Effect::Once) => {
                 (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
             }
+            (_, Effect::Once) if matches!(doubt, Doubt::Done) => (
+                Cause::Step,
+                format!("{happened}; an attempt before has done it, but what it brought is lost"),
+            ),
             (_, Effect::Once) if matches!(doubt, Doubt::NotDone) => {
                 (Cause::Unavailable, format!("{happened}; it was not done, says `verify`"))
             }
@@ -523,8 +555,8 @@ impl Engine<'_> {
             _ => (Cause::Unavailable, happened),
         };
         let mut trouble = FailureDraft::new(cause, headline).request(request_line);
-        if let Doubt::Unclear(reason) = doubt {
-            trouble = trouble.note(format!("`verify` could not tell: {reason}"));
+        if let Doubt::Unclear(reason) = &doubt {
+            trouble = trouble.note(could_not_tell(reason));
         }
         if cause == Cause::Unknown {
             self.note_deed(call);
@@ -533,7 +565,8 @@ impl Engine<'_> {
             trouble = self.with_words_of_provider(trouble, call, answer);
         }
         let advice = match cause {
-            Cause::Unknown => Some(self.advice_in_doubt(call, first_sent)),
+            Cause::Unknown => Some(self.advice_in_doubt(call, age)),
+            Cause::Step if matches!(doubt, Doubt::Done) => Some(ANSWER_LOST.to_owned()),
             _ => self.advice(call, outcome, cause, ending, end),
         };
         trouble.advice = advice;
@@ -642,7 +675,7 @@ impl Engine<'_> {
             true => trouble
                 .caused_by(Cause::Unknown)
                 .note("nobody knows whether it was done")
-                .advice(self.advice_in_doubt(call, tries.first_sent)),
+                .advice(self.advice_in_doubt(call, self.age(tries))),
             false => trouble.advice(self.minding_deed(call, Ending::Unknown, "run it again later")),
         };
         StepError { is_interruption, ..self.error(trouble) }
@@ -667,6 +700,11 @@ impl Engine<'_> {
 /// Whether a request did not come further than that.
 fn has_failed_as(outcome: &Result<Answer, SendError>, failure: SendFailure) -> bool {
     matches!(outcome, Err(SendError::Transport(error)) if error.failure == failure)
+}
+
+/// Why `verify` has not answered.
+pub fn could_not_tell(reason: &str) -> String {
+    format!("`verify` could not tell: {reason}")
 }
 
 /// Whether anything is read from the answer's body.

@@ -12,6 +12,7 @@ use crate::exchange::{Answer, SOMEONE_IN_FRONT};
 use crate::model::exit::Cause;
 use crate::model::words::counted;
 use crate::plan::{PlannedRequest, SaveForm};
+use std::time::Duration;
 
 impl Engine<'_> {
     /// Judges an answer by what can be said of it alone: its status, its body, the provider's sign, the schema.
@@ -67,7 +68,8 @@ impl Engine<'_> {
         };
         if is_write {
             let headline = format!("{happened}; nobody knows whether it was done");
-            return Err(FailureDraft::new(Cause::Unknown, headline).advice(self.advice_in_doubt(call, None)));
+            return Err(FailureDraft::new(Cause::Unknown, headline)
+                .advice(self.advice_in_doubt(call, Duration::ZERO)));
         }
         let advice = format!("{SOMEONE_IN_FRONT}; `save` the page if it is what the step wants");
         Err(FailureDraft::new(Cause::Step, happened).advice(advice))

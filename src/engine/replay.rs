@@ -22,7 +22,7 @@ use crate::exchange::{Attempt, Rendered, Sending, Turn};
 use crate::model::exit::Cause;
 use crate::model::words;
 use crate::plan::{Plan, PlannedStep, StepKind};
-use crate::port::{self, Class, Deed, End, InDoubt, JournalError, Outcome, Place, Ran};
+use crate::port::{self, Class, Deed, Earlier, End, InDoubt, JournalError, Outcome, Place, Ran};
 use crate::session::Generation;
 use crate::template::{Moment, Template};
 use futures_util::future::FutureExt;
@@ -91,8 +91,8 @@ impl Course {
 
 /// An attempt, as the journal lets it happen.
 pub enum Tried {
-    /// It was made. An attempt of an earlier process may have done it at this time.
-    Now(Box<Attempt>, Option<Timestamp>),
+    /// It was made, after those that have done the same or may have.
+    Now(Box<Attempt>, Option<Earlier>),
     /// An earlier process has done what it would do, and was answered with this status, if that is known.
     Before(Option<u16>),
     /// An earlier process was about to do it at this time.
@@ -291,7 +291,7 @@ impl<'a> Engine<'a> {
             Outcome::plain(end, json!(Answered { status }))
         };
         Ok(match self.world.journal.run(&deed, work.boxed_local()).await? {
-            Ran::Now(doubt) => Tried::Now(Box::new(sent.expect("it was polled to its end")?), doubt),
+            Ran::Now(earlier) => Tried::Now(Box::new(sent.expect("it was polled to its end")?), earlier),
             Ran::Before(outcome) => {
                 Tried::Before(Answered::deserialize(&outcome.value).ok().and_then(|answer| answer.status))
             }
@@ -340,10 +340,10 @@ impl<'a> Engine<'a> {
     }
 
     /// A write that an earlier process was about to send, and nobody knows whether it did.
-    pub fn unclear(&self, call: &Call<'_>, at: Timestamp) -> StepError {
+    pub fn unclear(&self, call: &Call<'_>, at: Timestamp) -> FailureDraft {
         self.course.wait_for_person();
         let (what, provider) = (call.subject.request(), &call.subject.provider);
-        self.error(self.doubt(&what, &call.place, at, &format!("look at {provider}")))
+        self.doubt(&what, &call.place, at, &format!("look at {provider}"))
     }
 
     /// Tells the writes of earlier processes of which nobody knows whether they were done, and to which this one has not

@@ -118,12 +118,12 @@ impl Inner {
             Decision::Unclear(at) => return Ok(Ran::Unclear(at)),
             Decision::Do => {}
         }
-        let doubt = known.in_doubt_since().filter(|_| !deed.is_surely_undone);
+        let earlier = known.earlier(deed);
         self.announce(deed, now).await?;
         let outcome = work.await;
         // What was done stays done, whether or not it can be written down: the next deed finds the journal broken.
         let _ = self.conclude(deed, outcome).await;
-        Ok(Ran::Now(doubt))
+        Ok(Ran::Now(earlier))
     }
 
     /// Writes down what is about to be done.

@@ -125,12 +125,21 @@ pub enum End {
 /// How a deed went its way.
 #[derive(Debug, Clone)]
 pub enum Ran {
-    /// It was done just now, or tried. An attempt of an earlier process at this time may have done it before.
-    Now(Option<Timestamp>),
+    /// It was done just now, or tried.
+    Now(Option<Earlier>),
     /// An earlier process has done it, with this outcome.
     Before(Outcome),
     /// An earlier process was about to do it at this time, and nobody knows whether it did. It was not tried now.
     Unclear(Timestamp),
+}
+
+/// The attempts at a deed before the present one, where they have done it or may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// When the first of them was about to begin.
+    pub since: Timestamp,
+    /// Whether one of them has surely done it.
+    pub was_done: bool,
 }
 
 /// What a journal knows of a deed.
@@ -151,18 +160,30 @@ pub struct Known {
 impl Known {
     /// Since when an attempt may have done it of which nobody knows.
     pub fn in_doubt_since(&self) -> Option<Timestamp> {
-        let is_unknown = self.outcome.as_ref().is_some_and(|outcome| outcome.end == End::Unknown);
-        match self.resolution {
-            None if self.open.is_some() || is_unknown => self.first.or(self.open),
-            _ => None,
-        }
+        let is_open = match self.end() {
+            Some(End::Done) => false,
+            Some(End::Unknown) => true,
+            Some(End::NotDone) | None => self.open.is_some(),
+        };
+        self.first.or(self.open).filter(|_| is_open && self.resolution.is_none())
+    }
+
+    /// What attempts before `deed` have done, or may have.
+    pub fn earlier(&self, deed: &Deed) -> Option<Earlier> {
+        let was_done = self.end() == Some(End::Done);
+        let since = if was_done { self.first } else { self.in_doubt_since() };
+        since.filter(|_| !deed.is_surely_undone).map(|since| Earlier { since, was_done })
+    }
+
+    fn end(&self) -> Option<End> {
+        self.outcome.as_ref().map(|outcome| outcome.end)
     }
 
     /// Takes note that an attempt is about to begin.
     pub fn announce(&mut self, at: Timestamp, class: &Class, is_surely_undone: bool) {
         if is_surely_undone || self.resolution == Some(Resolution::Retry) {
             *self = Self::default();
-        } else if self.open.is_some() {
+        } else if self.open.is_some() && self.end() != Some(End::Done) {
             // Nobody has heard of the attempt before, whatever becomes of this one.
             self.outcome = Some(Outcome::plain(End::Unknown, Json::Null));
         }
@@ -172,14 +193,14 @@ impl Known {
         self.resolution = None;
     }
 
-    /// Takes note of what came of an attempt. That this one has not done it says nothing of an earlier one.
+    /// Takes note of what came of an attempt. What an earlier one has done stays done, and what it may have done is in doubt
+    /// until one has surely done it.
     pub fn conclude(&mut self, outcome: Outcome) {
         self.open = None;
-        let was_unknown = self.outcome.as_ref().is_some_and(|before| before.end == End::Unknown);
-        match outcome.end {
-            End::NotDone if was_unknown => {}
-            End::NotDone => *self = Self { outcome: Some(outcome), ..Self::default() },
-            End::Done | End::Unknown => self.outcome = Some(outcome),
+        match (self.end(), outcome.end) {
+            (Some(End::Done), End::NotDone | End::Unknown) | (Some(End::Unknown), End::NotDone) => {}
+            (_, End::NotDone) => *self = Self { outcome: Some(outcome), ..Self::default() },
+            (_, End::Done | End::Unknown) => self.outcome = Some(outcome),
         }
     }
 }
@@ -221,16 +242,15 @@ pub enum Decision {
 /// Decides whether a deed is done, by what is known of its attempts. The one rule for every [`Journal`].
 pub fn decide(known: &Known, deed: &Deed, now: Timestamp) -> Decision {
     let is_repeatable = may_repeat(known, &deed.class, now);
-    if let (None, Some(outcome)) = (known.open, &known.outcome) {
-        match outcome.end {
-            // Who asks again for what may be done again wants its answer.
-            End::Done if is_repeatable && matches!(deed.class, Class::Idempotent { .. }) => {
-                return Decision::Do;
-            }
-            End::Done => return Decision::Skip(outcome.clone()),
-            End::NotDone => return Decision::Do,
-            End::Unknown => {}
+    match &known.outcome {
+        // Who asks again for what may be done again wants its answer.
+        Some(outcome) if outcome.end == End::Done => {
+            return match is_repeatable && matches!(deed.class, Class::Idempotent { .. }) {
+                true => Decision::Do,
+                false => Decision::Skip(outcome.clone()),
+            };
         }
+        _ => {}
     }
     match (known.resolution, known.in_doubt_since()) {
         (Some(Resolution::Done), _) => Decision::Skip(Outcome::plain(End::Done, Json::Null)),
@@ -370,6 +390,27 @@ mod tests {
         ));
         let before_the_first = "2026-11-22T05:00:00Z".parse().unwrap();
         assert!(matches!(decide(&known, &deed(key("k")), before_the_first), Decision::Unclear(_)));
+    }
+
+    /// What was done stays done, whatever becomes of the attempts behind it.
+    #[test]
+    fn a_later_attempt_does_not_undo_an_earlier_one() {
+        let class = with_key(Some(1_799_999));
+        for end in [None, Some(End::NotDone), Some(End::Unknown), Some(End::Done)] {
+            let mut known = Known::default();
+            known.announce(at(0), &class, false);
+            known.conclude(Outcome::plain(End::Done, Json::Null));
+            known.announce(at(1), &class, false);
+            if let Some(end) = end {
+                known.conclude(Outcome::plain(end, Json::Null));
+            }
+            assert_eq!(known.in_doubt_since(), None, "{end:?}");
+            let earlier = Earlier { since: at(0), was_done: true };
+            assert_eq!(known.earlier(&deed(class.clone())), Some(earlier), "{end:?}");
+            assert!(matches!(decide(&known, &deed(class.clone()), at(29)), Decision::Do), "{end:?}");
+            assert_eq!(decision(&known, &deed(class.clone())), "skip", "its key is forgotten: {end:?}");
+            assert_eq!(decision(&known, &deed(Class::Once)), "skip", "{end:?}");
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl MemoryJournal {
             Decision::Unclear(at) => return Ran::Unclear(at),
             Decision::Do => {}
         }
-        let doubt = known.in_doubt_since().filter(|_| !deed.is_surely_undone);
+        let earlier = known.earlier(deed);
         let is_write = deed.class.is_write();
         if is_write {
             let mut all = self.known.borrow_mut();
@@ -45,7 +45,7 @@ impl MemoryJournal {
             let mut all = self.known.borrow_mut();
             all.entry(deed.place.clone()).or_default().conclude(outcome);
         }
-        Ran::Now(doubt)
+        Ran::Now(earlier)
     }
 }
 

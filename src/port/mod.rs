@@ -19,8 +19,8 @@ mod world;
 pub use cancellation::{Cancellation, GRACE};
 pub use clock::Clock;
 pub use journal::{
-    Class, Decision, Deed, End, IdempotencyKey, InDoubt, Journal, JournalError, Known, Outcome, Place, Ran,
-    Resolution, decide,
+    Class, Decision, Deed, Earlier, End, IdempotencyKey, InDoubt, Journal, JournalError, Known, Outcome,
+    Place, Ran, Resolution, decide,
 };
 pub use memory_journal::MemoryJournal;
 pub use output::{OutputFile, OutputFiles};

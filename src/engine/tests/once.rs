@@ -78,6 +78,17 @@ fn a_body_that_was_cut_is_asked_for_again_with_the_same_key() {
         "{:?}",
         ran.headlines()
     );
+    for behind in [Reply::status(500), Reply::status(409), Reply::unsent(), Reply::status(429), Reply::lost()]
+    {
+        let ran = with_key(", outputs: { id: $.id }", vec![Reply::cut(201), behind]);
+        assert_eq!((ran.exit_code(), ran.verdict.is_safe_to_rerun), (1, false), "{:?}", ran.headlines());
+        let (headline, advice) = ran.headline_and_advice();
+        assert!(
+            headline.ends_with("an attempt before has done it, but what it brought is lost"),
+            "{headline}"
+        );
+        assert_eq!(advice, "look at the provider for what it brought before you run this again");
+    }
 }
 
 #[test]

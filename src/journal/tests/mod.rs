@@ -1,5 +1,6 @@
 //! Whole runs that end with their process and are taken up again.
 
+mod again;
 mod conformance;
 mod damage;
 mod mortal;

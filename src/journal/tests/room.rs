@@ -25,7 +25,10 @@ use tempfile::TempDir;
 
 /// The run's identity.
 pub const RUN: &str = "01JD8Y3K000000000000000000";
-const API: &str = "version: 1\nproviders:\n  api: { description: a test, base_url: https://api.test }\n";
+const API: &str = "version: 1
+providers:
+  api: { description: a test, base_url: https://api.test, idempotency: { valid_for: 90m } }
+";
 
 /// Which journal a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

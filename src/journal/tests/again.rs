@@ -1,0 +1,85 @@
+//! What is sent a second time, under a key or since it does no harm, after it was done: it stays done, whatever becomes of
+//! the later attempts.
+
+use super::mortal::{Death, Stage};
+use super::room::{End, Kind, Room};
+use crate::port::fake::{Reply, ScriptedTransport};
+use std::rc::Rc;
+
+const BOTH: [Kind; 2] = [Kind::Memory, Kind::File];
+
+/// A room whose process has ended at this point of a run.
+fn ended_at(kind: Kind, steps: &str, place: &str, stage: Stage) -> Room {
+    let is_there = |death: &Death| death.place == place && death.stage == stage;
+    let room = (0..).find_map(|points| {
+        let mut room = Room::new(kind, steps);
+        match room.process(Some(points)).unwrap() {
+            End::Died(death) => is_there(&death).then_some(room),
+            End::Ran(_) => panic!("there is no such point"),
+        }
+    });
+    room.expect("a point")
+}
+
+/// Answers every request so from now on.
+fn answer_all(room: &mut Room, reply: Reply) {
+    room.network = Rc::new(ScriptedTransport::new(move |_| reply.clone()));
+}
+
+/// The provider knows keys for 90 minutes, and an hour goes by between two processes.
+#[test]
+fn a_write_that_was_done_stays_done_when_its_key_is_forgotten() {
+    let steps = "steps:
+  - { id: pay, post: /pay, idempotency_key: '${{ run.id }}-pay', outputs: { id: $.id }, cleanup: [{ delete: /pay }] }
+";
+    for kind in BOTH {
+        let mut room = ended_at(kind, steps, "pay/request", Stage::After);
+        answer_all(&mut room, Reply::status(409));
+        let ran = room.process(None).unwrap().ran();
+        let failures = ran.failures();
+        assert_eq!((ran.verdict.exit_code(), ran.verdict.is_safe_to_rerun), (1, false), "{failures:?}");
+        assert!(
+            failures[0].contains("an attempt before has done it, but what it brought is lost"),
+            "{failures:?}"
+        );
+        assert_eq!((room.count("POST /pay"), room.count("DELETE /pay")), (1, 1), "{kind:?} {failures:?}");
+    }
+    let without_cleanup = steps.replace(", cleanup: [{ delete: /pay }]", "");
+    for kind in BOTH {
+        let mut room = ended_at(kind, &without_cleanup, "pay/request", Stage::After);
+        for (reply, sent) in [(Reply::status(409), 1), (Reply::status(200), 0)] {
+            answer_all(&mut room, reply);
+            let ran = room.process(None).unwrap().ran();
+            let failures = ran.failures();
+            assert_eq!(ran.verdict.exit_code(), 1, "{failures:?}");
+            assert!(failures[0].contains("but what it brought is lost"), "{failures:?}");
+            assert_eq!(room.count("POST /pay"), sent, "{kind:?} {failures:?}");
+        }
+    }
+}
+
+#[test]
+fn what_an_earlier_process_has_deleted_is_gone_and_that_is_fine() {
+    for stage in [Stage::Performed, Stage::After] {
+        for kind in BOTH {
+            let mut room = ended_at(kind, "steps: [{ id: tidy, delete: /old }]\n", "tidy/request", stage);
+            answer_all(&mut room, Reply::status(404));
+            let ran = room.process(None).unwrap().ran();
+            assert_eq!(ran.verdict.exit_code(), 0, "{kind:?} {stage:?} {:?}", ran.failures());
+        }
+    }
+}
+
+#[test]
+fn what_an_earlier_process_may_have_done_is_undone_though_it_is_refused_now() {
+    let steps = "steps: [{ id: set, put: /set, cleanup: [{ delete: /set }] }]\n";
+    for stage in [Stage::Announced, Stage::Performed, Stage::After] {
+        for kind in BOTH {
+            let mut room = ended_at(kind, steps, "set/request", stage);
+            answer_all(&mut room, Reply::status(409));
+            let ran = room.process(None).unwrap().ran();
+            let seen = format!("{kind:?} {stage:?} {:?}", ran.failures());
+            assert_eq!((room.count("PUT /set"), room.count("DELETE /set")), (1, 1), "{seen}");
+        }
+    }
+}
