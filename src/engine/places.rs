@@ -3,39 +3,57 @@
 use super::stage::Stage;
 use crate::plan::{Plan, PlannedStep, StepKey, StepKind};
 use crate::port::Place;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-/// What each step is called in its list: its label, with a number behind it where an earlier one has the same. Other steps
-/// may come and go around it without changing that.
-pub struct Places(HashMap<StepKey, String>);
+/// What the places of the playbook's cleanup begin with.
+pub const CLEANUP: &str = "cleanup/";
+
+/// What the engine itself calls something that belongs to a step.
+const RESERVED: [&str; 4] = ["moment", "request", "item of the list", "cleanup"];
+
+/// What each step is called in its list: its label, with a number behind it where its place would be that of another one.
+/// Other steps may come and go around it without changing that.
+pub struct Places {
+    names: HashMap<StepKey, String>,
+    /// All places so far, without the numbers of items.
+    taken: HashSet<String>,
+}
 
 impl Places {
     /// The places of all steps of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let mut places = Self(HashMap::with_capacity(plan.step_count));
-        places.add(&plan.steps);
-        places.add(&plan.cleanup);
+        let names = HashMap::with_capacity(plan.step_count);
+        let mut places = Self { names, taken: HashSet::from(["cleanup".to_owned()]) };
+        places.add(&plan.steps, "");
+        places.add(&plan.cleanup, CLEANUP);
         places
     }
 
-    fn add(&mut self, steps: &[PlannedStep]) {
-        let mut seen: HashMap<String, u32> = HashMap::new();
+    fn add(&mut self, steps: &[PlannedStep], within: &str) {
         for step in steps {
-            let label = step.label();
-            let count = seen.entry(label.clone()).or_default();
-            *count += 1;
-            let name = if *count == 1 { label } else { format!("{label} ({count})") };
-            self.0.insert(step.key, name);
+            let name = self.free_name(&step.label(), within);
+            let place = format!("{within}{name}");
+            self.taken.insert(place.clone());
+            self.taken.extend(RESERVED.map(|own| format!("{place}/{own}")));
+            self.names.insert(step.key, name);
             if let StepKind::Group(group) = &step.kind {
-                self.add(&group.steps);
+                self.add(&group.steps, &format!("{place}/"));
             }
-            self.add(&step.cleanup);
+            self.add(&step.cleanup, &format!("{place}/cleanup/"));
         }
+    }
+
+    /// The label, else the first `label (n)` that is nobody's place.
+    fn free_name(&self, label: &str, within: &str) -> String {
+        let numbered = (2..).map(|number: u32| format!("{label} ({number})"));
+        let mut names = std::iter::once(label.to_owned()).chain(numbered);
+        let is_free = |name: &String| !self.taken.contains(&format!("{within}{name}")) && !is_of_item(name);
+        names.find(is_free).expect("numbers have no end")
     }
 
     /// The place of a step: `each[3]/create`.
     pub fn of_step(&self, step: &PlannedStep, stage: &Stage) -> Place {
-        let name = self.0.get(&step.key).map_or("", String::as_str);
+        let name = self.names.get(&step.key).map_or("", String::as_str);
         let item = stage.loop_item.map(|item| format!("[{item}]")).unwrap_or_default();
         Place(format!("{}{name}{item}", stage.within))
     }
@@ -48,5 +66,73 @@ impl Places {
     /// What the places of the steps that undo a step begin with.
     pub fn of_cleanup(&self, step: &PlannedStep, stage: &Stage) -> String {
         format!("{}/cleanup/", self.of_step(step, stage))
+    }
+}
+
+/// Whether a name would be that of an item of a loop: `each[3]`.
+fn is_of_item(name: &str) -> bool {
+    let number = name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
+    number.is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Options, check_text};
+    use crate::port::fake::FakeWorld;
+    use std::path::Path;
+
+    fn places(steps: &str) -> Vec<String> {
+        let text = format!(
+            "version: 1\nproviders: {{ api: {{ description: a test, base_url: https://api.test }} }}\n{steps}"
+        );
+        let checked =
+            check_text(Path::new("t.yaml"), &text, &Options::default(), &*FakeWorld::default().surroundings);
+        let plan = checked.plan.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let places = Places::of(&plan);
+        let mut all = Vec::new();
+        collect(&places, &plan.steps, "", &mut all);
+        collect(&places, &plan.cleanup, CLEANUP, &mut all);
+        all
+    }
+
+    fn collect(places: &Places, steps: &[PlannedStep], within: &str, all: &mut Vec<String>) {
+        for step in steps {
+            let place = format!("{within}{}", places.names[&step.key]);
+            if let StepKind::Group(group) = &step.kind {
+                collect(places, &group.steps, &format!("{place}/"), all);
+            }
+            collect(places, &step.cleanup, &format!("{place}/cleanup/"), all);
+            all.push(place);
+        }
+    }
+
+    /// With the place of another step, a step would count as done when that one is.
+    #[test]
+    fn no_two_steps_have_one_place() {
+        for (steps, wanted) in [
+            (
+                "steps:\n  - { name: Create, post: /a }\n  - { name: Create (2), post: /b }\n  - { name: Create, post: /c }\n",
+                vec!["Create", "Create (2)", "Create (3)"],
+            ),
+            (
+                "steps:\n  - { name: cleanup, steps: [{ delete: /x }] }\ncleanup: [{ delete: /x }]\n",
+                vec!["cleanup (2)/DELETE /x", "cleanup (2)", "cleanup/DELETE /x"],
+            ),
+            (
+                "steps:\n  - { name: a, steps: [{ name: moment, get: /x }, { name: cleanup, get: /y }] }\n",
+                vec!["a/moment (2)", "a/cleanup (2)", "a"],
+            ),
+            (
+                "steps:\n  - { name: each, for_each: [1], post: /a }\n  - { name: 'each[1]', post: /b }\n",
+                vec!["each", "each[1] (2)"],
+            ),
+            (
+                "steps:\n  - { name: a, steps: [{ name: b/c, get: /x }] }\n  - { name: a/b, steps: [{ name: c, get: /y }] }\n",
+                vec!["a/b/c", "a", "a/b/c (2)", "a/b"],
+            ),
+        ] {
+            assert_eq!(places(steps), wanted);
+        }
     }
 }

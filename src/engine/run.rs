@@ -7,7 +7,7 @@ use super::failure::interruption_words;
 use super::idempotency::UsedKeys;
 use super::limits::{Interruption, Limits};
 use super::outlets::try_outlets;
-use super::places::Places;
+use super::places::{CLEANUP, Places};
 use super::references::{certain_store, secrets_read, steps_built_upon_inside};
 use super::replay::TakenUp;
 use super::scope::{Frame, RunNames};
@@ -387,7 +387,7 @@ impl<'a> Engine<'a> {
         for undo in undone {
             self.undo(undo.steps, undo.frame.inner(undo.steps), &undo.within).await;
         }
-        self.undo(&self.plan.cleanup, frame.inner(&self.plan.cleanup), "cleanup/").await;
+        self.undo(&self.plan.cleanup, frame.inner(&self.plan.cleanup), CLEANUP).await;
     }
 
     /// Does the steps of a cleanup block. Each has time of its own, and none stops another but one that builds upon it.
