@@ -72,23 +72,16 @@ fn measure_runs() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("chain.yaml"), CHAIN).unwrap();
 
-    let runner = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
-        command.args(arguments).current_dir(folder.path());
-        command.env("XDG_STATE_HOME", folder.path());
+    let of = |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder.path()).env("XDG_STATE_HOME", folder.path());
         for value in simulator.demo() {
             command.envs(value.variable.map(|variable| (variable, &value.value)));
         }
         command
     };
-    let myself = |arguments: &[&str]| {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command.args(arguments);
-        for value in simulator.demo() {
-            command.envs(value.variable.map(|variable| (variable, &value.value)));
-        }
-        command
-    };
+    let runner = |arguments: &[&str]| of(Path::new(env!("CARGO_BIN_EXE_runner")), arguments);
+    let myself = |arguments: &[&str]| of(&env::current_exe().unwrap(), arguments);
     let base_url = format!("soracom={}", simulator.base_url());
     compare(ROUNDS, "validate 4 steps / an empty process", &|| runner(&["validate", "chain.yaml"]), &|| {
         myself(&["empty"])
