@@ -1,7 +1,8 @@
 //! `runner` as whole processes, each beside something that does the same with less: `cargo bench --bench whole_process`.
 //!
-//! The pairs run in turn, so that a slow phase of the machine hits both; what is printed are medians and the median of the
-//! ratios. The other side of each pair is this program itself, called with a word that says what to do.
+//! The pairs run in turn, so that a slow phase of the machine hits both. Times are medians, the ratio is the median of the
+//! ratios, processor time is a mean over all threads, memory is the most that a process ever had. The other side of each pair
+//! is this program itself, called with a word that says what to do.
 #![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a benchmark measures and prints")]
 
 use axum::Router;
@@ -10,11 +11,9 @@ use runner::engine::{self, RunOptions, Selection};
 use runner::event::{Event, EventSink, Events};
 use runner::model::redaction::Redactor;
 use runner::plan;
-use runner::port::{Cancellation, Forgetful, MemoryJournal, World};
+use runner::port::Cancellation;
 use runner::simulate::{Options, Provider, Simulator};
-use runner::system::{
-    HttpTransport, MemoryStore, SystemClock, SystemOutput, SystemRandom, SystemSurroundings, TerminalPrompt,
-};
+use runner::system::{SystemSurroundings, passing_world};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::env;
@@ -22,8 +21,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How often each pair runs; the first few runs warm up and are not counted.
 const ROUNDS: usize = 41;
@@ -59,6 +57,10 @@ fn main() {
 }
 
 fn measure() {
+    println!(
+        "| pair | runner ms | other ms | ratio | runner cpu ms | other cpu ms | runner MB | other MB | syncs |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     measure_runs();
     measure_journal();
 }
@@ -70,26 +72,17 @@ fn measure_runs() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("chain.yaml"), CHAIN).unwrap();
 
-    let runner = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
-        command.args(arguments).current_dir(folder.path());
-        command.env("XDG_STATE_HOME", folder.path());
+    let of = |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder.path()).env("XDG_STATE_HOME", folder.path());
         for value in simulator.demo() {
             command.envs(value.variable.map(|variable| (variable, &value.value)));
         }
         command
     };
-    let myself = |arguments: &[&str]| {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command.args(arguments);
-        for value in simulator.demo() {
-            command.envs(value.variable.map(|variable| (variable, &value.value)));
-        }
-        command
-    };
+    let runner = |arguments: &[&str]| of(Path::new(env!("CARGO_BIN_EXE_runner")), arguments);
+    let myself = |arguments: &[&str]| of(&env::current_exe().unwrap(), arguments);
     let base_url = format!("soracom={}", simulator.base_url());
-    println!("| pair | runner ms | other ms | ratio | runner cpu ms | other cpu ms |");
-    println!("|---|---|---|---|---|---|");
     compare(ROUNDS, "validate 4 steps / an empty process", &|| runner(&["validate", "chain.yaml"]), &|| {
         myself(&["empty"])
     });
@@ -101,14 +94,8 @@ fn measure_runs() {
     );
 }
 
-/// One run of a process.
-struct Run {
-    wall: Duration,
-    cpu: Duration,
-}
-
 /// 1,000 requests with a journal on disk, and with one on a disk in memory, beside the same with a journal in the memory of
-/// the process; and how often the journal was made durable.
+/// the process.
 fn measure_journal() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -133,23 +120,13 @@ steps: [{{ for_each: '${{{{ range(1000) }}}}', {verb}: '/things/${{{{ item }}}}'
         };
         for (place, state) in [("on disk", folder.path()), ("in /dev/shm", Path::new("/dev/shm"))] {
             let Ok(state) = tempfile::tempdir_in(state) else { continue };
-            let apply = |program: &str, before: &[&str]| {
-                let mut command = Command::new(program);
-                command.args(before).args(["apply", "--state-dir"]).arg(state.path()).arg(&file);
+            let apply = || {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+                command.args(["apply", "--state-dir"]).arg(state.path()).arg(&file);
                 command
             };
-            let runner = env!("CARGO_BIN_EXE_runner");
-            compare(
-                LONG_ROUNDS,
-                &format!("1,000 {what}, journal {place} / in memory"),
-                &|| apply(runner, &[]),
-                &memory,
-            );
-            let counts = folder.path().join("counts");
-            let trace =
-                ["-f", "-c", "-qq", "-e", "trace=fsync,fdatasync", "-o", counts.to_str().unwrap(), runner];
-            run(apply("strace", &trace));
-            println!("{}", fs::read_to_string(&counts).unwrap());
+            let name = format!("1,000 {what}, journal {place} / in memory");
+            compare(LONG_ROUNDS, &name, &apply, &memory);
         }
     }
 }
@@ -161,19 +138,7 @@ fn run_without_disk(file: &Path) {
     let plan = Rc::new(checked.plan.expect("a playbook without mistakes"));
     let selection = Selection::of(&plan, &[], None).unwrap();
     let options = RunOptions { selection, ..RunOptions::default() };
-    let (clock, cancellation) = (Rc::new(SystemClock::default()), Cancellation::default());
-    let world = World {
-        clock: clock.clone(),
-        random: Arc::new(SystemRandom),
-        transport: Rc::new(HttpTransport::default()),
-        store: Rc::new(MemoryStore::default()),
-        sign_ins: Rc::new(Forgetful),
-        prompt: Rc::new(TerminalPrompt::new(true, cancellation.clone())),
-        surroundings,
-        output: Rc::new(SystemOutput),
-        journal: Rc::new(MemoryJournal::new(clock, cancellation.clone())),
-        cancellation,
-    };
+    let world = passing_world(surroundings, true, &Cancellation::default());
     let events = Events::new(Rc::new(RefCell::new(Nobody)), world.clock.clone(), Redactor::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let run = engine::run(plan, &checked.sources, &options, &world, &events);
@@ -187,40 +152,88 @@ impl EventSink for Nobody {
     fn receive(&mut self, _: &Event) {}
 }
 
+/// Prints a line of the table.
 fn compare(rounds: usize, name: &str, ours: &dyn Fn() -> Command, theirs: &dyn Fn() -> Command) {
-    let runs: Vec<(Run, Run)> =
-        (0..WARM_UP + rounds).map(|_| (run(ours()), run(theirs()))).skip(WARM_UP).collect();
-    let median = |mut numbers: Vec<f64>| {
-        numbers.sort_by(f64::total_cmp);
-        numbers[numbers.len() / 2]
-    };
-    let milliseconds = |duration: &Duration| duration.as_secs_f64() * 1000.0;
+    let times: Vec<(f64, f64)> =
+        (0..WARM_UP + rounds).map(|_| (run(&mut ours()), run(&mut theirs()))).skip(WARM_UP).collect();
     println!(
-        "| {name} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
-        median(runs.iter().map(|(a, _)| milliseconds(&a.wall)).collect()),
-        median(runs.iter().map(|(_, b)| milliseconds(&b.wall)).collect()),
-        median(runs.iter().map(|(a, b)| a.wall.as_secs_f64() / b.wall.as_secs_f64()).collect()),
-        median(runs.iter().map(|(a, _)| milliseconds(&a.cpu)).collect()),
-        median(runs.iter().map(|(_, b)| milliseconds(&b.cpu)).collect()),
+        "| {name} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {} |",
+        median(times.iter().map(|(ours, _)| *ours).collect()),
+        median(times.iter().map(|(_, theirs)| *theirs).collect()),
+        median(times.iter().map(|(ours, theirs)| ours / theirs).collect()),
+        processor_time(rounds, ours),
+        processor_time(rounds, theirs),
+        peak_memory(ours),
+        peak_memory(theirs),
+        syncs(&ours()),
     );
 }
 
-fn run(mut command: Command) -> Run {
-    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
 
+/// Runs a process to its end. Returns how long that took, in milliseconds.
+fn run(command: &mut Command) -> f64 {
     let started = Instant::now();
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let pid = Pid::from_child(&child);
-    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
-    let wall = started.elapsed();
-    // Ended but not yet reaped: the kernel still knows the time on the processor, in nanoseconds.
-    let schedule = fs::read_to_string(format!("/proc/{}/schedstat", child.id())).unwrap_or_default();
-    let cpu = schedule.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
-    let mut words = String::new();
-    std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut words).unwrap();
-    assert!(child.wait().unwrap().success(), "{command:?} failed: {words}");
-    Run { wall, cpu: Duration::from_nanos(cpu) }
+    let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output().unwrap();
+    let took = started.elapsed();
+    assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    took.as_secs_f64() * 1000.0
+}
+
+/// The time that processors give to a process with all its threads, in milliseconds: the mean of so many runs, for the
+/// system tells it of all children together, and in hundredths of a second.
+fn processor_time(rounds: usize, side: &dyn Fn() -> Command) -> f64 {
+    let before = time_of_children();
+    for _ in 0..rounds {
+        run(&mut side());
+    }
+    (time_of_children() - before) / rounds as f64
+}
+
+fn time_of_children() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    // The name of the program, in brackets, is the second field and may hold blanks: see proc_pid_stat(5).
+    let (_, behind_name) = stat.rsplit_once(") ").unwrap();
+    let in_user_mode_and_in_the_kernel = behind_name.split(' ').skip(13).take(2);
+    in_user_mode_and_in_the_kernel.map(|ticks| ticks.parse::<f64>().unwrap() * 10.0).sum()
+}
+
+/// The most memory that one of a few runs has had at a time, in megabytes, as far as it shows from outside before its end.
+fn peak_memory(side: &dyn Fn() -> Command) -> f64 {
+    (0..WARM_UP).map(|_| memory_of(side())).fold(0.0, f64::max)
+}
+
+fn memory_of(mut command: Command) -> f64 {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let path = format!("/proc/{}/status", child.id());
+    let mut kilobytes = 0.0;
+    while let Some(seen) = high_water_mark(&fs::read_to_string(&path).unwrap()) {
+        kilobytes = seen;
+    }
+    assert!(child.wait().unwrap().success(), "{command:?} failed");
+    kilobytes / 1000.0
+}
+
+/// `None`: it has come to its end.
+fn high_water_mark(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// How often a process makes something durable.
+fn syncs(command: &Command) -> usize {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-qq", "-e", "trace=fsync,fdatasync", "-o"]).arg(trace.path());
+    traced.arg(command.get_program()).args(command.get_args());
+    traced.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    traced.current_dir(command.get_current_dir().unwrap_or(Path::new(".")));
+    run(&mut traced);
+    let calls = fs::read_to_string(trace.path()).unwrap();
+    calls.lines().filter(|line| line.contains("sync(")).count()
 }
 
 /// The same four requests with nothing but reqwest.

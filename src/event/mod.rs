@@ -3,6 +3,8 @@
 
 mod draft;
 mod duration;
+#[cfg(test)]
+pub mod fake;
 mod http;
 mod kind;
 mod outcome;

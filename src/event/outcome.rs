@@ -346,12 +346,8 @@ fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::ItemCounts;
-    use crate::model::redaction::Redactor;
-
-    fn clean(text: &str) -> Redacted {
-        Redactor::default().clean(text)
-    }
+    use crate::event::fake::{self, clean};
+    use crate::event::{ItemCounts, StepResult};
 
     fn fold(kinds: impl IntoIterator<Item = EventKind>) -> RunReport {
         let mut fold = ReportFold::default();
@@ -362,40 +358,21 @@ mod tests {
         fold.into_report()
     }
 
-    fn attempt(purpose: Purpose, attempt: u32, was_sent: bool) -> EventKind {
-        EventKind::AttemptFinished {
-            purpose,
-            method: clean("GET"),
-            address: clean("https://api.example.com/"),
-            attempt,
-            was_sent,
-            status: None,
-            problem: None,
-            began: Duration::ZERO,
-            took: Duration::ZERO,
-            retry_after: None,
-            http: None,
-        }
+    fn attempt(purpose: Purpose, number: u32, was_sent: bool) -> EventKind {
+        fake::Attempt { number, was_sent, status: None, ..fake::Attempt::of(purpose) }.finished()
     }
 
     fn finished(is_cleanup: bool, requests: u32, retries: u32) -> EventKind {
-        let label = clean("list");
-        let step = StepNote { key: 0, depth: 1, label, name: None, item: Some(2), is_cleanup };
+        let step = StepNote { depth: 1, item: Some(2), is_cleanup, ..fake::step("list") };
         let result = StepResult {
-            is_restored: false,
-            status: StepStatus::Done,
-            detail: None,
             rows: Some(3),
-            pages: None,
-            rounds: None,
             items: Some(ItemCounts { all: 5, failed: 1, skipped: 2, not_started: 0 }),
-            file: None,
             requests,
             retries,
             took: Duration::from_micros(1500),
-            failure: None,
+            ..fake::result(StepStatus::Done)
         };
-        EventKind::StepFinished { step, result: Box::new(result) }
+        fake::finished(step, result)
     }
 
     fn session() -> SessionNote {
@@ -421,19 +398,7 @@ mod tests {
 
     #[test]
     fn what_was_asked_about_a_write_is_counted_and_is_not_its_end() {
-        let lost = EventKind::AttemptFinished {
-            purpose: Purpose::Step,
-            method: clean("POST"),
-            address: clean("https://api.example.com/"),
-            attempt: 1,
-            was_sent: true,
-            status: Some(502),
-            problem: None,
-            took: Duration::ZERO,
-            retry_after: None,
-            began: Duration::ZERO,
-            http: None,
-        };
+        let lost = fake::Attempt { status: Some(502), ..fake::Attempt::of(Purpose::Step) }.finished();
         let report = fold([lost, attempt(Purpose::Verify, 2, true), finished(false, 2, 1)]);
         let entry = &report.entries[0];
         assert_eq!((report.requests, report.retries, entry.requests, entry.retries), (2, 1, 2, 1));

@@ -138,27 +138,11 @@ impl EventSink for RecordFold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{SessionEnd, SessionNote, StepNote, StepResult, StepStatus};
-    use crate::model::redaction::Redactor;
-
-    fn clean(text: &str) -> Redacted {
-        Redactor::default().clean(text)
-    }
+    use crate::event::fake::{self, clean};
+    use crate::event::{SessionEnd, SessionNote, StepResult, StepStatus};
 
     fn attempt(purpose: Purpose) -> EventKind {
-        EventKind::AttemptFinished {
-            purpose,
-            method: clean("GET"),
-            address: clean("https://api.example.com/"),
-            attempt: 1,
-            was_sent: true,
-            status: Some(200),
-            problem: None,
-            began: Duration::ZERO,
-            took: Duration::ZERO,
-            retry_after: None,
-            http: None,
-        }
+        fake::Attempt::of(purpose).finished()
     }
 
     fn opened() -> EventKind {
@@ -169,23 +153,9 @@ mod tests {
     }
 
     fn step_finished() -> EventKind {
-        let label = clean("list");
-        let step = StepNote { key: 0, depth: 0, label, name: None, item: None, is_cleanup: false };
-        let result = StepResult {
-            is_restored: false,
-            rounds: None,
-            status: StepStatus::Done,
-            detail: None,
-            rows: None,
-            pages: None,
-            items: None,
-            file: None,
-            requests: 1,
-            retries: 0,
-            took: Duration::from_millis(5),
-            failure: None,
-        };
-        EventKind::StepFinished { step, result: Box::new(result) }
+        let took = Duration::from_millis(5);
+        let result = StepResult { requests: 1, took, ..fake::result(StepStatus::Done) };
+        fake::finished(fake::step("list"), result)
     }
 
     fn fold(keeps_requests: bool, kinds: Vec<EventKind>) -> RunRecord {

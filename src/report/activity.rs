@@ -84,17 +84,12 @@ fn rate(rows: u64, during: Duration) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Purpose, StepNote, StepResult, StepStatus};
-    use crate::model::redaction::Redactor;
+    use crate::event::fake::{self, step};
+    use crate::event::{Purpose, StepStatus};
 
     fn event(milliseconds: u64, kind: EventKind) -> Event {
         let at = "2026-11-22T14:02:00Z".parse().unwrap();
         Event { at, elapsed: Duration::from_millis(milliseconds), kind }
-    }
-
-    fn step(label: &str) -> StepNote {
-        let label = Redactor::default().clean(label);
-        StepNote { key: 0, depth: 0, label, name: None, item: None, is_cleanup: false }
     }
 
     fn message(activity: &Activity, milliseconds: u64) -> String {
@@ -127,18 +122,8 @@ mod tests {
     fn a_wait_is_told_until_the_next_attempt() {
         let mut activity = Activity::default();
         activity.follow(&event(0, EventKind::StepStarted { step: step("order") }));
-        let attempt = |retry_after| EventKind::AttemptFinished {
-            purpose: Purpose::Step,
-            method: Redactor::default().clean("GET"),
-            address: Redactor::default().clean("https://x"),
-            attempt: 1,
-            was_sent: true,
-            status: Some(503),
-            problem: None,
-            began: Duration::ZERO,
-            took: Duration::ZERO,
-            retry_after,
-            http: None,
+        let attempt = |retry_after| {
+            fake::Attempt { status: Some(503), retry_after, ..fake::Attempt::of(Purpose::Step) }.finished()
         };
         activity.follow(&event(10, attempt(Some(Duration::from_millis(4200)))));
         assert_eq!(message(&activity, 20), "order   attempt 2 in 4.2 s");
@@ -156,22 +141,7 @@ mod tests {
         ));
         activity.follow(&event(0, EventKind::StepStarted { step: step("revoke") }));
         assert_eq!(message(&activity, 0), "revoke   item 3 of 1,200");
-        let result = StepResult {
-            is_restored: false,
-            status: StepStatus::Done,
-            detail: None,
-            rows: None,
-            pages: None,
-            rounds: None,
-            items: None,
-            file: None,
-            requests: 1,
-            retries: 0,
-            took: Duration::ZERO,
-            failure: None,
-        };
-        activity
-            .follow(&event(0, EventKind::StepFinished { step: step("revoke"), result: Box::new(result) }));
+        activity.follow(&event(0, fake::finished(step("revoke"), fake::result(StepStatus::Done))));
         assert_eq!(message(&activity, 0), "revoke all   item 3 of 1,200");
     }
 }

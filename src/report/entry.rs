@@ -93,12 +93,7 @@ fn yields(entry: &EntryReport) -> Option<String> {
 mod tests {
     use super::*;
     use crate::event::SessionEnd;
-    use crate::model::redacted::Redacted;
-    use crate::model::redaction::Redactor;
-
-    fn clean(text: &str) -> Redacted {
-        Redactor::default().clean(text)
-    }
+    use crate::event::fake::clean;
 
     fn failed(kind: EntryKind, problem: &str) -> EntryReport {
         let entry = EntryReport::new(kind, clean("list"), Duration::ZERO);

@@ -41,27 +41,17 @@ fn redact_texts(value: &mut Value, redactor: &Redactor) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, EventKind, EventSink, ReportFold, StepNote, StepResult, StepStatus, Verdict};
+    use crate::event::{Event, EventKind, EventSink, ReportFold, StepResult, StepStatus, Verdict, fake};
     use std::time::Duration;
 
     /// A report of one step, made while nothing was known as secret.
     fn report(redactor: &Redactor) -> RunReport {
         let clean = |text: &str| redactor.clean(text);
-        let step =
-            StepNote { key: 0, depth: 0, label: clean("status"), name: None, item: None, is_cleanup: false };
         let result = StepResult {
-            is_restored: false,
-            status: StepStatus::Done,
             detail: Some(clean("token tok-1234")),
             rows: Some(2026),
-            pages: None,
-            rounds: None,
-            items: None,
-            file: None,
-            requests: 1,
-            retries: 0,
             took: Duration::from_millis(2026),
-            failure: None,
+            ..fake::result(StepStatus::Done)
         };
         let started = EventKind::RunStarted {
             run: "2026".into(),
@@ -72,7 +62,7 @@ mod tests {
         };
         let ended = EventKind::RunFinished { verdict: Verdict::default() };
         let mut fold = ReportFold::default();
-        for kind in [started, EventKind::StepFinished { step, result: Box::new(result) }, ended] {
+        for kind in [started, fake::finished(fake::step("status"), result), ended] {
             fold.receive(&Event {
                 at: "2026-11-22T14:02:00Z".parse().unwrap(),
                 elapsed: Duration::ZERO,

@@ -23,6 +23,7 @@ use super::support::keyring::Keyring;
 use super::support::raw_server::RawServer;
 use super::support::runner::{Output, Runner};
 use super::support::scripted::{Reply, Request, ScriptedServer};
+use super::support::session_api;
 
 const API: ProviderIndex = ProviderIndex(0);
 
@@ -236,20 +237,8 @@ const REFRESH: &str = "POST /refresh";
 const LOGOUT: &str = "DELETE /login";
 
 fn apply(base_url: &str) -> Output {
-    let playbook = format!(
-        "version: 1
-providers:
-  api:
-    base_url: {base_url}
-    credentials: {{ key: {{ from: [{{ env: API_KEY }}] }} }}
-    auth:{AUTH}
-steps:
-  - for_each: [1, 2, 3]
-    get: /rows
-"
-    );
-    let room = Runner::new().file("p.yaml", playbook).env("API_KEY", "key-geheim").plant("key-geheim");
-    room.plant("token-1-geheim").args(["apply", "p.yaml", "--report", "json=report.json"]).run()
+    let room = session_api::with_auth(base_url, AUTH, "steps:\n  - for_each: [1, 2, 3]\n    get: /rows\n");
+    room.plant("token-1-geheim").run()
 }
 
 fn token(number: u32) -> String {

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::support::raw_server::RawServer;
-use crate::support::runner::{Output, Runner};
+use crate::support::runner::Output;
 use crate::support::scripted::{Reply, Request, ScriptedServer};
+use crate::support::session_api::with_auth;
 
 const LOGIN: &str = "POST /login";
 const LOGOUT: &str = "DELETE /login";
@@ -18,21 +19,7 @@ const AUTH: &str = r#"
 
 /// A run of these steps against a server at an address, with the report as JSON.
 fn apply(base_url: &str, auth: &str, steps: &str) -> Output {
-    prepared(base_url, auth, steps).run()
-}
-
-fn prepared(base_url: &str, auth: &str, steps: &str) -> Runner {
-    let playbook = format!(
-        "version: 1
-providers:
-  api:
-    base_url: {base_url}
-    credentials: {{ key: {{ from: [{{ env: API_KEY }}] }} }}
-    auth:{auth}
-{steps}"
-    );
-    let runner = Runner::new().file("p.yaml", playbook).env("API_KEY", "key-geheim").plant("key-geheim");
-    runner.args(["apply", "p.yaml", "--report", "json=report.json"])
+    with_auth(base_url, auth, steps).run()
 }
 
 /// A server that issues numbered tokens and answers all but logins by a function.
@@ -154,7 +141,7 @@ fn a_credential_that_a_step_gives_is_asked_of_nobody() {
         _ => Reply::empty(204),
     });
     let run = |steps: &str| {
-        let runner = prepared(&api.base_url(), AUTH, steps).plant("issued-geheim");
+        let runner = with_auth(&api.base_url(), AUTH, steps).plant("issued-geheim");
         runner.env("API_KEY", "").run()
     };
     run(ISSUED).exits(0);

@@ -30,6 +30,7 @@ mod request;
 mod schedule;
 mod send;
 mod source;
+mod spot;
 mod step;
 mod store;
 mod template;

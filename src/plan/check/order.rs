@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::names::join;
+use super::spot::Spot;
 use crate::document::{Ident, Output, Playbook, STEP_KINDS, Step, Steps};
 use crate::source::{Code, Diagnostic, Span, Spanned, nearest};
-use crate::template::{Expression, Reference, Segment};
+use crate::template::Segment;
 use std::collections::{HashMap, HashSet};
 
 /// Every step of a playbook, and who sees whom.
@@ -249,31 +250,18 @@ const PROPERTIES: [&str; 6] = ["outputs", "rows", "row_count", "status", "succee
 
 /// A reference that begins with `steps`, with what it is held against.
 pub(super) struct StepReference<'r> {
-    pub context: &'r Context<'r>,
-    pub expression: &'r Expression,
-    pub reference: &'r Reference,
+    pub spot: &'r Spot<'r>,
     pub place: &'r StepPlace<'r>,
 }
 
 impl StepReference<'_> {
-    fn report(
-        &self,
-        segment: &Segment,
-        code: Code,
-        message: String,
-        finish: impl FnOnce(Diagnostic) -> Diagnostic,
-    ) {
-        let span = self.expression.place(segment.range.clone());
-        self.context.report(finish(Diagnostic::new(code, span, message)));
-    }
-
     /// Checks the reference.
     pub fn check(&self) {
-        let segments = &self.reference.segments;
+        let segments = &self.spot.reference.segments;
         let Some(id) = segments.get(1) else {
             let message = "`steps` is no value of its own".to_owned();
             let help = "read one of its steps: `steps.ID.outputs.NAME`";
-            return self.report(&segments[0], Code::UnknownName, message, |it| it.help(help));
+            return self.spot.report(&segments[0], Code::UnknownName, message, |it| it.help(help));
         };
         let Some(key) = self.place.index.by_id.get(id.name.as_str()).copied() else {
             return self.unknown_step(id);
@@ -288,13 +276,13 @@ impl StepReference<'_> {
         if index.broken.contains(id.name.as_str()) {
             return;
         }
-        let visible = if self.context.compares() { index.visible_ids(self.place) } else { Vec::new() };
-        let suggestion = self.context.nearest(&id.name, visible.iter().copied());
-        let suggestion = suggestion.or_else(|| self.context.nearest(&id.name, index.ids()));
+        let visible = if self.spot.context.compares() { index.visible_ids(self.place) } else { Vec::new() };
+        let suggestion = self.spot.context.nearest(&id.name, visible.iter().copied());
+        let suggestion = suggestion.or_else(|| self.spot.context.nearest(&id.name, index.ids()));
         let message = format!("no step is called `{}`", id.name);
-        self.report(id, Code::UnknownStep, message, |it| match (suggestion, visible.as_slice()) {
+        self.spot.report(id, Code::UnknownStep, message, |it| match (suggestion, visible.as_slice()) {
             (Some(_), _) => it.did_you_mean(suggestion),
-            (None, []) if !self.context.compares() => it,
+            (None, []) if !self.spot.context.compares() => it,
             (None, []) => it.help("give the step that is meant an `id`"),
             (None, ids) if ids.len() > 12 => it.help(format!("here one can read {} steps", ids.len())),
             (None, ids) => it.help(format!("here one can read {}", join(ids.iter().copied()))),
@@ -314,7 +302,7 @@ impl StepReference<'_> {
             Standing::Below => {
                 let message = format!("the step `{name}` has not run yet when this is read");
                 let help = "a step reads only what stands above it; only `cleanup` looks down";
-                self.report(id, Code::UsedTooEarly, message, |it| {
+                self.spot.report(id, Code::UsedTooEarly, message, |it| {
                     also(it.help(help), "it stands here, below")
                 });
             }
@@ -322,17 +310,17 @@ impl StepReference<'_> {
                 let message = format!("this is the step `{name}` itself");
                 let help = "a step reads its own answer in `expect` and `outputs`, as `outputs.NAME`, \
                             `rows`, `row_count` and `response`";
-                self.report(id, Code::UsedTooEarly, message, |it| it.help(help));
+                self.spot.report(id, Code::UsedTooEarly, message, |it| it.help(help));
             }
             Standing::Around => {
                 let message = format!("this stands inside the group `{name}`, which has not ended yet");
-                self.report(id, Code::UsedTooEarly, message, |it| also(it, "the group is here"));
+                self.spot.report(id, Code::UsedTooEarly, message, |it| also(it, "the group is here"));
             }
             Standing::Inside => {
                 let (place, group) = index.hiding_place(index.steps[key].list);
                 let message = format!("the step `{name}` is out of reach: it is inside {place}");
                 let help = group.map(|_| "give the group `outputs`; only these are read outside of it");
-                self.report(id, Code::OutOfScope, message, |it| {
+                self.spot.report(id, Code::OutOfScope, message, |it| {
                     let it = also(it, "it stands here");
                     help.into_iter().fold(it, Diagnostic::help)
                 });
@@ -343,10 +331,10 @@ impl StepReference<'_> {
 
     fn check_property(&self, id: &Segment, key: usize) {
         let step = self.place.index.steps[key].step;
-        let Some(property) = self.reference.segments.get(2) else {
+        let Some(property) = self.spot.reference.segments.get(2) else {
             let message = format!("`steps.{}` is no value of its own", id.name);
             let help = format!("say what of it: {}", join(properties_of(step)));
-            return self.report(id, Code::UnknownName, message, |it| it.help(help));
+            return self.spot.report(id, Code::UnknownName, message, |it| it.help(help));
         };
         let name = property.name.as_str();
         if !PROPERTIES.contains(&name) {
@@ -355,16 +343,16 @@ impl StepReference<'_> {
         if !properties_of(step).contains(&name) {
             let message = format!("the step `{}` has no `{name}`: it sends no request of its own", id.name);
             let help = format!("it has {}", join(properties_of(step)));
-            return self.report(property, Code::UnknownName, message, |it| it.help(help));
+            return self.spot.report(property, Code::UnknownName, message, |it| it.help(help));
         }
         match name {
             "outputs" if !self.check_output(id, step) => return,
             "outputs" => {}
             "rows" => {
-                self.context.facts.borrow_mut().kept_rows.insert(key);
+                self.spot.context.facts.borrow_mut().kept_rows.insert(key);
             }
             "row_count" => {
-                self.context.facts.borrow_mut().counted_rows.insert(key);
+                self.spot.context.facts.borrow_mut().counted_rows.insert(key);
             }
             _ => return,
         }
@@ -379,7 +367,7 @@ impl StepReference<'_> {
         let output = nearest(name, step.outputs.names()).map(|output| format!("outputs.{output}"));
         let suggestion = nearest(name, PROPERTIES).map(str::to_owned).or(output);
         let known = properties_of(step);
-        self.report(property, Code::UnknownName, message, |it| match &suggestion {
+        self.spot.report(property, Code::UnknownName, message, |it| match &suggestion {
             Some(_) => it.did_you_mean(suggestion.as_deref()),
             None => it.help(format!("`{}` has {}", id.name, join(known))),
         });
@@ -387,13 +375,13 @@ impl StepReference<'_> {
 
     /// Whether the output is declared; that it is not was reported.
     fn check_output(&self, id: &Segment, step: &Step) -> bool {
-        let Some(output) = self.reference.segments.get(3) else { return true };
+        let Some(output) = self.spot.reference.segments.get(3) else { return true };
         if step.outputs.declares(&output.name) {
             return true;
         }
         let message = format!("the step `{}` has no output `{}`", id.name, output.name);
-        let suggestion = self.context.nearest(&output.name, step.outputs.names());
-        self.report(output, Code::UnknownOutput, message, |it| match suggestion {
+        let suggestion = self.spot.context.nearest(&output.name, step.outputs.names());
+        self.spot.report(output, Code::UnknownOutput, message, |it| match suggestion {
             Some(_) => it.did_you_mean(suggestion),
             None if step.outputs.is_empty() => it
                 .help(format!("only declared outputs can be read: `outputs: {{ {}: $.path }}`", output.name)),
@@ -407,15 +395,15 @@ impl StepReference<'_> {
     fn check_skipping(&self, id: &Segment, property: &Segment, step: &Step) {
         let name = id.name.as_str();
         let Some(condition) = &step.condition else { return };
-        let is_asked = self.reference.asked_steps.iter().any(|asked| asked == name)
+        let is_asked = self.spot.reference.asked_steps.iter().any(|asked| asked == name)
             || self.place.guards.is_some_and(|guards| guards.asks(name));
-        if is_asked || self.reference.is_defaulted || self.place.index.is_in_cleanup(self.place.list) {
+        if is_asked || self.spot.reference.is_defaulted || self.place.index.is_in_cleanup(self.place.list) {
             return;
         }
-        let last = self.reference.segments.get(3).unwrap_or(property);
+        let last = self.spot.reference.segments.get(3).unwrap_or(property);
         let message = format!("the step `{name}` may be skipped, and then there is nothing to read");
         let help = format!("ask first: `if: steps.{name}.succeeded`; or give a value: `... | default(...)`");
-        self.report(last, Code::MaybeSkipped, message, |it| {
+        self.spot.report(last, Code::MaybeSkipped, message, |it| {
             it.also(condition.expression().span(), "it runs only if this holds").help(help)
         });
     }

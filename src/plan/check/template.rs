@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::names::join;
 use super::order::StepReference;
+use super::spot::Spot;
 use super::view::{LoopName, OwnOutputs, Session, View};
 use crate::document::{Named, Output, Tree, TreeKind, ValueKeys, ValueType, declared_type};
 use crate::source::{Code, Diagnostic, Span, nearest};
@@ -79,7 +80,7 @@ impl Context<'_> {
             }
             ("run", View { run: true, .. }) => spot.run(view),
             ("steps", View { steps: Some(place), .. }) => {
-                StepReference { context: self, expression, reference, place }.check();
+                StepReference { spot: &spot, place }.check();
             }
             ("response", View { response: true, .. }) => spot.one_of(&["status", "headers", "body"]),
             ("outputs", View { outputs: Some(outputs), .. }) => spot.own_output(outputs),
@@ -213,25 +214,7 @@ fn is_number(reference: &Reference, view: &View<'_>) -> bool {
     }
 }
 
-/// One reference of one expression.
-struct Spot<'s> {
-    context: &'s Context<'s>,
-    expression: &'s Expression,
-    reference: &'s Reference,
-}
-
 impl Spot<'_> {
-    fn report(
-        &self,
-        segment: &Segment,
-        code: Code,
-        message: String,
-        finish: impl FnOnce(Diagnostic) -> Diagnostic,
-    ) {
-        let span = self.expression.place(segment.range.clone());
-        self.context.report(finish(Diagnostic::new(code, span, message)));
-    }
-
     /// The second name is one that was declared. `lack` begins the message: "the playbook has no input".
     fn member<T>(&self, declared: &Named<T>, code: Code, lack: &str) {
         let Some(name) = self.reference.segments.get(1) else { return };

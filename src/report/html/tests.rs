@@ -1,11 +1,7 @@
 use super::*;
+use crate::event::fake::clean;
 use crate::event::{EntryKind, EntryReport, Purpose, RequestRecord};
-use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
-
-fn clean(text: &str) -> Redacted {
-    Redactor::default().clean(text)
-}
 
 fn entry(label: &str, depth: usize) -> EntryReport {
     EntryReport { depth, ..EntryReport::new(EntryKind::Step, clean(label), Duration::from_millis(2)) }

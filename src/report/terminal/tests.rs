@@ -1,11 +1,10 @@
 use super::super::{LiveReport, Look, Messages, Progress};
 use super::*;
+use crate::event::fake::{self, clean, step};
 use crate::event::{
     Event, EventKind, EventSink, Failure, FileNote, ItemCounts, Purpose, SessionEnd, SessionNote, StepNote,
     StepResult, Verdict,
 };
-use crate::model::redacted::Redacted;
-use crate::model::redaction::Redactor;
 use anstream::adapter::strip_str;
 use insta::assert_snapshot;
 use std::cell::RefCell;
@@ -69,20 +68,8 @@ impl Script {
     }
 
     fn requests(&mut self, count: u32, purpose: Purpose) -> &mut Self {
-        for attempt in 1..=count {
-            self.emit(EventKind::AttemptFinished {
-                purpose,
-                method: clean("GET"),
-                address: clean("https://cdn.emnify.net/"),
-                attempt,
-                was_sent: true,
-                status: Some(200),
-                problem: None,
-                began: Duration::ZERO,
-                took: Duration::ZERO,
-                retry_after: None,
-                http: None,
-            });
+        for number in 1..=count {
+            self.emit(fake::Attempt { number, ..fake::Attempt::of(purpose) }.finished());
         }
         self
     }
@@ -103,33 +90,13 @@ impl Script {
     }
 }
 
-fn clean(text: &str) -> Redacted {
-    Redactor::default().clean(text)
-}
-
-fn step(label: &str) -> StepNote {
-    StepNote { key: 0, depth: 0, label: clean(label), name: None, item: None, is_cleanup: false }
-}
-
 fn named(label: &str, name: &str) -> StepNote {
     StepNote { name: Some(clean(name)), ..step(label) }
 }
 
 fn result(status: StepStatus, detail: &str, milliseconds: u64) -> StepResult {
-    StepResult {
-        is_restored: false,
-        status,
-        detail: (!detail.is_empty()).then(|| clean(detail)),
-        rows: None,
-        pages: None,
-        rounds: None,
-        items: None,
-        file: None,
-        requests: 0,
-        retries: 0,
-        took: Duration::from_millis(milliseconds),
-        failure: None,
-    }
+    let detail = (!detail.is_empty()).then(|| clean(detail));
+    StepResult { detail, took: Duration::from_millis(milliseconds), ..fake::result(status) }
 }
 
 fn done(detail: &str, milliseconds: u64) -> StepResult {

@@ -57,6 +57,22 @@ providers:
     )
 }
 
+/// `runner apply p.yaml` with its report in `report.json`. The provider `api` at that address has the key `API_KEY` and signs
+/// in as `auth` says.
+pub fn with_auth(url: &str, auth: &str, steps: &str) -> Runner {
+    let playbook = format!(
+        "version: 1
+providers:
+  api:
+    base_url: {url}
+    credentials: {{ key: {{ from: [{{ env: API_KEY }}] }} }}
+    auth:{auth}
+{steps}"
+    );
+    let runner = Runner::new().file("p.yaml", playbook).env("API_KEY", "key-geheim").plant("key-geheim");
+    runner.args(["apply", "p.yaml", "--report", "json=report.json"])
+}
+
 /// Asserts that the last request has closed the session, and that it was opened and closed once.
 #[track_caller]
 pub fn assert_logged_out(server: &ScriptedServer) {
