@@ -27,7 +27,7 @@ pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use prune::Prunable;
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};
-pub use resolve::{ResolveError, in_doubt, resolve, step_of, unknown};
+pub use resolve::{ResolveError, has_written, resolve, step_of, unknown, writes_left};
 pub use sign_ins::StateSignIns;
 pub use state_dir::{StateDir, StateDirError, StateFolder};
 pub use summary::{RunState, RunSummary};

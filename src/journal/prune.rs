@@ -25,7 +25,7 @@ impl<'a> Prunable<'a> {
     pub fn of(run: &'a RunFile) -> Result<Self, TakeUpError> {
         let locked = open_locked(&run.path)?;
         let unreadable = |source| TakeUpError::Unreadable { path: run.path.display().to_string(), source };
-        let recording = Recording::read(&locked).map_err(unreadable)?;
+        let recording = Recording::read_in_brief(&locked).map_err(unreadable)?;
         Ok(Self { run, _locked: locked, recording })
     }
 

@@ -3,4 +3,5 @@
 mod conformance;
 mod damage;
 mod mortal;
+mod restored;
 mod room;
