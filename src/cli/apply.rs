@@ -7,6 +7,7 @@ use super::asking::QuietPrompt;
 use super::outlets;
 use super::pings::Pings;
 use super::playbook;
+use super::pruning::prune_outdated;
 use super::refusal::Refusal;
 use super::reports::Reports;
 use super::run_journal::{self, Earlier, Subject};
@@ -224,6 +225,9 @@ impl Job<'_> {
         let exit_code = self.finish(&listeners.borrow().live, &verdict, journal.as_ref(), &world);
         if let Err(why) = pings.end(exit_code).await {
             self.warn_after_end(&why);
+        }
+        if let Some(Ok(state)) = self.state.as_ref().filter(|_| journal.is_some() && !self.args.simulate) {
+            prune_outdated(state, &world).await;
         }
         Ok(exit_code)
     }

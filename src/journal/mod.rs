@@ -24,7 +24,7 @@ pub use file_journal::{FileJournal, JournalPorts, path_of};
 pub use history::{NoRun, RunFile, find, runs, shown_ids};
 pub use left::{LeftJournal, TakeUpError};
 pub use lock::{Claim, Holder, LockError, LockName, RunLock};
-pub use prune::Prunable;
+pub use prune::{Prunable, outdated};
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};
 pub use resolve::{ResolveError, has_written, resolve, step_of, unknown, writes_left};
