@@ -4,7 +4,7 @@ use super::args::TimingArgs;
 use crate::document::Overlap;
 use crate::engine::cancelled_before_start;
 use crate::event::FailureDraft;
-use crate::journal::{Claim, Holder, LockError, LockName, RunLock, StateDir};
+use crate::journal::{Claim, Holder, LockName, RunLock, StateDir};
 use crate::model::exit::Cause;
 use crate::model::words::{duration, moment};
 use crate::plan::Plan;
@@ -12,6 +12,7 @@ use crate::port::World;
 use crate::report::Progress;
 use futures_util::future::{Either, select};
 use jiff::Timestamp;
+use std::error::Error;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ impl Waiting<'_> {
                     return Admission::Begin(Some(lock));
                 }
                 Ok(Claim::Busy(holder)) => holder,
-                Err(error) => return Admission::Refuse(unlockable(&error)),
+                Err(error) => return Admission::Refuse(unkept(&error)),
             };
             let other = self.words(holder.as_ref());
             let waited = self.world.clock.elapsed().saturating_sub(began);
@@ -130,7 +131,8 @@ fn waited_in_vain(plan: &Plan, other: &str, waited: Duration) -> FailureDraft {
     )
 }
 
-fn unlockable(error: &LockError) -> FailureDraft {
+/// Why a run does not begin that could keep no lock or no journal.
+pub(super) fn unkept(error: &dyn Error) -> FailureDraft {
     FailureDraft::new(Cause::Machine, error.to_string())
         .advice("mend that, or name another folder with `--state-dir DIR`; nothing was sent")
 }

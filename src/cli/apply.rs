@@ -1,12 +1,13 @@
 //! `runner apply`: check, then run, then report.
 
 use super::account::{account_words, lock_name};
-use super::admission::{Admission, Waiting};
+use super::admission::{Admission, Waiting, unkept};
 use super::args::{ApplyArgs, LogArgs};
 use super::asking::QuietPrompt;
 use super::outlets;
 use super::pings::Pings;
 use super::playbook;
+use super::pruning::prune_outdated;
 use super::refusal::Refusal;
 use super::reports::Reports;
 use super::run_journal::{self, Earlier, Subject};
@@ -16,11 +17,11 @@ use super::streams;
 use super::world::{around, real_world};
 use crate::engine::{self, Ping, RunOptions, Selection};
 use crate::event::{Event, EventKind, EventSink, Events, RecordFold, Verdict};
-use crate::journal::{FileJournal, RunLock, StateDir};
+use crate::journal::{FileJournal, RunLock, StateDir, StateDirError};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
-use crate::port::{Cancellation, Surroundings, World};
+use crate::port::{Cancellation, JournalError, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{SystemSurroundings, TerminalPrompt, cancel_on_signals, passing_world};
@@ -52,9 +53,9 @@ pub(super) async fn run(
     let mut options = RunOptions { warnings, ..options(args, &plan, &*surroundings)? };
     if let Some(earlier) = &earlier {
         earlier.refuse_changes(&sources)?;
-        options.inputs.clone_from(&earlier.begun.inputs);
+        earlier.add_to(&mut options);
     }
-    let state = if args.dry_run { None } else { Some(state::open(&args.state)?) };
+    let state = (!args.dry_run).then(|| state::tried(&args.state));
     let cancellation = Cancellation::default();
     cancel_on_signals(&cancellation).map_err(|error| Refusal::start(&error))?;
     let progress = Progress::new(streams::stderr_look(), !log.is_on() && !args.quiet);
@@ -146,7 +147,7 @@ struct Job<'a> {
     redactor: &'a Redactor,
     progress: Progress,
     /// Where runs leave what outlives them; `None` for a dry run, which leaves nothing.
-    state: Option<StateDir>,
+    state: Option<Result<StateDir, StateDirError>>,
     /// The run that is gone on with.
     earlier: Option<Earlier>,
 }
@@ -195,9 +196,13 @@ impl Job<'_> {
             Admission::Refuse(why) => (None, Some(why)),
             Admission::Skip(why) => return Ok(self.skip(&plan, &world, &why)),
         };
-        let journal = match &hindrance {
-            None => Some(self.begin_journal(&plan, &account, &mut world)?),
-            Some(_) => None,
+        let begun = match hindrance {
+            None => self.begin_journal(&plan, &account, &mut world).map_err(|error| unkept(&error)),
+            Some(why) => Err(why),
+        };
+        let (journal, hindrance) = match begun {
+            Ok(journal) => (Some(journal), None),
+            Err(why) => (None, Some(why)),
         };
         if hindrance.is_some() {
             self.reports.keep_earlier_ones();
@@ -221,6 +226,9 @@ impl Job<'_> {
         if let Err(why) = pings.end(exit_code).await {
             self.warn_after_end(&why);
         }
+        if let Some(Ok(state)) = self.state.as_ref().filter(|_| journal.is_some() && !self.args.simulate) {
+            prune_outdated(state, &world).await;
+        }
         Ok(exit_code)
     }
 
@@ -241,12 +249,16 @@ impl Job<'_> {
     /// Waits until the run may begin. A simulated one is in nobody's way.
     async fn admit(&self, plan: &Plan, account: &[String], world: &World) -> Admission {
         let waiting = Waiting { world, progress: &self.progress };
+        let state = match self.state.as_ref().expect("a run has its state folder") {
+            Ok(state) => state,
+            Err(error) => return Admission::Refuse(unkept(error)),
+        };
         if let Err(why) = waiting.jitter(self.args.timing.jitter.unwrap_or_default()).await {
             return Admission::Refuse(why);
         }
-        let Some(state) = self.state.as_ref().filter(|_| !self.args.simulate) else {
+        if self.args.simulate {
             return Admission::Begin(None);
-        };
+        }
         let name = lock_name(self.args, account, world);
         waiting.lock(state, &name, plan, self.args.timing.overlap(plan)).await
     }
@@ -256,9 +268,9 @@ impl Job<'_> {
         plan: &Plan,
         account: &[String],
         world: &mut World,
-    ) -> Result<FileJournal, Refusal> {
+    ) -> Result<FileJournal, JournalError> {
         let Self { args, sources, options, state, earlier, redactor, .. } = self;
-        let state = state.as_ref().expect("a run has its state folder");
+        let Some(Ok(state)) = state else { unreachable!("a run is let in where it can keep its journal") };
         let subject = Subject { args, plan, sources, account };
         run_journal::begin(&subject, options, state, earlier.take(), redactor, world)
     }

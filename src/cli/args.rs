@@ -3,6 +3,7 @@
 use super::schema::SchemaKind;
 use super::validate::Format;
 use crate::document::{Overlap, Time};
+use crate::model::path_form;
 use crate::plan::ReportForm;
 use crate::simulate::Provider;
 use clap::builder::PossibleValue;
@@ -124,6 +125,7 @@ pub enum Command {
                         runner apply --input days=30 --report json=report.json playbooks/quickstart.yaml")]
 pub struct ApplyArgs {
     /// The playbook, a YAML file
+    #[serde(with = "path_form")]
     pub playbook: PathBuf,
     /// Value of an input that the playbook declares; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
@@ -203,6 +205,7 @@ impl ValueEnum for Overlap {
 pub struct StateArgs {
     /// Folder for journals and locks, instead of $STATE_DIRECTORY, $XDG_STATE_HOME/runner or ~/.local/state/runner
     #[arg(long, value_name = "DIR")]
+    #[serde(with = "path_form::optional", default)]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -211,6 +214,7 @@ pub struct StateArgs {
 pub struct AroundArgs {
     /// File with environment variables, instead of `.env` beside the playbook
     #[arg(long, value_name = "FILE")]
+    #[serde(with = "path_form::optional", default)]
     pub env_file: Option<PathBuf>,
     /// Let the playbook read files in this folder, too, besides its own folder and /run/secrets; can be repeated
     #[arg(long, value_name = "DIR", value_parser = folder)]

@@ -1,13 +1,13 @@
 //! `runner history`: the runs of the past.
 
 use super::args::{HistoryArgs, HistoryCommand, HistoryFormat, PruneArgs};
+use super::pruning::remove;
 use super::refusal::Refusal;
 use super::state;
 use crate::journal::{Prunable, RunFile, RunState, RunSummary, TakeUpError, runs, shown_ids};
 use crate::model::exit::Cause;
 use crate::model::visible::visible;
 use crate::model::words::{counted, duration, moment, shell_quoted};
-use crate::port::SecretStore;
 use crate::system::Keychain;
 use jiff::Timestamp;
 use std::io::{self, Write};
@@ -124,17 +124,6 @@ async fn prune(args: &PruneArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
         true => Ok(0),
         false => Err(Refusal { cause: Cause::Machine, reasons: unusable }),
     }
-}
-
-async fn remove(prunable: Prunable<'_>, run: &RunFile, store: &dyn SecretStore) -> Result<(), Refusal> {
-    for key in prunable.kept_secrets() {
-        // What cannot be deleted stays where only its owner reads it.
-        let _ = store.delete(&key).await;
-    }
-    prunable.remove().map_err(|error| Refusal {
-        cause: Cause::Machine,
-        reasons: vec![format!("{} cannot be removed: {error}", run.path.display())],
-    })
 }
 
 fn is_older(summary: &RunSummary, age: Duration) -> bool {

@@ -16,6 +16,7 @@ mod logout;
 mod outlets;
 mod pings;
 mod playbook;
+mod pruning;
 mod refusal;
 mod report;
 mod reports;

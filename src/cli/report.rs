@@ -4,7 +4,7 @@ use super::args::ReportArgs;
 use super::refusal::Refusal;
 use super::state;
 use super::streams;
-use crate::event::{Event, EventKind, EventSink, RecordFold};
+use crate::event::{Event, EventKind, EventSink, RecordFold, Verdict};
 use crate::journal::{Begun, Recording, RunFile, find};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
@@ -54,16 +54,35 @@ fn events(run: &RunFile, redactor: &Redactor) -> Result<Vec<Event>, Refusal> {
     let mut events: Vec<Event> = recording.last_events().cloned().collect();
     if events.is_empty() {
         let Some(begun) = recording.processes().next_back() else {
-            return Err(unreadable("its process ended before the run began".to_owned()));
+            let why = recording.damage.as_ref().map(ToString::to_string);
+            return Err(unreadable(
+                why.unwrap_or_else(|| "its process ended before the run began".to_owned()),
+            ));
         };
         events.push(beginning(begun, &recording, redactor));
     }
-    let last = events.last().expect("a beginning").clone();
-    if !recording.is_finished() {
-        let end = unfinished(run, &recording, redactor);
-        events.push(Event { at: last.at, elapsed: last.elapsed, kind: end });
+    let end = match (&recording.damage, recording.is_finished()) {
+        (None, true) => None,
+        (None, false) => Some(recording.verdict_of_unfinished(run.is_at_work(), &run.run, redactor)),
+        (Some(damage), _) => {
+            let told = take_verdict(&mut events);
+            Some(recording.verdict_of_damaged(damage, told.as_ref(), redactor))
+        }
+    };
+    if let (Some(verdict), Some(last)) = (end, events.last().cloned()) {
+        events.push(Event { kind: EventKind::RunFinished { verdict }, ..last });
     }
     Ok(events)
+}
+
+/// Takes the end of a run out of its events, if it has one.
+fn take_verdict(events: &mut Vec<Event>) -> Option<Verdict> {
+    let is_end = |event: &Event| matches!(event.kind, EventKind::RunFinished { .. });
+    let end = events.iter().rposition(is_end).map(|place| events.remove(place))?;
+    match end.kind {
+        EventKind::RunFinished { verdict } => Some(verdict),
+        _ => None,
+    }
 }
 
 /// The beginning of a run whose process ended before it has written one down.
@@ -76,12 +95,6 @@ fn beginning(begun: &Begun, recording: &Recording, redactor: &Redactor) -> Event
         is_resumed: recording.processes().count() > 1,
     };
     Event { at: begun.at, elapsed: Duration::ZERO, kind }
-}
-
-/// The end of a run that has none.
-fn unfinished(run: &RunFile, recording: &Recording, redactor: &Redactor) -> EventKind {
-    let verdict = recording.verdict_of_unfinished(run.is_at_work(), &run.run, redactor);
-    EventKind::RunFinished { verdict }
 }
 
 /// Writes a report for machines, the same to the byte as the run wrote it.

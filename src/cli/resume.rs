@@ -40,7 +40,8 @@ pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor)
     apply.timing = TimingArgs { jitter: None, overlap: Some(args.overlap), ..apply.timing };
     apply.no_prompt |= args.no_prompt;
     if let Err(error) = env::set_current_dir(&begun.folder) {
-        let reason = format!("{}, where the run was started, cannot be entered: {error}", begun.folder);
+        let reason =
+            format!("{}, where the run was started, cannot be entered: {error}", begun.folder.display());
         return Err(Refusal { cause: Cause::Machine, reasons: vec![reason] });
     }
     let earlier = Earlier {

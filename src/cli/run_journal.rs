@@ -4,7 +4,7 @@ use super::args::ApplyArgs;
 use super::refusal::Refusal;
 use crate::engine::{RunIdentity, RunOptions, TakenUp};
 use crate::journal::{
-    Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, in_doubt,
+    Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, writes_left,
 };
 use crate::model::exit::Cause;
 use crate::model::hex::hex;
@@ -12,9 +12,8 @@ use crate::model::redacted::Redacted;
 use crate::model::redaction::Redactor;
 use crate::model::visible::visible;
 use crate::plan::Plan;
-use crate::port::World;
+use crate::port::{JournalError, World};
 use crate::source::SourceMap;
-use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
 
@@ -33,9 +32,15 @@ pub(super) struct Earlier {
 }
 
 impl Earlier {
-    /// Which run it is.
-    pub(super) fn identity(&self) -> RunIdentity {
-        RunIdentity { id: self.begun.run.clone(), started_at: self.begun.started_at }
+    /// Lets a run begin as this one that goes on.
+    pub(super) fn add_to(&self, options: &mut RunOptions) {
+        let RunOptions { inputs, identity, taken_up, .. } = options;
+        inputs.clone_from(&self.begun.inputs);
+        *identity = Some(RunIdentity { id: self.begun.run.clone(), started_at: self.begun.started_at });
+        *taken_up = Some(match self.is_given_up {
+            true => given_up(self.left.recording()),
+            false => self::taken_up(self.left.recording()),
+        });
     }
 
     /// Refuses a playbook that has changed: what was done may mean something else in it.
@@ -94,11 +99,10 @@ pub(super) struct Subject<'a> {
     pub(super) account: &'a [String],
 }
 
-/// Begins the journal of a run, or goes on with that of an earlier process, and lets the world have it. What the earlier
-/// process has left is added to the options.
+/// Begins the journal of a run, or goes on with that of an earlier process, and lets the world have it.
 ///
 /// # Errors
-/// When it cannot be written, or not gone on with. Nothing was sent.
+/// When it cannot be written. Nothing was sent.
 pub(super) fn begin(
     subject: &Subject<'_>,
     options: &mut RunOptions,
@@ -106,12 +110,9 @@ pub(super) fn begin(
     earlier: Option<Earlier>,
     redactor: &Redactor,
     world: &mut World,
-) -> Result<FileJournal, Refusal> {
+) -> Result<FileJournal, JournalError> {
     let Subject { args, plan, sources, account } = *subject;
-    let identity = options.identity.get_or_insert_with(|| match &earlier {
-        Some(earlier) => earlier.identity(),
-        None => RunIdentity::new(world),
-    });
+    let identity = options.identity.get_or_insert_with(|| RunIdentity::new(world));
     let begun = Begun {
         version: VERSION,
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -122,9 +123,9 @@ pub(super) fn begin(
         playbook: absolute(&args.playbook),
         name: redactor.clean(&plan.name),
         digest: digest(sources),
-        folder: std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default(),
+        folder: std::env::current_dir().unwrap_or_default(),
         is_simulated: args.simulate,
-        arguments: serde_json::to_value(args).unwrap_or(Json::Null),
+        arguments: serde_json::to_value(args).expect("plain data"),
         account: (!args.simulate).then(|| account.iter().map(|word| redactor.clean(word)).collect()),
         inputs: options.inputs.clone(),
     };
@@ -132,15 +133,8 @@ pub(super) fn begin(
     let ports = JournalPorts { clock: world.clock.clone(), cancellation: world.cancellation.clone(), store };
     let journal = match earlier {
         None => FileJournal::create(state, begun, ports),
-        Some(earlier) => FileJournal::take_up(earlier.left, begun, ports).map(|(journal, recording)| {
-            options.taken_up = Some(match earlier.is_given_up {
-                true => given_up(&recording),
-                false => taken_up(&recording),
-            });
-            journal
-        }),
-    };
-    let journal = journal.map_err(|error| refusal(&error.into()))?;
+        Some(earlier) => FileJournal::take_up(earlier.left, begun, ports),
+    }?;
     world.journal = Rc::new(journal.clone());
     Ok(journal)
 }
@@ -155,7 +149,7 @@ pub(super) fn refusal(error: &TakeUpError) -> Refusal {
 }
 
 fn taken_up(recording: &Recording) -> TakenUp {
-    TakenUp::of(recording.events(), in_doubt(recording))
+    TakenUp::of(recording.events(), writes_left(recording))
 }
 
 /// A run of which only the cleanup is done.
@@ -164,7 +158,7 @@ fn given_up(recording: &Recording) -> TakenUp {
     if taken_up.is_in_cleanup {
         return taken_up;
     }
-    let cause = if taken_up.in_doubt.is_empty() { Cause::Step } else { Cause::Unknown };
+    let cause = if taken_up.writes.in_doubt.is_empty() { Cause::Step } else { Cause::Unknown };
     TakenUp { is_in_cleanup: true, causes: vec![cause], ..taken_up }
 }
 

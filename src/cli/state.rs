@@ -12,11 +12,18 @@ use std::env;
 /// # Errors
 /// When there is none, or it cannot be used.
 pub(super) fn open(args: &StateArgs) -> Result<StateDir, Refusal> {
-    let tried = locate(args).and_then(|state| state.folder(StateFolder::Locks).map(|_| state));
-    tried.map_err(|error| Refusal {
+    tried(args).map_err(|error| Refusal {
         cause: Cause::Machine,
         reasons: vec![format!("{error}; nothing was sent")],
     })
+}
+
+/// As [`open`], for who has more to say about it.
+///
+/// # Errors
+/// When there is none, or it cannot be used.
+pub(super) fn tried(args: &StateArgs) -> Result<StateDir, StateDirError> {
+    locate(args).and_then(|state| state.folder(StateFolder::Locks).map(|_| state))
 }
 
 /// The state folder, not tried yet.

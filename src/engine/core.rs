@@ -13,7 +13,7 @@ use super::stage::Stage;
 use crate::event::{Events, Failure, FailureDraft};
 use crate::exchange::{Breaker, Exchange, Origin, Realms, RenderError};
 use crate::model::exit::Cause;
-use crate::model::words::shell_quoted;
+use crate::model::words::{counted, shell_quoted};
 use crate::plan::{Plan, PlannedSecret};
 use crate::port::World;
 use crate::session::{Sessions, SignInFailure};
@@ -135,9 +135,19 @@ impl Engine<'_> {
 
     /// The advice to run it again, with what was done that would then be done twice, and how to leave that out.
     pub fn minding_writes(&self, advice: &str) -> String {
-        match self.course.written().is_empty() {
-            true => format!("{advice}; nothing is half done"),
-            false => self.naming_writes(advice),
+        let again = |writes: u64| if writes == 1 { "doing it again does" } else { "doing them again does" };
+        match self.course.repeatable() {
+            _ if !self.course.written().is_empty() => self.naming_writes(advice),
+            (0, 0) if self.course.has_written_before() => advice.to_owned(),
+            (0, 0) => format!("{advice}; nothing is half done"),
+            (done, 0) => {
+                let were = if done == 1 { "was" } else { "were" };
+                format!("{advice}; {} {were} done, and {} no harm", counted(done, "write"), again(done))
+            }
+            (done, maybe) => {
+                let (all, again) = (counted(done + maybe, "write"), again(done + maybe));
+                format!("{advice}; {all} may have been done, and {again} no harm")
+            }
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Course {
     is_pending: Cell<bool>,
     /// The places of the writes about which the journal was asked.
     asked: RefCell<HashSet<Place>>,
+    /// A read was done again, since what it had brought an earlier process is lost.
+    has_read_anew: Cell<bool>,
     /// How often something was done, or may have been.
     deeds: Cell<u64>,
     /// How many steps were not skipped.
@@ -31,6 +33,10 @@ pub struct Course {
     current: RefCell<Option<String>>,
     /// The steps of the playbook in which a write that must not be done twice was done, or may have been.
     written: RefCell<Vec<String>>,
+    /// An earlier process has done such a write, or may have done it.
+    has_written_before: Cell<bool>,
+    /// The other writes: how many were done, and how many may have been.
+    repeatable: Cell<(u64, u64)>,
 }
 
 impl Course {
@@ -70,6 +76,16 @@ impl Course {
     /// Whether the journal was asked about a write.
     pub fn was_asked(&self, place: &Place) -> bool {
         self.asked.borrow().contains(place)
+    }
+
+    /// Takes note that a read is done again: what it had brought an earlier process is lost.
+    pub fn note_read_anew(&self) {
+        self.has_read_anew.set(true);
+    }
+
+    /// Whether a read was done again that an earlier process has done.
+    pub fn has_read_anew(&self) -> bool {
+        self.has_read_anew.get()
     }
 
     /// Of how many steps nobody knows whether they were done.
@@ -148,14 +164,35 @@ impl Course {
         }
     }
 
+    /// Takes note that an earlier process has done a write that must not be done twice, or may have done it.
+    pub fn note_written_before(&self) {
+        self.has_written_before.set(true);
+    }
+
+    /// Whether an earlier process has done a write that must not be done twice, or may have done it.
+    pub fn has_written_before(&self) -> bool {
+        self.has_written_before.get()
+    }
+
+    /// Takes note of a write that was done, or may have been, and does no harm when it is done again.
+    pub fn note_repeatable(&self, is_surely_done: bool) {
+        let (done, maybe) = self.repeatable.get();
+        self.repeatable.set(if is_surely_done { (done + 1, maybe) } else { (done, maybe + 1) });
+    }
+
+    /// The writes that do no harm when they are done again: how many were done, and how many may have been.
+    pub fn repeatable(&self) -> (u64, u64) {
+        self.repeatable.get()
+    }
+
     /// The steps of the playbook that would be done twice if it was run again, in their order.
     pub fn written(&self) -> Vec<String> {
         self.written.borrow().clone()
     }
 
-    /// True while running the playbook again does nothing twice.
+    /// True while running the playbook again does nothing twice that must not be done twice.
     pub fn is_safe_to_rerun(&self) -> bool {
-        self.written.borrow().is_empty() && self.unknown.get() == 0
+        self.written.borrow().is_empty() && !self.has_written_before.get() && self.unknown.get() == 0
     }
 
     /// True once something has failed for this cause.
@@ -174,6 +211,7 @@ impl Course {
             causes: self.causes.borrow().clone(),
             is_safe_to_rerun: self.is_safe_to_rerun(),
             failures: self.failures.borrow().clone(),
+            is_damaged: false,
         }
     }
 }

@@ -370,6 +370,13 @@ impl Engine<'_> {
         }
     }
 
+    /// Takes note of a request that has come to its end and does no harm when it is sent again.
+    pub fn note_repeatable(&self, effect: Effect, is_cleanup: bool, is_surely_done: bool) {
+        if effect == Effect::Idempotent && !is_cleanup {
+            self.course.note_repeatable(is_surely_done);
+        }
+    }
+
     /// Whether an answer says that the session has ended; never one that the step expects, nor one that asks for a pause.
     pub fn is_expired(
         &self,

@@ -7,6 +7,7 @@ use crate::event::FailureDraft;
 use crate::exchange::{RenderError, Rendered};
 use crate::model::exit::Cause;
 use crate::plan::{PlannedRequest, PlannedStep, StepKey};
+use crate::port::Place;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub struct IdempotencyKey {
     pub valid_for: Duration,
 }
 
-/// The keys that were used in a run, each with its step.
+/// The keys that this process has used, each with its step.
 pub type UsedKeys = RefCell<HashSet<(StepKey, String)>>;
 
 impl Engine<'_> {
@@ -32,6 +33,7 @@ impl Engine<'_> {
         &self,
         step: &PlannedStep,
         request: &PlannedRequest,
+        place: &Place,
         scopes: &Scopes,
         rendered: &mut Rendered,
         subject: &str,
@@ -39,7 +41,9 @@ impl Engine<'_> {
         let value =
             self.put_key(request, scopes, rendered).map_err(|error| self.render_error(&error, subject))?;
         let (Some(value), Some(planned)) = (value, &request.idempotency) else { return Ok(None) };
-        if !self.keys.borrow_mut().insert((step.key, value.clone())) {
+        let was_used =
+            self.taken_up.is_some_and(|left| left.has_used_elsewhere(&self.events.clean(&value), place));
+        if !self.keys.borrow_mut().insert((step.key, value.clone())) || was_used {
             let headline =
                 format!("{subject} was not sent: an item before had the same idempotency key, `{value}`");
             let trouble = FailureDraft::new(Cause::Step, headline).at(planned.key.value.span());

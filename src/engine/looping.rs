@@ -4,7 +4,7 @@ use super::core::Engine;
 use super::error::StepError;
 use super::items::{Item, digest};
 use super::outputs::{self, Outputs};
-use super::references::asks_for_moment;
+use super::references::{asks_for_moment, reads_of_steps};
 use super::rows;
 use super::save::SavedFile;
 use super::scope::StepRecord;
@@ -33,6 +33,7 @@ impl<'a> Engine<'a> {
         file: &mut Option<SavedFile>,
     ) -> Result<StepRecord, StepError> {
         let items = self.items(step, &repeated.over, stage).await?;
+        let is_list_anew = stage.is_list_anew || self.may_be_read_anew(&repeated.over);
         let count = items.len();
         let mut counts = ItemCounts { all: count, failed: 0, skipped: 0, not_started: 0 };
         tally.items = Some(counts);
@@ -54,6 +55,7 @@ impl<'a> Engine<'a> {
                 rows,
             });
             let item_stage = stage.of_item(&repeated.item_name, data, index + 1);
+            let item_stage = Stage { is_list_anew, ..item_stage };
             match self.item(step, &item_stage, digest.as_deref(), tally, file).await {
                 Ok((record, is_idle)) => {
                     counts.skipped += usize::from(is_idle);
@@ -113,6 +115,12 @@ impl<'a> Engine<'a> {
         done.ok_or(Miss { flow, is_not_begun })
     }
 
+    /// Whether a list is made of what steps brought, one of which was read anew.
+    fn may_be_read_anew(&self, over: &Tree) -> bool {
+        let expressions = || over.templates().into_iter().flat_map(|template| template.expressions());
+        self.course.has_read_anew() && reads_of_steps(expressions()).next().is_some()
+    }
+
     async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Item>, StepError> {
         let expressions: Vec<_> =
             over.templates().into_iter().flat_map(|template| template.expressions()).collect();
@@ -125,10 +133,8 @@ impl<'a> Engine<'a> {
             return Err(self.error(FailureDraft::new(Cause::Step, headline).at(over.span)));
         };
         let redactor = self.events.redactor();
-        let is_redacted = |text: &str| redactor.redact(text) != text;
         let items = items.into_iter().map(|json| {
-            let holds_secret = !list.secrets.is_empty() || is_redacted(&json.to_string());
-            let digest = (!holds_secret).then(|| digest(&json));
+            let digest = if list.secrets.is_empty() { digest(&json, redactor) } else { None };
             let (secrets, unknown) = (list.secrets.clone(), list.unknown.clone());
             Item { data: Value { json, secrets, unknown }.into_data(), digest }
         });

@@ -4,8 +4,10 @@ use super::scope::StepRecord;
 use super::tally::Tally;
 use crate::event::{Events, FileNote, ItemCounts};
 use crate::model::redacted::Redacted;
+use crate::model::redaction::Redactor;
 use crate::port::{End, Outcome};
 use crate::template::{Data, SharedJson};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -27,8 +29,17 @@ enum Kept {
     Plain(Json),
     /// The name in the outcome's secrets, and the one that people know it by.
     Secret(String, String),
+    /// A value with nothing at the places of its secrets. These are one list in the outcome's secrets, by this name.
+    Mixed {
+        rest: Json,
+        places: Vec<String>,
+        secrets: String,
+    },
     Map(Vec<(String, Kept)>),
 }
+
+/// What people know a secret by that an answer repeats.
+const REPEATED: &str = "a secret in an answer";
 
 /// A [`Tally`].
 #[derive(Serialize, Deserialize)]
@@ -68,23 +79,24 @@ pub fn outcome(record: &StepRecord, tally: &Tally, events: &Events) -> Outcome {
 }
 
 fn keep(data: &Data, events: &Events, secrets: &mut Vec<(String, crate::model::secret::SecretText)>) -> Kept {
-    let mut hide = |name: &str, value: &Json| {
+    let mut hide = |value: &Json| {
         let id = secrets.len().to_string();
         secrets.push((id.clone(), value.to_string().into()));
-        Kept::Secret(id, name.to_owned())
+        id
     };
-    let mut keep_plain = |json: Json| {
-        let text = json.to_string();
-        // What an answer repeats of a secret is one.
-        match events.redactor().redact(&text) == text {
-            true => Kept::Plain(json),
-            false => hide("a secret in an answer", &json),
+    // What an answer repeats of a secret is one.
+    let mut keep_plain = |mut json: Json| match cut_secrets(&mut json, events.redactor()) {
+        Some(cut) if cut.is_empty() => Kept::Plain(json),
+        Some(cut) => {
+            let (places, values) = cut.into_iter().unzip();
+            Kept::Mixed { rest: json, places, secrets: hide(&Json::Array(values)) }
         }
+        None => Kept::Secret(hide(&json), REPEATED.to_owned()),
     };
     match data {
         Data::Json(json) => keep_plain(json.clone()),
         Data::Shared(shared) => keep_plain(shared.to_json()),
-        Data::Secret(name, value) => hide(name, value),
+        Data::Secret(name, value) => Kept::Secret(hide(value), name.clone()),
         Data::Map(entries) => {
             let entries = entries.iter().map(|(name, data)| (name.clone(), keep(data, events, secrets)));
             Kept::Map(entries.collect())
@@ -92,6 +104,51 @@ fn keep(data: &Data, events: &Events, secrets: &mut Vec<(String, crate::model::s
         // Nothing is unknown in a run.
         Data::Unknown(_) => Kept::Plain(Json::Null),
     }
+}
+
+/// Takes the texts and numbers out of a value in which a secret stands, and returns them with their places (RFC 6901).
+/// `None`: a secret stands elsewhere, in the name of a member or across several; the value is as it was then.
+pub fn cut_secrets(json: &mut Json, redactor: &Redactor) -> Option<Vec<(String, Json)>> {
+    let is_plain = |text: &str| redactor.redact(text) == text;
+    if is_plain(&json.to_string()) {
+        return Some(Vec::new());
+    }
+    let mut cut = Vec::new();
+    cut_leaves(json, String::new(), &is_plain, &mut cut);
+    if is_plain(&json.to_string()) {
+        return Some(cut);
+    }
+    put_back(json, cut);
+    None
+}
+
+fn cut_leaves(
+    json: &mut Json,
+    place: String,
+    is_plain: &dyn Fn(&str) -> bool,
+    cut: &mut Vec<(String, Json)>,
+) {
+    match json {
+        Json::Null | Json::Bool(_) => {}
+        Json::Number(_) | Json::String(_) => {
+            if !is_plain(&json.to_string()) {
+                cut.push((place, json.take()));
+            }
+        }
+        Json::Array(items) => items
+            .iter_mut()
+            .enumerate()
+            .for_each(|(index, item)| cut_leaves(item, format!("{place}/{index}"), is_plain, cut)),
+        Json::Object(members) => members.iter_mut().for_each(|(name, member)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            cut_leaves(member, format!("{place}/{name}"), is_plain, cut);
+        }),
+    }
+}
+
+/// Puts leaves back to their places. Returns whether there was a place for each.
+fn put_back(json: &mut Json, leaves: impl IntoIterator<Item = (String, Json)>) -> bool {
+    leaves.into_iter().all(|(place, leaf)| json.pointer_mut(&place).map(|at| *at = leaf).is_some())
 }
 
 /// Reads an outcome back. A secret that is lost is told by the name that people know it by.
@@ -145,10 +202,17 @@ fn restored(kept: Kept, secrets: &HashMap<&str, &str>, events: &Events) -> Resul
     Ok(match kept {
         Kept::Plain(json) => Data::Json(json),
         Kept::Secret(id, name) => {
-            let text = secrets.get(id.as_str()).ok_or_else(|| Unrestorable::Lost(name.clone()))?;
-            let value: Json = serde_json::from_str(text).map_err(|_| Unrestorable::Foreign)?;
+            let value: Json = revealed(&id, &name, secrets)?;
             events.learn_all(&name, &value);
             Data::Secret(name, value)
+        }
+        Kept::Mixed { mut rest, places, secrets: id } => {
+            let leaves: Vec<Json> = revealed(&id, REPEATED, secrets)?;
+            leaves.iter().for_each(|leaf| events.learn_all(REPEATED, leaf));
+            match places.len() == leaves.len() && put_back(&mut rest, places.into_iter().zip(leaves)) {
+                true => Data::Json(rest),
+                false => return Err(Unrestorable::Foreign),
+            }
         }
         Kept::Map(entries) => {
             let entries = entries.into_iter();
@@ -156,4 +220,14 @@ fn restored(kept: Kept, secrets: &HashMap<&str, &str>, events: &Events) -> Resul
             Data::Map(entries.collect::<Result<_, Unrestorable>>()?)
         }
     })
+}
+
+/// The secret of this name in an outcome.
+fn revealed<T: DeserializeOwned>(
+    id: &str,
+    name: &str,
+    secrets: &HashMap<&str, &str>,
+) -> Result<T, Unrestorable> {
+    let text = secrets.get(id).ok_or_else(|| Unrestorable::Lost(name.to_owned()))?;
+    serde_json::from_str(text).map_err(|_| Unrestorable::Foreign)
 }

@@ -11,20 +11,22 @@ use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
 use super::limits::Interruption;
 use super::record::{self, Unrestorable};
-use super::references::reads_of_steps;
+use super::run::RunOptions;
 use super::scope::{Frame, StepRecord};
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::Effect;
-use crate::event::{Event, EventKind, Failure, FailureDraft, StepStatus, Verdict};
+use crate::event::{Event, EventKind, Events, Failure, FailureDraft, StepStatus, Verdict};
 use crate::exchange::retry::Ending;
 use crate::exchange::{Attempt, Rendered, Sending, Turn};
 use crate::model::exit::Cause;
+use crate::model::redacted::Redacted;
 use crate::model::words;
-use crate::plan::{Plan, PlannedStep, StepKind};
-use crate::port::{self, Class, Deed, Earlier, End, InDoubt, JournalError, Outcome, Place, Ran};
+use crate::plan::{PlannedStep, StepKind};
+use crate::port::{self, Class, Deed, Earlier, End, JournalError, Outcome, Place, Ran, WritesLeft};
 use crate::session::Generation;
-use crate::template::{Moment, Template};
+use crate::source::SourceMap;
+use crate::template::Moment;
 use futures_util::future::FutureExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,24 +42,24 @@ pub struct TakenUp {
     pub causes: Vec<Cause>,
     /// The failures that it had told by then.
     pub failures: Vec<Failure>,
-    /// The writes of which nobody knows whether they were done, and of which that is to be told.
-    pub in_doubt: Vec<InDoubt>,
+    /// What it has left of its writes.
+    pub writes: WritesLeft,
 }
 
 impl TakenUp {
     /// What the processes before have fixed, as their events tell it: once cleanup has begun, the verdict. What was in doubt
     /// by then is told with that.
-    pub fn of<'e>(events: impl Iterator<Item = &'e Event> + Clone, mut in_doubt: Vec<InDoubt>) -> Self {
+    pub fn of<'e>(events: impl Iterator<Item = &'e Event> + Clone, mut writes: WritesLeft) -> Self {
         let is_cleanup = |event: &&Event| matches!(event.kind, EventKind::CleanupStarted { .. });
         if let Some(begun) = events.clone().find(is_cleanup) {
-            in_doubt.retain(|doubt| doubt.since >= begun.at);
+            writes.in_doubt.retain(|doubt| doubt.since >= begun.at);
         }
         let begun = events.clone().filter_map(|event| match &event.kind {
             EventKind::CleanupStarted { verdict, .. } => Some(verdict),
             _ => None,
         });
         let Some(verdict) = begun.last() else {
-            return Self { in_doubt, ..Self::default() };
+            return Self { writes, ..Self::default() };
         };
         let Verdict { causes, mut failures, .. } = verdict.clone();
         // What failed is told again: the report of this process is the last one.
@@ -70,7 +72,54 @@ impl TakenUp {
         let told = failed.filter_map(|result| result.failure.clone());
         let told: Vec<_> = told.filter(|failure| !failures.contains(failure)).collect();
         failures.extend(told);
-        Self { is_in_cleanup: true, causes, failures, in_doubt }
+        Self { is_in_cleanup: true, causes, failures, writes }
+    }
+
+    /// Whether another item of the step at a place was sent under an idempotency key.
+    pub fn has_used_elsewhere(&self, key: &Redacted, place: &Place) -> bool {
+        let mut uses = self.writes.keys.get(key.as_str()).into_iter().flatten();
+        uses.any(|other| other != place && other.of_all_items() == place.of_all_items())
+    }
+
+    /// Tells the writes of which nobody knows whether they were done, but for those that are told already.
+    fn tell_doubts(&self, teller: &Teller<'_>, course: &Course, events: &Events, sources: &SourceMap) {
+        for doubt in self.writes.in_doubt.iter().filter(|doubt| !course.was_asked(&doubt.place)) {
+            let trouble =
+                teller.doubt(&format!("`{}`", doubt.step), &doubt.step, doubt.since, "look at the provider");
+            course.note_asked(&doubt.place);
+            course.wait_for_person();
+            course.note_unknown();
+            course.fail_without_step(trouble.into_failure(events, sources, None));
+        }
+    }
+}
+
+/// Who tells the writes of which nobody knows whether they were done.
+struct Teller<'a> {
+    taken_up: Option<&'a TakenUp>,
+    run: &'a str,
+    now: Timestamp,
+}
+
+impl Teller<'_> {
+    /// A write of an earlier process of which nobody knows whether it was done. `look` says where that is to be seen.
+    fn doubt(&self, what: &str, step: &Place, since: Timestamp, look: &str) -> FailureDraft {
+        let Self { taken_up, run, now } = *self;
+        let mut known = taken_up.into_iter().flat_map(|taken_up| &taken_up.writes.in_doubt);
+        let how = match known.find(|doubt| doubt.step == *step) {
+            Some(doubt) if doubt.was_cut_off => "the process before ended while it was on its way",
+            _ => "the process before sent it and could not find out",
+        };
+        let (when, step) = (words::moment(since, now), words::shell_quoted(&step.0));
+        let headline = format!("nobody knows whether {what} was done: {how}, {when}");
+        let advice = match taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup) {
+            true => format!("{look} whether it was done, and undo it by hand"),
+            false => format!(
+                "{look} whether it was done, say so with `runner resolve {run} {step} --done` or `--retry`, then \
+                 `runner resume {run}` goes on"
+            ),
+        };
+        FailureDraft::new(Cause::Unknown, headline).advice(advice)
     }
 }
 
@@ -78,6 +127,9 @@ impl Course {
     /// The course of a run, as far as an earlier process has fixed it.
     pub fn of(taken_up: Option<&TakenUp>) -> Self {
         let course = Self::default();
+        if taken_up.is_some_and(|taken_up| taken_up.writes.have_harmful) {
+            course.note_written_before();
+        }
         for taken_up in taken_up.into_iter().filter(|taken_up| taken_up.is_in_cleanup) {
             taken_up.causes.iter().for_each(|cause| course.fail(*cause));
             taken_up.failures.iter().for_each(|failure| course.fail_without_step(failure.clone()));
@@ -87,6 +139,28 @@ impl Course {
         }
         course
     }
+}
+
+/// The course of a run that does not begin its steps, for these reasons. What an earlier process has left in doubt is told
+/// again: nobody has answered it.
+pub fn unbegun(
+    failures: Vec<Failure>,
+    options: &RunOptions,
+    run: &str,
+    now: Timestamp,
+    events: &Events,
+    sources: &SourceMap,
+) -> Course {
+    let course = Course::default();
+    failures.into_iter().for_each(|failure| course.fail_without_step(failure));
+    if let Some(taken_up) = &options.taken_up {
+        if taken_up.writes.have_harmful {
+            course.note_written_before();
+        }
+        let teller = Teller { taken_up: Some(taken_up), run, now };
+        taken_up.tell_doubts(&teller, &course, events, sources);
+    }
+    course
 }
 
 /// An attempt, as the journal lets it happen.
@@ -172,9 +246,14 @@ impl<'a> Engine<'a> {
         tally: &mut Tally,
         mut work: impl AsyncFnMut(&mut Tally) -> Result<StepRecord, StepError>,
     ) -> Result<StepRecord, StepError> {
+        if stage.is_list_anew && effect(step) == Effect::Read {
+            // What the journal knows at this place may be about another item.
+            return work(tally).await;
+        }
         let label = step.label();
         let class = if effect(step) == Effect::Read { Class::Read } else { Class::Composed };
         let deed = self.deed(self.places.of_step(step, stage), class, &label);
+        let deed = Deed { is_step: true, ..deed };
         let mut end = None;
         let ran = {
             let work = async {
@@ -202,8 +281,12 @@ impl<'a> Engine<'a> {
                 *tally = restored;
                 Ok(record)
             }
-            // Another list would be looped over than the one whose items are known as done.
-            Err(_) if effect(step) == Effect::Read && !is_looped_over(step, self.plan) => work(tally).await,
+            Err(_) if effect(step) == Effect::Read && self.is_over(stage) => Err(StepError::not_begun()),
+            Err(_) if effect(step) == Effect::Read => {
+                // It may bring another list than the one whose items are known as done.
+                self.course.note_read_anew();
+                work(tally).await
+            }
             Err(lost) => {
                 self.note_restored(step, stage, &Tally { may_be_done: true, ..Tally::default() });
                 Err(self.lost(step, &lost))
@@ -215,6 +298,7 @@ impl<'a> Engine<'a> {
         if restored.may_be_done {
             self.register_cleanup(step, stage, &stage.frame);
             self.note_done(effect(step), stage.is_cleanup);
+            self.note_repeatable(effect(step), stage.is_cleanup, restored.is_restored);
         }
     }
 
@@ -276,7 +360,9 @@ impl<'a> Engine<'a> {
             account: call.account.as_ref().map(|account| self.events.clean(account)),
             ..self.deed(Place(format!("{}/request{page}", call.place)), class, &words)
         };
-        self.course.note_asked(&deed.place);
+        if self.taken_up.is_some() {
+            self.course.note_asked(&deed.place);
+        }
         let mut sent = None;
         let work = async {
             let attempt = send.await;
@@ -336,49 +422,28 @@ impl<'a> Engine<'a> {
     /// A deed that nobody's account is needed for.
     pub fn deed(&self, place: Place, class: Class, words: &str) -> Deed {
         let words = self.events.clean(words);
-        Deed { place, class, account: None, words, attempt: 1, is_surely_undone: false }
+        Deed { place, class, account: None, words, attempt: 1, is_surely_undone: false, is_step: false }
     }
 
     /// A write that an earlier process was about to send, and nobody knows whether it did.
     pub fn unclear(&self, call: &Call<'_>, at: Timestamp) -> FailureDraft {
         self.course.wait_for_person();
         let (what, provider) = (call.subject.request(), &call.subject.provider);
-        self.doubt(&what, &call.place, at, &format!("look at {provider}"))
+        let run = self.names.run_id_text();
+        self.teller(&run).doubt(&what, &call.place, at, &format!("look at {provider}"))
     }
 
     /// Tells the writes of earlier processes of which nobody knows whether they were done, and to which this one has not
     /// come. A run that has begun to clean up waits for nobody.
     pub fn tell_doubts(&self) {
-        let all = self.taken_up.into_iter().flat_map(|taken_up| &taken_up.in_doubt);
-        for doubt in all.filter(|doubt| !self.course.was_asked(&doubt.place)) {
-            let what = format!("`{}`", doubt.step);
-            let trouble = self.doubt(&what, &doubt.step, doubt.since, "look at the provider");
-            self.course.note_asked(&doubt.place);
-            self.course.wait_for_person();
-            self.course.note_unknown();
-            self.course.fail_without_step(trouble.into_failure(self.events, self.sources, None));
+        if let Some(taken_up) = self.taken_up {
+            let run = self.names.run_id_text();
+            taken_up.tell_doubts(&self.teller(&run), &self.course, self.events, self.sources);
         }
     }
 
-    /// A write of an earlier process of which nobody knows whether it was done. `look` says where that is to be seen.
-    fn doubt(&self, what: &str, step: &Place, since: Timestamp, look: &str) -> FailureDraft {
-        let mut known = self.taken_up.into_iter().flat_map(|taken_up| &taken_up.in_doubt);
-        let how = match known.find(|doubt| doubt.step == *step) {
-            Some(doubt) if doubt.was_cut_off => "the process before ended while it was on its way",
-            _ => "the process before sent it and could not find out",
-        };
-        let (when, run) = (words::moment(since, self.world.clock.now()), self.names.run_id_text());
-        let headline = format!("nobody knows whether {what} was done: {how}, {when}");
-        let is_over = self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup);
-        let step = words::shell_quoted(&step.0);
-        let advice = match is_over {
-            true => format!("{look} whether it was done, and undo it by hand"),
-            false => format!(
-                "{look} whether it was done, say so with `runner resolve {run} {step} --done` or `--retry`, then \
-                 `runner resume {run}` goes on"
-            ),
-        };
-        FailureDraft::new(Cause::Unknown, headline).advice(advice)
+    fn teller<'t>(&'t self, run: &'t str) -> Teller<'t> {
+        Teller { taken_up: self.taken_up, run, now: self.world.clock.now() }
     }
 
     /// Why nothing is cleaned up yet: the run is not over.
@@ -404,23 +469,4 @@ fn effect(step: &PlannedStep) -> Effect {
         StepKind::Store { .. } => Effect::Idempotent,
         _ => Effect::Read,
     }
-}
-
-/// Whether a loop goes over what a step brings.
-fn is_looped_over(step: &PlannedStep, plan: &Plan) -> bool {
-    step.id.as_deref().is_some_and(|id| has_loop_over(id, &plan.steps) || has_loop_over(id, &plan.cleanup))
-}
-
-fn has_loop_over(id: &str, steps: &[PlannedStep]) -> bool {
-    steps.iter().any(|step| {
-        let over = step.for_each.iter().flat_map(|repeated| repeated.over.templates());
-        let expressions = over.flat_map(Template::expressions);
-        let inner = match &step.kind {
-            StepKind::Group(group) => has_loop_over(id, &group.steps),
-            _ => false,
-        };
-        inner
-            || has_loop_over(id, &step.cleanup)
-            || reads_of_steps(expressions).any(|reference| reference.name(1) == Some(id))
-    })
 }

@@ -51,15 +51,17 @@ impl<'a> Engine<'a> {
         let scopes = self.scopes(step, request, stage, &moment).await?;
         let rendered = self.render(request, &scopes);
         let mut rendered = rendered.map_err(|error| self.render_error(&error, &subject.request()))?;
-        let key = self.key(step, request, &scopes, &mut rendered, &subject.request())?;
+        let place = self.places.of_step(step, stage);
+        let key = self.key(step, request, &place, &scopes, &mut rendered, &subject.request())?;
         let subject = subject.with_target(request, &rendered);
         let call = Call { key, ..self.call(step, request, stage, subject, &rendered) };
         let registration = self.register_cleanup(step, stage, &stage.frame);
         let mut prepared = Prepared { call, rendered, scopes };
         let end = self.rounds(step, stage, &mut prepared, tally, file).await;
         tally.may_be_done = prepared.call.may_be_done.get();
-        if !tally.may_be_done {
-            self.cleanup.drop(registration);
+        match tally.may_be_done {
+            true => self.note_repeatable(request.effect, stage.is_cleanup, end.is_ok()),
+            false => self.cleanup.drop(registration),
         }
         end
     }

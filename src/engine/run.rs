@@ -9,7 +9,7 @@ use super::limits::{Interruption, Limits};
 use super::outlets::try_outlets;
 use super::places::{CLEANUP, Places};
 use super::references::{certain_store, secrets_read, steps_built_upon_inside};
-use super::replay::TakenUp;
+use super::replay::{TakenUp, unbegun};
 use super::scope::{Frame, RunNames};
 use super::secrets;
 use super::selection::Selection;
@@ -82,13 +82,10 @@ pub async fn run(
     events: &Events,
 ) -> Verdict {
     let identity = begin(&plan, options, world, events);
+    let run = identity.id.clone();
     let verdict = match prepare(&plan, sources, options, world, events, identity).await {
         Ok(engine) => engine.run().await,
-        Err(failures) => {
-            let course = Course::default();
-            failures.into_iter().for_each(|failure| course.fail_without_step(failure));
-            course.verdict()
-        }
+        Err(failures) => unbegun(failures, options, &run, world.clock.now(), events, sources).verdict(),
     };
     events.emit(EventKind::RunFinished { verdict: verdict.clone() });
     verdict
@@ -103,10 +100,9 @@ pub fn refuse(
     events: &Events,
     why: FailureDraft,
 ) -> Verdict {
-    begin(plan, options, world, events);
-    let course = Course::default();
-    course.fail_without_step(why.into_failure(events, sources, None));
-    let verdict = course.verdict();
+    let RunIdentity { id, .. } = begin(plan, options, world, events);
+    let why = vec![why.into_failure(events, sources, None)];
+    let verdict = unbegun(why, options, &id, world.clock.now(), events, sources).verdict();
     events.emit(EventKind::RunFinished { verdict: verdict.clone() });
     verdict
 }

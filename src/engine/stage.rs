@@ -16,6 +16,8 @@ pub struct Stage {
     pub within: Rc<str>,
     /// The item, where the step itself is the loop.
     pub loop_item: Option<usize>,
+    /// The list of a loop around it was read anew: an earlier process may have had another item at its place.
+    pub is_list_anew: bool,
     /// The time that it may take.
     pub limits: Limits,
     /// It belongs to cleanup.
@@ -25,7 +27,9 @@ pub struct Stage {
 impl Stage {
     /// The stage of a list of steps that lies in no other. `within` is what their places begin with.
     pub fn of_list(frame: Rc<Frame>, within: &str, limits: Limits, is_cleanup: bool) -> Self {
-        Self { frame, depth: 0, item: None, within: within.into(), loop_item: None, limits, is_cleanup }
+        let within = within.into();
+        let is_list_anew = false;
+        Self { frame, depth: 0, item: None, within, loop_item: None, is_list_anew, limits, is_cleanup }
     }
 
     /// The stage of an item of a loop.

@@ -28,18 +28,20 @@ pub enum Flow {
 }
 
 impl<'a> Engine<'a> {
-    /// Does the steps of a list in their order, up to the first that fails.
+    /// Does the steps of a list in their order, up to the first that fails; the others are told as not started.
     pub fn steps<'s>(&'s self, steps: &'a [PlannedStep], stage: &'s Stage) -> LocalBoxFuture<'s, Flow>
     where
         'a: 's,
     {
         async move {
+            let mut flow = Flow::On;
             for step in steps {
-                if self.step(step, stage).await == Flow::Stop {
-                    return Flow::Stop;
+                match flow {
+                    Flow::On => flow = self.step(step, stage).await,
+                    Flow::Stop => self.leave_out(step, stage, StepStatus::NotStarted, None),
                 }
             }
-            Flow::On
+            flow
         }
         .boxed_local()
     }

@@ -303,10 +303,13 @@ pub struct Failure {
 pub struct Verdict {
     /// What ended or marred it, each kind once, in the order of appearance; empty when all is well.
     pub causes: Vec<Cause>,
-    /// Whether running it again does nothing twice.
+    /// Whether running it again does nothing twice that must not be done twice.
     pub is_safe_to_rerun: bool,
     /// Failures that belong to no step: a secret that was not found, a deadline.
     pub failures: Vec<Failure>,
+    /// Whether the journal that tells it is damaged, so that the run may have done more.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_damaged: bool,
 }
 
 impl Verdict {

@@ -35,8 +35,11 @@ pub struct RunReport {
     pub exit_code: i32,
     /// What ended or marred the run, each kind once, in the order of appearance; empty when all is well.
     pub causes: Vec<Cause>,
-    /// Whether running it again does nothing twice.
+    /// Whether running it again does nothing twice that must not be done twice.
     pub safe_to_rerun: bool,
+    /// Whether its journal is damaged, so that the run may have done more than is told here.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub damaged: bool,
     /// Requests that were sent, those of sessions included.
     pub requests: u32,
     /// Of these, how many were repetitions of an attempt that failed.
@@ -300,6 +303,7 @@ impl ReportFold {
         self.report.exit_code = verdict.exit_code();
         self.report.causes = verdict.causes.clone();
         self.report.safe_to_rerun = verdict.is_safe_to_rerun;
+        self.report.damaged = verdict.is_damaged;
         self.report.failures = verdict.failures.clone();
     }
 }
@@ -440,7 +444,8 @@ mod tests {
             advice: None,
         };
         let causes = vec![Cause::Cleanup, Cause::Deadline];
-        let verdict = Verdict { causes, is_safe_to_rerun: true, failures: vec![failure.clone()] };
+        let failures = vec![failure.clone()];
+        let verdict = Verdict { causes, is_safe_to_rerun: true, failures, is_damaged: false };
         let report = fold([EventKind::RunFinished { verdict }]);
         assert_eq!((report.exit_code, report.safe_to_rerun, report.took_ms), (9, true, 1234.567));
         assert_eq!(report.failures, [failure]);

@@ -3,7 +3,6 @@
 use super::left::LeftJournal;
 use super::log::Log;
 use super::record::{Begun, Intent, Record, RecordedOutcome};
-use super::recording::Recording;
 use super::state_dir::{StateDir, StateDirError, StateFolder};
 use crate::event::{Event, EventKind, EventSink};
 use crate::port::{
@@ -12,7 +11,7 @@ use crate::port::{
 };
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,7 +35,8 @@ struct Inner {
     log: Log,
     ports: JournalPorts,
     run: String,
-    known: RefCell<HashMap<Place, Known>>,
+    /// What is known of deeds that may be asked for.
+    known: RefCell<BTreeMap<Place, Known>>,
     /// Outcomes of writes are in the file and not yet durable.
     has_undurable_outcome: Cell<bool>,
     /// The names of the secrets that deeds of earlier processes have brought.
@@ -60,14 +60,9 @@ impl FileJournal {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn take_up(
-        left: LeftJournal,
-        begun: Begun,
-        ports: JournalPorts,
-    ) -> Result<(Self, Recording), JournalError> {
+    pub fn take_up(left: LeftJournal, begun: Begun, ports: JournalPorts) -> Result<Self, JournalError> {
         let (log, recording) = left.go_on()?;
-        let journal = Self::of(log, begun, recording.known(), recording.secret_names(), ports)?;
-        Ok((journal, recording))
+        Self::of(log, begun, recording.known(), recording.secret_names(), ports)
     }
 
     fn of(
@@ -87,11 +82,17 @@ impl FileJournal {
             log,
             ports,
             run,
-            known: RefCell::new(known),
+            known: RefCell::new(known.into_iter().collect()),
             has_undurable_outcome: Cell::new(false),
             secret_names,
             kept,
         })))
+    }
+
+    /// Of how many deeds it remembers something.
+    #[cfg(test)]
+    pub fn remembered(&self) -> usize {
+        self.0.known.borrow().len()
     }
 
     /// Why not all of it could be written.
@@ -114,7 +115,12 @@ impl Inner {
         let now = self.ports.clock.now();
         let known = self.known.borrow().get(&deed.place).cloned().unwrap_or_default();
         match decide(&known, deed, now) {
-            Decision::Skip(outcome) => return Ok(Ran::Before(self.with_secrets(deed, outcome).await)),
+            Decision::Skip(outcome) => {
+                if deed.is_step {
+                    self.forget(&deed.place);
+                }
+                return Ok(Ran::Before(self.with_secrets(deed, outcome).await));
+            }
             Decision::Unclear(at) => return Ok(Ran::Unclear(at)),
             Decision::Do => {}
         }
@@ -172,11 +178,27 @@ impl Inner {
             value: outcome.value.clone(),
             secrets,
         }))?;
-        let mut all = self.known.borrow_mut();
-        all.entry(deed.place.clone()).or_default().conclude(outcome);
+        if deed.is_step {
+            self.forget(&deed.place);
+        } else {
+            let mut all = self.known.borrow_mut();
+            all.entry(deed.place.clone()).or_default().conclude(outcome);
+        }
         self.has_undurable_outcome.set(self.has_undurable_outcome.get() || is_write);
         // A read that is lost with its process is done again.
         if deed.class == Class::Read { Ok(()) } else { self.log.write() }
+    }
+
+    /// Forgets a step that is done, and what it was made of: in this process nobody asks for them any more. Its cleanup is yet
+    /// to come.
+    fn forget(&self, step: &Place) {
+        let (inside, cleanup) = (format!("{step}/"), format!("{step}/cleanup/"));
+        let mut all = self.known.borrow_mut();
+        all.remove(step);
+        let inner = all.range(Place(inside.clone())..).map(|(place, _)| place);
+        let inner = inner.take_while(|place| place.0.starts_with(&inside));
+        let done: Vec<_> = inner.filter(|place| !place.0.starts_with(&cleanup)).cloned().collect();
+        done.iter().for_each(|place| drop(all.remove(place)));
     }
 
     /// Keeps the secrets that a deed brought in the user's store, if there is one. Returns the names of all.

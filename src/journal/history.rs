@@ -29,6 +29,14 @@ impl RunFile {
         open(&self.path)
     }
 
+    /// Reads what a summary needs of the journal.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub(super) fn read_in_brief(&self) -> io::Result<Recording> {
+        Recording::read_in_brief(&open_own(&self.path, false)?)
+    }
+
     /// Whether a process is at work on the run.
     pub fn is_at_work(&self) -> bool {
         // Asked for as those who only read do it: they keep each other out no more than the run itself.

@@ -1,12 +1,14 @@
 //! What stands in a journal, and how a line of it is written.
 
 use crate::event::Event;
+use crate::model::path_form::{self, PathForm};
 use crate::model::redacted::Redacted;
 use crate::port::{Class, End, Place, Resolution};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use std::path::PathBuf;
 
 /// The version of the form of journals.
 pub const VERSION: u32 = 1;
@@ -57,7 +59,9 @@ pub struct Begun {
     /// SHA-256 of the playbook and the definitions that it uses, in hexadecimal digits.
     pub digest: String,
     /// The folder in which the program was started.
-    pub folder: String,
+    #[serde(with = "path_form")]
+    #[schemars(with = "PathForm")]
+    pub folder: PathBuf,
     /// Whether all providers are simulated.
     pub is_simulated: bool,
     /// What else the command line said.
@@ -118,15 +122,40 @@ pub fn line(before: u32, record: &Record) -> (String, u32) {
     (format!("{sum:08x} {json}\n"), sum)
 }
 
-/// Reads a line, without its end. `None`: it is damaged.
-pub fn parse(before: u32, line: &str) -> Option<(Record, u32)> {
+/// The record in a line, not read yet, and the checksum. `None`: the line is damaged.
+pub fn proven(before: u32, line: &str) -> Option<(&str, u32)> {
     let (sum, json) =
         line.split_at_checked(8).and_then(|(sum, rest)| Some((sum, rest.strip_prefix(' ')?)))?;
     let wanted = checksum(before, json);
-    if sum != format!("{wanted:08x}") {
-        return None;
+    (sum == format!("{wanted:08x}")).then_some((json, wanted))
+}
+
+/// Reads a record. `None`: it is none.
+pub fn read_whole(json: &str) -> Option<Option<Record>> {
+    serde_json::from_str(json).ok().map(Some)
+}
+
+/// Reads what a summary of a run needs of a record: of events the last one only, of outcomes no values. `None`: it is none.
+pub fn read_in_brief(json: &str) -> Option<Option<Record>> {
+    #[derive(Deserialize)]
+    struct Line {
+        outcome: Outcome,
     }
-    Some((serde_json::from_str(json).ok()?, wanted))
+    #[derive(Deserialize)]
+    struct Outcome {
+        place: Place,
+        end: End,
+        #[serde(default)]
+        secrets: Vec<String>,
+    }
+    match json {
+        _ if json.starts_with("{\"event\":") && !json.contains("\"run_finished\"") => Some(None),
+        _ if json.starts_with("{\"outcome\":") => {
+            let Line { outcome: Outcome { place, end, secrets } } = serde_json::from_str(json).ok()?;
+            Some(Some(Record::Outcome(RecordedOutcome { place, end, value: Json::Null, secrets })))
+        }
+        _ => read_whole(json),
+    }
 }
 
 /// The length of [`header`].
@@ -174,9 +203,9 @@ mod tests {
         };
         let (first, sum) = line(0, &resolved("a"));
         let (second, _) = line(sum, &resolved("b"));
-        assert!(parse(0, first.trim_end()).is_some());
-        assert!(parse(sum, second.trim_end()).is_some());
-        assert!(parse(0, second.trim_end()).is_none(), "a line before it went");
-        assert!(parse(sum, &second.trim_end().replace("retry", "done")).is_none());
+        assert!(proven(0, first.trim_end()).is_some());
+        assert!(proven(sum, second.trim_end()).is_some());
+        assert!(proven(0, second.trim_end()).is_none(), "a line before it went");
+        assert!(proven(sum, &second.trim_end().replace("retry", "done")).is_none());
     }
 }

@@ -1,11 +1,11 @@
 //! A journal that is read back.
 
-use super::record::{Begun, HEADER_LENGTH, Intent, Record, parse, parse_header};
-use super::resolve::{step_of, unknown};
+use super::record::{Begun, HEADER_LENGTH, Intent, Record, parse_header, proven, read_in_brief, read_whole};
+use super::resolve::{has_written, step_of, unknown};
 use crate::event::{Event, EventKind, FailureDraft, StepStatus, Verdict};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::port::{Class, Known, Outcome, Place};
+use crate::port::{Known, Outcome, Place};
 use crate::system::open_own;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -19,7 +19,7 @@ const KILLED: Cause = Cause::Signal(9);
 /// What a journal says.
 #[derive(Debug)]
 pub struct Recording {
-    /// All records that can be read, in their order.
+    /// All records that can be read and were wanted, in their order.
     pub records: Vec<Record>,
     /// The length of what can be read.
     pub length: u64,
@@ -61,15 +61,25 @@ impl Recording {
     ///
     /// # Errors
     /// As the operating system says. What is wrong in it is a [`Damage`].
-    pub fn read(mut file: &File) -> io::Result<Self> {
-        let mut bytes = Vec::new();
-        io::Seek::rewind(&mut file)?;
-        file.read_to_end(&mut bytes)?;
-        Ok(Self::of(&bytes))
+    pub fn read(file: &File) -> io::Result<Self> {
+        Ok(Self::of(&bytes_of(file)?))
+    }
+
+    /// As [`Recording::read`], of what a summary of the run needs: most events and all values are left out. Each line is held
+    /// against its checksum all the same.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_in_brief(file: &File) -> io::Result<Self> {
+        Ok(Self::of_records(&bytes_of(file)?, read_in_brief))
     }
 
     /// Reads the bytes of a file.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::of_records(bytes, read_whole)
+    }
+
+    fn of_records(bytes: &[u8], read: impl Fn(&str) -> Option<Option<Record>>) -> Self {
         let mut recording = Self { records: Vec::new(), length: 0, sum: 0, damage: None };
         let Some(durable) = parse_header(bytes) else {
             recording.damage = Some(if bytes.is_empty() { Damage::Empty } else { Damage::Header });
@@ -79,7 +89,8 @@ impl Recording {
         recording.length = place as u64;
         for (index, line) in bytes[HEADER_LENGTH..].split_inclusive(|byte| *byte == b'\n').enumerate() {
             let text = line.strip_suffix(b"\n").and_then(|line| std::str::from_utf8(line).ok());
-            let Some((record, sum)) = text.and_then(|text| parse(recording.sum, text)) else {
+            let proven = text.and_then(|text| proven(recording.sum, text));
+            let Some((record, sum)) = proven.and_then(|(json, sum)| Some((read(json)?, sum))) else {
                 let byte = place as u64;
                 // A process that was killed may have left half a line behind what was made durable.
                 let is_tail = place + line.len() == bytes.len() && byte >= durable;
@@ -89,7 +100,7 @@ impl Recording {
             place += line.len();
             recording.length = place as u64;
             recording.sum = sum;
-            recording.records.push(record);
+            recording.records.extend(record);
         }
         if (bytes.len() as u64) < durable {
             recording.damage = Some(Damage::Cut { found: bytes.len() as u64, wanted: durable });
@@ -177,14 +188,36 @@ impl Recording {
                 |draft, place| draft.note(format!("nobody knows whether `{}` was done", step_of(place))),
             ),
         };
-        // A run anew has another key.
-        let has_written =
-            self.intents().any(|intent| !matches!(intent.class, Class::Idempotent { key: None }));
         Verdict {
             causes: vec![draft.cause],
-            is_safe_to_rerun: !has_written,
+            is_safe_to_rerun: !has_written(self),
             failures: vec![draft.finish(redactor)],
+            is_damaged: false,
         }
+    }
+
+    /// The verdict of a run whose journal is damaged. `told` is the one that it tells, if it does: another process may have
+    /// gone on with the run since.
+    pub fn verdict_of_damaged(
+        &self,
+        damage: &Damage,
+        told: Option<&Verdict>,
+        redactor: &Redactor,
+    ) -> Verdict {
+        let unknown = unknown(self);
+        let cause = if unknown.is_empty() { Cause::Machine } else { Cause::Unknown };
+        let mut draft = FailureDraft::new(cause, format!("the journal is damaged: {damage}"))
+            .note("nobody knows what the run has done behind that place")
+            .advice("look at the provider what was done before you run the playbook again");
+        for place in unknown {
+            draft = draft.note(format!("nobody knows whether `{}` was done", step_of(&place)));
+        }
+        let Verdict { mut causes, mut failures, .. } = told.cloned().unwrap_or_default();
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+        failures.push(draft.finish(redactor));
+        Verdict { causes, is_safe_to_rerun: false, failures, is_damaged: true }
     }
 
     /// What is known of each deed, without the secrets that it brought.
@@ -208,6 +241,13 @@ impl Recording {
         }
         all
     }
+}
+
+fn bytes_of(mut file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::Seek::rewind(&mut file)?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn events_of(records: &[Record]) -> impl Iterator<Item = &Event> + Clone {

@@ -3,8 +3,9 @@
 use super::left::{LeftJournal, TakeUpError};
 use super::record::Record;
 use super::recording::Recording;
-use crate::port::{Class, End, InDoubt, Place, Resolution};
+use crate::port::{Class, End, InDoubt, Place, Resolution, WritesLeft};
 use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use thiserror::Error;
 
@@ -48,8 +49,31 @@ pub fn unknown(recording: &Recording) -> Vec<Place> {
     unknown
 }
 
+/// What the processes so far have left of the writes of a run.
+pub fn writes_left(recording: &Recording) -> WritesLeft {
+    let mut keys: HashMap<String, HashSet<Place>> = HashMap::new();
+    for intent in recording.intents() {
+        if let Class::Idempotent { key: Some(key) } = &intent.class {
+            keys.entry(key.value.to_string()).or_default().insert(Place(step_of(&intent.place).to_owned()));
+        }
+    }
+    WritesLeft { in_doubt: in_doubt(recording), keys, have_harmful: has_written(recording) }
+}
+
+/// Whether a write was done, or may have been, that a run anew would do twice: that one has other keys.
+pub fn has_written(recording: &Recording) -> bool {
+    recording.known().values().any(|known| {
+        let is_repeatable = matches!(
+            known.class,
+            None | Some(Class::Read | Class::Composed | Class::Idempotent { key: None })
+        );
+        let is_undone = known.outcome.as_ref().is_some_and(|outcome| outcome.end == End::NotDone);
+        !is_repeatable && (known.open.is_some() || !is_undone)
+    })
+}
+
 /// As [`unknown`], with what is known of each.
-pub fn in_doubt(recording: &Recording) -> Vec<InDoubt> {
+fn in_doubt(recording: &Recording) -> Vec<InDoubt> {
     let all = recording.known();
     let found = unknown(recording).into_iter().filter_map(|place| {
         let known = all.get(&place)?;

@@ -58,7 +58,7 @@ pub enum RunState {
 impl RunSummary {
     /// The summary of a run.
     pub fn of(file: &RunFile) -> Self {
-        match file.read() {
+        match file.read_in_brief() {
             Ok(recording) => Self::of_recording(file, &recording, file.is_at_work()),
             Err(error) => Self {
                 state: RunState::Unreadable,

@@ -2,6 +2,7 @@
 
 pub mod exit;
 pub mod hex;
+pub mod path_form;
 pub mod redacted;
 pub mod redaction;
 pub mod secret;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
@@ -39,6 +40,19 @@ pub struct Place(pub String);
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+impl Place {
+    /// The place without the numbers of items, the same for all items of a loop: `each/create`.
+    pub fn of_all_items(&self) -> String {
+        let parts = self.0.split('/').map(|part| {
+            match part.strip_suffix(']').and_then(|part| part.rsplit_once('[')) {
+                Some((name, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => name,
+                _ => part,
+            }
+        });
+        parts.collect::<Vec<_>>().join("/")
     }
 }
 
@@ -90,6 +104,8 @@ pub struct Deed {
     pub attempt: u32,
     /// Whether it is certain that no attempt before has done it, whatever its outcome says.
     pub is_surely_undone: bool,
+    /// Whether it is a whole step: in this process nobody asks for it again, nor, once it is done, for what it was made of.
+    pub is_step: bool,
 }
 
 /// What came of a deed.
@@ -228,6 +244,17 @@ pub struct InDoubt {
     pub was_cut_off: bool,
 }
 
+/// What earlier processes have left of the writes of a run.
+#[derive(Debug, Clone, Default)]
+pub struct WritesLeft {
+    /// Those of which nobody knows whether they were done, and of which that is to be told.
+    pub in_doubt: Vec<InDoubt>,
+    /// The idempotency keys that they were sent under, each with the places of its steps.
+    pub keys: HashMap<String, HashSet<Place>>,
+    /// Whether a run anew would do one of them twice.
+    pub have_harmful: bool,
+}
+
 /// Whether a deed is done now.
 #[derive(Debug, Clone)]
 pub enum Decision {
@@ -311,6 +338,7 @@ mod tests {
             words,
             attempt: 1,
             is_surely_undone: false,
+            is_step: false,
         }
     }
 
@@ -325,6 +353,17 @@ mod tests {
             Decision::Do => "do",
             Decision::Skip(_) => "skip",
             Decision::Unclear(_) => "unclear",
+        }
+    }
+
+    #[test]
+    fn the_items_of_a_loop_share_a_place() {
+        for (place, shared) in [
+            ("each[3]/create[12]/request", "each/create/request"),
+            ("GET /x[a]", "GET /x[a]"),
+            ("order", "order"),
+        ] {
+            assert_eq!(Place(place.to_owned()).of_all_items(), shared);
         }
     }
 

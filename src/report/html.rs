@@ -111,7 +111,7 @@ impl Page {
             started: report.started_at.map_or_else(String::new, day_and_time),
             took: total(took),
             exit_code: report.exit_code,
-            rerun: if report.safe_to_rerun { "does nothing twice" } else { "may do things twice" },
+            rerun: if report.safe_to_rerun { "does no harm" } else { "may do things twice" },
             verdict: Verdict::of(report),
             failures: all_failures
                 .iter()

@@ -38,6 +38,7 @@ mod redaction;
 mod renewal;
 mod report_forms;
 mod reports;
+mod resumed;
 mod retries;
 mod sayable;
 mod schedules;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -233,6 +234,44 @@ fn prune_removes_nothing_that_it_does_not_know_to_be_over() {
     drop(held);
     again(&run, &["history", "prune", "--keep", "0", "--unfinished"]).exits(0);
     assert!(!twin.exists());
+}
+
+/// The journals of old runs go at the end of a new one, but for those that leave a question open or cannot be read.
+#[test]
+fn old_journals_go_by_themselves() {
+    let mut is_unsure = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "POST /orders" if std::mem::take(&mut is_unsure) => Reply::empty(500),
+        _ => answer(request),
+    });
+    let run = session_api::apply(&server, STEPS);
+    run.run().exits(5);
+    let [unknown] = &*journals(&run) else { panic!("one run") };
+    run.run().exits(0);
+    let over = journals(&run).remove(1);
+    let damaged = over.with_file_name("00000000000000000000000000.journal");
+    fs::write(&damaged, &fs::read(&over).unwrap()[..200]).unwrap();
+    fs::set_permissions(&damaged, PermissionsExt::from_mode(0o600)).unwrap();
+    let age = |journal: &PathBuf, days: u64| {
+        let then = SystemTime::now() - Duration::from_secs(days * 86_400);
+        fs::File::options().write(true).open(journal).unwrap().set_modified(then).unwrap();
+    };
+    for journal in [unknown, &over, &damaged] {
+        age(journal, 89);
+    }
+    run.run().exits(0);
+    assert_eq!(journals(&run).len(), 4, "none is old enough");
+    for journal in [unknown, &over, &damaged] {
+        age(journal, 91);
+    }
+    let output = run.run().exits(0);
+    assert!(output.stderr.is_empty(), "{}", output.stderr);
+    let left = journals(&run);
+    assert_eq!(
+        ([&damaged, unknown].map(|path| left.contains(path)), left.contains(&over)),
+        ([true; 2], false)
+    );
+    assert_eq!(left.len(), 4);
 }
 
 /// Items are known by their places: where another one has come into the place of one that was done, nothing is sent for it.

@@ -88,7 +88,8 @@ fn groups_whose_first_step_is_not_begun_are_not_begun() {
 ";
     let ran = Case::of_steps(steps).answer(|_| Reply::lost());
     assert_eq!((ran.network.lines().len(), counts(&ran), ran.exit_code()), (15, (5, 5), 4));
-    assert_eq!(ran.steps()[10..12], ["look#6 not started", "each#6 not started"]);
+    assert_eq!(ran.steps()[..3], ["look#1 failed", "act#1 not started", "each#1 failed"]);
+    assert_eq!(ran.steps()[15..18], ["look#6 not started", "act#6 not started", "each#6 not started"]);
 }
 
 #[test]

@@ -377,3 +377,22 @@ fn cleanup_of_which_nobody_knows_is_no_mere_failure_of_cleanup() {
     assert_eq!(ran.steps(), ["GET /x done", "cleanup undo unknown"]);
     assert_eq!((ran.exit_code(), ran.verdict.is_safe_to_rerun), (5, false));
 }
+
+#[test]
+fn what_a_group_of_cleanup_does_not_come_to_is_told() {
+    let steps = "steps:
+  - { id: made, post: /made, cleanup: [{ id: undo, steps: [{ delete: /a }, { id: inner, steps: [{ delete: /b }] }, { delete: /c }] }] }
+";
+    let ran = Case::of_steps(steps).script([
+        ("POST https://api.test/made", Reply::status(201)),
+        ("DELETE https://api.test/a", Reply::status(403)),
+    ]);
+    let told = [
+        "made done",
+        "cleanup DELETE /a failed",
+        "cleanup inner not started",
+        "cleanup DELETE /c not started",
+        "cleanup undo failed",
+    ];
+    assert_eq!((ran.exit_code(), ran.steps()), (7, told.map(str::to_owned).to_vec()));
+}

@@ -444,6 +444,35 @@ fn a_write_that_may_be_done_again_does_not_hide_one_that_may_not() {
     );
 }
 
+/// What may be done again is no reason to say that nothing was done.
+#[test]
+fn writes_that_may_be_done_again_are_told() {
+    let advice = |steps: &str| {
+        let ran = Case::of_steps(&format!("steps:\n{steps}  - {{ id: b, get: /b }}\n")).answer(|sent| {
+            match sent.line.rsplit('/').next() {
+                Some("b") => Reply::status(500),
+                Some("cut") => Reply::cut(200),
+                _ => Reply::status(204),
+            }
+        });
+        let advice = ran.failure("b").advice.as_ref().unwrap().to_string();
+        (advice, ran.verdict.is_safe_to_rerun)
+    };
+    let put = "  - { put: /a }\n";
+    let told = |what: &str| (format!("run it again later; {what}"), true);
+    assert_eq!(advice("  - { get: /a }\n"), told("nothing is half done"));
+    assert_eq!(advice(put), told("1 write was done, and doing it again does no harm"));
+    assert_eq!(
+        advice(&format!("{put}  - {{ for_each: [1, 2], delete: '/${{{{ item }}}}' }}\n")),
+        told("3 writes were done, and doing them again does no harm")
+    );
+    let cut = "  - { put: /cut, outputs: { id: $.id }, retry: { attempts: 1 }, on_error: continue }\n";
+    assert_eq!(
+        advice(&format!("{put}{cut}")),
+        told("2 writes may have been done, and doing them again does no harm")
+    );
+}
+
 #[test]
 fn a_write_whose_answer_was_cut_was_done_and_that_is_said() {
     let advice = |step, reply| run(step, vec![reply]).headline_and_advice().1;

@@ -66,6 +66,18 @@ fn at_points(kind: Kind, stride: usize, mut check: impl FnMut(&mut Room, &Death)
     }
 }
 
+/// What this process does not ask for any more takes no room: a long run is as small at its end as at its beginning.
+#[test]
+fn a_journal_forgets_what_nobody_asks_for_again() {
+    let mut room = Room::new(Kind::File, STEPS);
+    let ran = room.process(None).unwrap().ran();
+    assert_eq!((ran.verdict.exit_code(), ran.remembered), (0, 0));
+    at_points(Kind::File, 7, |room, death| {
+        let ran = room.process(None).unwrap().ran();
+        assert!(ran.verdict.exit_code() != 0 || ran.remembered == 0, "{death:?}: {}", ran.remembered);
+    });
+}
+
 /// Whether the writes of a place bring what others need.
 fn brings(place: &str) -> bool {
     ["order", "lines[", "pair/inner"].iter().any(|step| place.starts_with(step)) && !place.contains("cleanup")

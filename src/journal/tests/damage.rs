@@ -1,7 +1,7 @@
 //! A journal that was cut, or of which a bit has changed: nothing that it told is done again.
 
-use super::room::{End, Kind, Room};
-use crate::journal::{Damage, Recording, TakeUpError};
+use super::room::{End, Kind, RUN, Room};
+use crate::journal::{Damage, Recording, RunFile, RunSummary, TakeUpError};
 use crate::port::{Known, Place};
 use std::collections::HashMap;
 use std::fs;
@@ -129,4 +129,23 @@ fn nobody_sends_a_recorded_write_again_after_damage() {
         }
     }
     assert!(refused > 10 && gone_on > 50, "{refused} refused, {gone_on} gone on with");
+}
+
+/// What a summary reads tells the same as all of it, however a run has ended.
+#[test]
+fn a_summary_needs_not_all_of_a_journal() {
+    for points in (0..=points()).step_by(5) {
+        let (room, bytes) = room(points);
+        let brief = Recording::read_in_brief(&fs::File::open(room.path()).unwrap()).unwrap();
+        let whole = Recording::of(&bytes);
+        assert!(brief.records.len() < whole.records.len() || whole.records.len() < 4);
+        let run = RunFile { run: RUN.to_owned(), path: room.path() };
+        let summary =
+            |recording| serde_json::to_value(RunSummary::of_recording(&run, recording, false)).unwrap();
+        assert_eq!(summary(&brief), summary(&whole), "after {points} points");
+        assert_eq!(
+            (brief.length, brief.sum, brief.secret_names()),
+            (whole.length, whole.sum, whole.secret_names())
+        );
+    }
 }

@@ -4,4 +4,5 @@ mod again;
 mod conformance;
 mod damage;
 mod mortal;
+mod restored;
 mod room;

@@ -4,13 +4,15 @@ use super::mortal::{Death, Fate, Mortal};
 use crate::engine::{RunIdentity, RunOptions, Selection, TakenUp, run};
 use crate::event::{Event, EventKind, EventSink, Events, Verdict};
 use crate::journal::{
-    Begun, FileJournal, JournalPorts, LeftJournal, StateDir, StateFolder, TakeUpError, VERSION, in_doubt,
-    path_of, resolve,
+    Begun, FileJournal, JournalPorts, LeftJournal, StateDir, StateFolder, TakeUpError, VERSION, path_of,
+    resolve, writes_left,
 };
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, check_text};
 use crate::port::fake::{FakeFiles, FakeStore, FakeWorld, Reply, ScriptedTransport, Sent};
-use crate::port::{Cancellation, Clock, Journal, MemoryJournal, Place, Random, Resolution, World};
+use crate::port::{
+    Cancellation, Clock, Journal, MemoryJournal, Place, Random, Resolution, World, WritesLeft,
+};
 use crate::source::SourceMap;
 use futures_util::future::{FutureExt, LocalBoxFuture, pending, ready};
 use jiff::Timestamp;
@@ -70,6 +72,8 @@ pub enum End {
 pub struct Ran {
     pub verdict: Verdict,
     pub kinds: Vec<EventKind>,
+    /// Of how many deeds the journal on disk still knows something.
+    pub remembered: usize,
 }
 
 impl Ran {
@@ -152,13 +156,14 @@ impl Room {
         let work = run(self.plan.clone(), &self.sources, &options, &world, &events);
         let end = block_on(fate.live(work));
         let kinds = std::mem::take(&mut sink.borrow_mut().kinds);
+        let remembered = opened.file.as_ref().map_or(0, FileJournal::remembered);
         if let (Some(file), Ok(verdict)) = (opened.file, &end)
             && verdict.causes.is_empty()
         {
             block_on(file.forget_secrets());
         }
         Ok(match end {
-            Ok(verdict) => End::Ran(Ran { verdict, kinds }),
+            Ok(verdict) => End::Ran(Ran { verdict, kinds, remembered }),
             Err(death) => End::Died(death),
         })
     }
@@ -210,7 +215,8 @@ impl Room {
                 let clock = self.clock.clone();
                 let journal = journal.get_or_insert_with(|| MemoryJournal::new(clock, cancellation.clone()));
                 let journal = Rc::new(journal.clone());
-                let taken_up = (!is_first).then(|| TakenUp::of(events.borrow().iter(), Vec::new()));
+                let taken_up =
+                    (!is_first).then(|| TakenUp::of(events.borrow().iter(), WritesLeft::default()));
                 Ok(Opened { journal, taken_up, file: None, events: Some(events.clone()) })
             }
             Keeper::File(_) => {
@@ -223,9 +229,10 @@ impl Room {
                 let (file, taken_up) = match is_first {
                     true => (FileJournal::create(&self.state(), begun, ports)?, None),
                     false => {
-                        let (file, recording) =
-                            FileJournal::take_up(LeftJournal::open(&self.path())?, begun, ports)?;
-                        (file, Some(TakenUp::of(recording.events(), in_doubt(&recording))))
+                        let left = LeftJournal::open(&self.path())?;
+                        let recording = left.recording();
+                        let taken_up = TakenUp::of(recording.events(), writes_left(recording));
+                        (FileJournal::take_up(left, begun, ports)?, Some(taken_up))
                     }
                 };
                 Ok(Opened { journal: Rc::new(file.clone()), taken_up, file: Some(file), events: None })
@@ -252,7 +259,7 @@ fn begun(at: Timestamp) -> Begun {
         playbook: "/t.yaml".to_owned(),
         name: Redactor::default().clean("t"),
         digest: String::new(),
-        folder: "/".to_owned(),
+        folder: PathBuf::from("/"),
         is_simulated: false,
         arguments: Json::Null,
         account: None,

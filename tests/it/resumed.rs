@@ -1,0 +1,134 @@
+//! What a run that is gone on with, cannot begin, or has left a damaged journal says, and what it takes along.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use serde_json::{Value, json};
+
+use super::support::runner::{Output, Runner};
+use super::support::scripted::{Reply, ScriptedServer};
+use super::support::session_api;
+
+/// The program in the same sandbox, with other arguments.
+fn again(run: &Runner, arguments: &[&str]) -> Runner {
+    run.clone().program(env!("CARGO_BIN_EXE_runner"), arguments)
+}
+
+/// The report of the last run in JSON, and its words for people.
+fn reported(run: &Runner) -> (Value, Output) {
+    let report = again(run, &["report", "last", "--format", "json"]).run().exits(0).stdout;
+    (serde_json::from_str(&report).unwrap(), again(run, &["report", "last"]).run().exits(0))
+}
+
+/// Who cannot begin to go on with a run says all the same what nobody knows of it.
+#[test]
+fn a_resume_that_cannot_begin_names_what_is_in_doubt() {
+    let server = session_api::start(|_| Reply::empty(500));
+    let run = session_api::apply(&server, "steps: [{ id: order, post: /orders }]\n");
+    run.run().exits(5);
+    let sent = server.lines().len();
+    let resume = again(&run, &["resume", "last"]).under(["env", "-u", "OWN_KEY"]).run().exits(5);
+    for words in [
+        "error: no source has own.key",
+        "nobody knows whether `order` was done: the process before sent it and could not find out",
+        "'order' --done` or `--retry`",
+    ] {
+        assert!(resume.stderr.contains(words), "{words}\n{}", resume.stderr);
+    }
+    let (report, _) = reported(&run);
+    assert_eq!(report["causes"], json!(["sign_in", "unknown"]));
+    assert_eq!((&report["safe_to_rerun"], server.lines().len()), (&json!(false), sent));
+}
+
+/// What was written before is not forgotten by a process that does not come to it.
+#[test]
+fn a_resume_that_cannot_begin_is_not_safe_to_run_anew() {
+    let server =
+        session_api::start(|request| Reply::empty(if request.line == "GET /gone" { 404 } else { 204 }));
+    let run = session_api::apply(&server, "steps: [{ post: /orders }, { get: /gone }]\n");
+    run.run().exits(1);
+    again(&run, &["resume", "last"]).under(["env", "-u", "OWN_KEY"]).run().exits(3);
+    assert_eq!(reported(&run).0["safe_to_rerun"], false);
+}
+
+/// Of a run whose journal is damaged nobody knows what it has done besides.
+#[test]
+fn a_damaged_journal_is_never_safe() {
+    let server = session_api::start(|_| Reply::empty(204));
+    let run = session_api::apply(&server, "steps: [{ get: /things }]\n");
+    run.run().exits(0);
+    let (report, _) = reported(&run);
+    assert_eq!((&report["safe_to_rerun"], report.get("damaged")), (&json!(true), None));
+    let journal = fs::read_dir(run.journals()).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read_to_string(&journal).unwrap();
+    let begun = whole.find("run_started").unwrap();
+    // Behind the last line, in the middle, and before the first step.
+    for damaged in [
+        format!("{whole}00000000 {{}}\n00000000 {{}}\n"),
+        whole.replacen("GET", "PUT", 1),
+        whole[..begun].to_owned() + &whole[begun..].replacen("own", "OWN", 1),
+    ] {
+        fs::write(&journal, damaged).unwrap();
+        let (report, shown) = reported(&run);
+        let told = (&report["safe_to_rerun"], &report["damaged"], &report["exit_code"]);
+        assert_eq!(told, (&json!(false), &json!(true), &json!(8)), "{report:#}");
+        assert!(
+            shown.stderr.contains("nobody knows what the run has done behind that place"),
+            "{}",
+            shown.stderr
+        );
+        assert!(shown.stdout.contains("as far as the journal tells"), "{}", shown.stdout);
+    }
+    fs::write(&journal, "garbage").unwrap();
+    let refused = again(&run, &["report", "last"]).run().exits(8).stderr;
+    assert!(refused.contains("cannot be read: its first line is damaged"), "{refused}");
+}
+
+/// A run that cannot keep its journal has a report, and whoever waits for it hears that it has failed.
+#[test]
+fn a_run_without_a_journal_is_told() {
+    let (api, switch) =
+        (ScriptedServer::start(|_| Reply::empty(204)), ScriptedServer::start(|_| Reply::empty(200)));
+    let playbook = format!(
+        "version: 1
+providers: {{ own: {{ base_url: '{}' }} }}
+report: {{ ping: '{}/switch' }}
+steps: [{{ get: /data }}]
+",
+        api.base_url(),
+        switch.base_url()
+    );
+    let run = Runner::new().file("p.yaml", playbook).file("kept/runs", "no folder").file("none", "no folder");
+    for state_dir in ["kept", "none"] {
+        let arguments = ["apply", "p.yaml", "--report", "json=report.json", "--state-dir", state_dir];
+        let output = run.clone().args(arguments).run().exits(8);
+        assert!(output.stderr.contains("nothing was sent"), "{}", output.stderr);
+        let report: Value = serde_json::from_str(&output.read("report.json")).unwrap();
+        assert_eq!((&report["exit_code"], &report["safe_to_rerun"]), (&json!(8), &json!(true)));
+        fs::remove_file(run.dir().join("report.json")).unwrap();
+    }
+    assert_eq!((api.lines(), switch.lines()), (Vec::new(), ["GET /switch/8"; 2].map(str::to_owned).to_vec()));
+}
+
+/// A run is gone on with where it was, also where names are no Unicode.
+#[test]
+fn names_that_are_no_unicode_are_kept() {
+    let mut is_down = true;
+    let server =
+        ScriptedServer::start(move |_| Reply::empty(if std::mem::take(&mut is_down) { 404 } else { 204 }));
+    let playbook = format!(
+        "version: 1\nproviders: {{ own: {{ base_url: '{}', credentials: {{ key: {{ from: [{{ env: KEY }}] }} }} }} }}
+steps: [{{ get: /data }}]\n",
+        server.base_url()
+    );
+    let (folder, file) = (OsStr::from_bytes(b"fleet\xff"), OsStr::from_bytes(b"p\xfe.yaml"));
+    let path = std::path::Path::new(folder).join(file);
+    let run =
+        Runner::new().file(&path, playbook).file("kept.env", "KEY=geheim\n").args(["apply".as_ref(), file]);
+    let run = run.args(["--env-file", "../kept.env"]);
+    let there = "cd \"$(printf 'fleet\\377')\" && exec \"$@\"";
+    run.clone().under(["sh", "-c", there, "sh"]).run().exits(1);
+    again(&run, &["resume", "last"]).run().exits(0);
+    assert_eq!(server.lines(), ["GET /data"; 2]);
+}
