@@ -41,10 +41,14 @@ impl<'a> Engine<'a> {
         let unknown_before = self.course.unknown();
         let mut brought = Brought::default();
         let mut stopped = None;
+        let mut is_over = stage.is_over;
         for (index, Item { data, digest }) in items.into_iter().enumerate() {
-            if let Err(interruption) = stage.limits.check(self.world) {
+            if !is_over && let Err(interruption) = stage.limits.check(self.world) {
                 let what = format!("item {} of {count}", index + 1);
                 stopped = Some(self.interrupted(interruption, &what));
+                is_over = true;
+            }
+            if is_over && self.taken_up.is_none() {
                 break;
             }
             let rows = tally.rows.unwrap_or(0);
@@ -55,7 +59,7 @@ impl<'a> Engine<'a> {
                 rows,
             });
             let item_stage = stage.of_item(&repeated.item_name, data, index + 1);
-            let item_stage = Stage { is_list_anew, ..item_stage };
+            let item_stage = Stage { is_list_anew, is_over, ..item_stage };
             match self.item(step, &item_stage, digest.as_deref(), tally, file).await {
                 Ok((record, is_idle)) => {
                     counts.skipped += usize::from(is_idle);
@@ -67,14 +71,12 @@ impl<'a> Engine<'a> {
                     counts.not_started += usize::from(is_not_begun);
                     tally.items = Some(counts);
                     brought.add(None);
-                    if flow == Flow::Stop {
-                        break;
-                    }
+                    is_over |= flow == Flow::Stop;
                 }
             }
         }
         tally.is_idle = count > 0 && counts.skipped == count;
-        if counts.not_started > 0 && counts.not_started + counts.skipped == count {
+        if stopped.is_none() && counts.not_started > 0 && counts.not_started + counts.skipped == count {
             return Err(StepError::not_begun());
         }
         if stopped.is_none() && counts.failed + counts.not_started == 0 {
@@ -121,7 +123,16 @@ impl<'a> Engine<'a> {
         self.course.has_read_anew() && reads_of_steps(expressions()).next().is_some()
     }
 
-    async fn items(&self, step: &PlannedStep, over: &Tree, stage: &Stage) -> Result<Vec<Item>, StepError> {
+    /// The list that a loop goes over.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is no list.
+    pub async fn items(
+        &self,
+        step: &PlannedStep,
+        over: &Tree,
+        stage: &Stage,
+    ) -> Result<Vec<Item>, StepError> {
         let expressions: Vec<_> =
             over.templates().into_iter().flat_map(|template| template.expressions()).collect();
         let moment = self.moment(step, stage, asks_for_moment(&expressions)).await?;

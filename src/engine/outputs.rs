@@ -192,6 +192,16 @@ pub fn of_items(names: &[&str], items: &[Option<Outputs>]) -> Outputs {
     names.iter().map(|&name| (name.to_owned(), list_of(name, items))).collect()
 }
 
+/// What an item has brought, out of the list of all of them; `None` where it failed.
+pub fn of_item(list: &Data, index: usize) -> Option<Data> {
+    let at = |list: &Json| list.get(index).filter(|value| !value.is_null()).cloned();
+    match list {
+        Data::Json(list) => at(list).map(Data::Json),
+        Data::Secret(name, list) => at(list).map(|value| Data::Secret(name.clone(), value)),
+        _ => None,
+    }
+}
+
 fn list_of(name: &str, items: &[Option<Outputs>]) -> Data {
     let mut secret = None;
     let values = items.iter().map(|item| {

@@ -230,11 +230,6 @@ impl<'a> Engine<'a> {
         Ok(Moment::seeded(seed.now, &seed.uuids))
     }
 
-    /// Whether the steps of the run are over, since an earlier process had come to its cleanup.
-    pub fn is_over(&self, stage: &Stage) -> bool {
-        !stage.is_cleanup && self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup)
-    }
-
     /// Does a step, or one item of it, unless an earlier process has: then what that has brought is there again.
     ///
     /// # Errors
@@ -248,7 +243,7 @@ impl<'a> Engine<'a> {
     ) -> Result<StepRecord, StepError> {
         if stage.is_list_anew && effect(step) == Effect::Read {
             // What the journal knows at this place may be about another item.
-            return work(tally).await;
+            return if stage.is_over { Err(StepError::not_begun()) } else { work(tally).await };
         }
         let label = step.label();
         let class = if effect(step) == Effect::Read { Class::Read } else { Class::Composed };
@@ -257,7 +252,7 @@ impl<'a> Engine<'a> {
         let mut end = None;
         let ran = {
             let work = async {
-                let done = match self.is_over(stage) {
+                let done = match stage.is_over {
                     true => Err(self.end_of_unfinished(step, stage).await),
                     false => work(tally).await,
                 };
@@ -277,29 +272,54 @@ impl<'a> Engine<'a> {
         };
         match record::restore(&outcome, self.events) {
             Ok((record, restored)) => {
-                self.note_restored(step, stage, &restored);
+                self.note_restored(step, stage, Some(&record), &restored).await;
                 *tally = restored;
                 Ok(record)
             }
-            Err(_) if effect(step) == Effect::Read && self.is_over(stage) => Err(StepError::not_begun()),
+            Err(_) if effect(step) == Effect::Read && stage.is_over => Err(StepError::not_begun()),
             Err(_) if effect(step) == Effect::Read => {
                 // It may bring another list than the one whose items are known as done.
                 self.course.note_read_anew();
                 work(tally).await
             }
             Err(lost) => {
-                self.note_restored(step, stage, &Tally { may_be_done: true, ..Tally::default() });
+                self.note_restored(step, stage, None, &Tally { may_be_done: true, ..Tally::default() }).await;
                 Err(self.lost(step, &lost))
             }
         }
     }
 
-    fn note_restored(&self, step: &'a PlannedStep, stage: &Stage, restored: &Tally) {
-        if restored.may_be_done {
-            self.register_cleanup(step, stage, &stage.frame);
-            self.note_done(effect(step), stage.is_cleanup);
-            self.note_repeatable(effect(step), stage.is_cleanup, restored.is_restored);
+    /// Takes note of what an earlier process has done, or may have, so that it is undone at the end: each item of a loop by
+    /// itself.
+    async fn note_restored(
+        &self,
+        step: &'a PlannedStep,
+        stage: &Stage,
+        record: Option<&StepRecord>,
+        restored: &Tally,
+    ) {
+        if !restored.may_be_done {
+            return;
         }
+        self.note_done(effect(step), stage.is_cleanup);
+        self.note_repeatable(effect(step), stage.is_cleanup, restored.is_restored);
+        let Some(items) = self.item_stages(step, stage).await else {
+            self.register_cleanup(step, stage, &stage.frame);
+            return;
+        };
+        for (index, item) in items.iter().enumerate() {
+            item.frame.record(step, record.map(|record| record.of_item(index)).unwrap_or_default());
+            self.register_cleanup(step, item, &item.frame);
+        }
+    }
+
+    /// The stages of the items of a loop that is known as a whole; `None`: it is none.
+    async fn item_stages(&self, step: &PlannedStep, stage: &Stage) -> Option<Vec<Stage>> {
+        let repeated = step.for_each.as_ref().filter(|_| stage.loop_item.is_none())?;
+        // Without its list nobody knows what the cleanup would be about.
+        let items = self.items(step, &repeated.over, stage).await.unwrap_or_default();
+        let items = items.into_iter().enumerate();
+        Some(items.map(|(index, item)| stage.of_item(&repeated.item_name, item.data, index + 1)).collect())
     }
 
     fn lost(&self, step: &PlannedStep, lost: &Unrestorable) -> StepError {
@@ -312,21 +332,29 @@ impl<'a> Engine<'a> {
         self.error(FailureDraft::new(Cause::Step, headline).advice(advice))
     }
 
-    /// What is left to do about a step that an earlier process has not finished, when that had come to its cleanup: what
-    /// it may have done is to be undone.
+    /// What is left to do about a step that an earlier process has not finished and that does not begin any more: what it
+    /// may have done is to be undone.
     async fn end_of_unfinished(&self, step: &'a PlannedStep, stage: &Stage) -> StepError {
-        if effect(step) != Effect::Read && (step.for_each.is_none() || stage.loop_item.is_some()) {
-            let place = Place(format!("{}/request", self.places.of_step(step, stage)));
-            // Of this class nothing is written down: it is a mere question.
-            let deed = self.deed(place, Class::Composed, &step.label());
-            let nothing = async { Outcome::plain(End::NotDone, json!(null)) };
-            if let Ok(Ran::Before(_) | Ran::Unclear(_)) =
-                self.world.journal.run(&deed, nothing.boxed_local()).await
-            {
-                self.note_restored(step, stage, &Tally { may_be_done: true, ..Tally::default() });
+        if effect(step) != Effect::Read {
+            let stages = self.item_stages(step, stage).await.unwrap_or_else(|| vec![stage.clone()]);
+            for stage in stages {
+                if self.may_have_sent(step, &stage).await {
+                    let restored = Tally { may_be_done: true, ..Tally::default() };
+                    self.note_restored(step, &stage, None, &restored).await;
+                }
             }
         }
         StepError::not_begun()
+    }
+
+    /// Whether an earlier process has done the request of a step, or may have.
+    async fn may_have_sent(&self, step: &PlannedStep, stage: &Stage) -> bool {
+        let place = Place(format!("{}/request", self.places.of_step(step, stage)));
+        // Of this class nothing is written down: it is a mere question.
+        let deed = self.deed(place, Class::Composed, &step.label());
+        let nothing = async { Outcome::plain(End::NotDone, json!(null)) };
+        let ran = self.world.journal.run(&deed, nothing.boxed_local()).await;
+        matches!(ran, Ok(Ran::Before(_) | Ran::Unclear(_)))
     }
 
     /// Sends one attempt of a request. Of a write the journal knows before its first byte goes out.

@@ -340,7 +340,8 @@ impl<'a> Engine<'a> {
     }
 
     async fn do_steps(&self, frame: &Rc<Frame>) {
-        let stage = Stage::of_list(frame.clone(), "", self.limits, false);
+        let is_over = self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup);
+        let stage = Stage { is_over, ..Stage::of_list(frame.clone(), "", self.limits, false) };
         let mut flow = Flow::On;
         for step in &self.plan.steps {
             match flow {
@@ -351,7 +352,7 @@ impl<'a> Engine<'a> {
                     self.course.begin_step(Some(step.id.as_deref().unwrap_or(&step.label())));
                     flow = self.step(step, &stage).await;
                 }
-                Flow::Stop => self.leave_out(step, &stage, StepStatus::NotStarted, None),
+                Flow::Stop => self.not_begin(step, &stage).await,
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What templates see during a run: the playbook's names, and what the steps have left behind.
 
+use super::outputs;
 use crate::plan::{PlannedStep, Scoped, TemplateScope};
 use crate::template::{Data, Moment, Scope, SharedJson};
 use serde_json::{Value as Json, json};
@@ -41,6 +42,18 @@ impl StepRecord {
             ("row_count", json!(self.row_count).into()),
         ];
         Data::Map(entries.map(|(name, data)| (name.to_owned(), data)).into())
+    }
+}
+
+impl StepRecord {
+    /// What an item of a loop has left behind, out of what the loop has.
+    pub fn of_item(&self, index: usize) -> Self {
+        let of_item = |(name, data): &(String, Data)| Some((name.clone(), outputs::of_item(data, index)?));
+        Self {
+            has_succeeded: self.has_succeeded,
+            outputs: self.outputs.iter().filter_map(of_item).collect(),
+            ..Self::default()
+        }
     }
 }
 

@@ -22,14 +22,30 @@ pub struct Stage {
     pub limits: Limits,
     /// It belongs to cleanup.
     pub is_cleanup: bool,
+    /// Nothing of its list begins any more: what an earlier process has done is only found, to be undone.
+    pub is_over: bool,
 }
 
 impl Stage {
     /// The stage of a list of steps that lies in no other. `within` is what their places begin with.
     pub fn of_list(frame: Rc<Frame>, within: &str, limits: Limits, is_cleanup: bool) -> Self {
         let within = within.into();
-        let is_list_anew = false;
-        Self { frame, depth: 0, item: None, within, loop_item: None, is_list_anew, limits, is_cleanup }
+        Self {
+            frame,
+            depth: 0,
+            item: None,
+            within,
+            loop_item: None,
+            is_list_anew: false,
+            limits,
+            is_cleanup,
+            is_over: false,
+        }
+    }
+
+    /// The stage of what would have followed in its list.
+    pub fn over(&self) -> Self {
+        Self { is_over: true, ..self.clone() }
     }
 
     /// The stage of an item of a loop.

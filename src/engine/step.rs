@@ -28,7 +28,8 @@ pub enum Flow {
 }
 
 impl<'a> Engine<'a> {
-    /// Does the steps of a list in their order, up to the first that fails; the others are told as not started.
+    /// Does the steps of a list in their order, up to the first that fails; the others are told as not started. What an
+    /// earlier process has done of them is found all the same, to be undone.
     pub fn steps<'s>(&'s self, steps: &'a [PlannedStep], stage: &'s Stage) -> LocalBoxFuture<'s, Flow>
     where
         'a: 's,
@@ -38,7 +39,7 @@ impl<'a> Engine<'a> {
             for step in steps {
                 match flow {
                     Flow::On => flow = self.step(step, stage).await,
-                    Flow::Stop => self.leave_out(step, stage, StepStatus::NotStarted, None),
+                    Flow::Stop => self.not_begin(step, stage).await,
                 }
             }
             flow
@@ -48,8 +49,9 @@ impl<'a> Engine<'a> {
 
     /// Does a step and tells how it ended.
     pub async fn step(&self, step: &'a PlannedStep, stage: &Stage) -> Flow {
-        if let Err(interruption) = stage.limits.check(self.world) {
-            self.stop_before(step, stage, interruption);
+        if let Some(interruption) = stage.limits.check(self.world).err().filter(|_| !stage.is_over) {
+            self.not_begin(step, stage).await;
+            self.tell_end_before(step, stage, interruption);
             return Flow::Stop;
         }
         if let Some(base) = unknown_base(step, stage) {
@@ -67,6 +69,14 @@ impl<'a> Engine<'a> {
         self.conclude_step(step, stage, note, end, tally, took)
     }
 
+    /// Does not begin a step. What an earlier process has done of it is found, to be undone.
+    pub async fn not_begin(&self, step: &'a PlannedStep, stage: &Stage) {
+        match self.taken_up {
+            Some(_) if !stage.is_cleanup => drop(self.step(step, &stage.over()).boxed_local().await),
+            _ => self.leave_out(step, stage, StepStatus::NotStarted, None),
+        }
+    }
+
     /// Tells of a step that is not done at all.
     pub fn leave_out(&self, step: &PlannedStep, stage: &Stage, status: StepStatus, detail: Option<String>) {
         let is_skipped = status == StepStatus::Skipped;
@@ -77,8 +87,7 @@ impl<'a> Engine<'a> {
 
     /// The time of the run, of a step around this one or of its cleanup ends before this step. What ends the run is told
     /// once.
-    fn stop_before(&self, step: &PlannedStep, stage: &Stage, interruption: Interruption) {
-        self.leave_out(step, stage, StepStatus::NotStarted, None);
+    fn tell_end_before(&self, step: &PlannedStep, stage: &Stage, interruption: Interruption) {
         let (cause, why) = interruption_words(interruption);
         if interruption.ends_run() && self.course.has_failed_for(cause) {
             return;
@@ -114,13 +123,16 @@ impl<'a> Engine<'a> {
                 self.emit_finished(note, status, tally, took, None);
                 return Flow::On;
             }
-            Err(error) if error.is_not_begun => {
-                let is_over = self.is_over(stage);
-                let tells_why = stage.item.is_none() && !is_over;
+            // What is over has failed before: that something cannot be found out now is no news.
+            Err(error) if error.is_not_begun || stage.is_over && !error.is_unknown => {
+                let tells_why = stage.item.is_none() && !stage.is_over;
                 let detail = tells_why.then(|| "nothing more is sent there".to_owned());
                 stage.frame.record(step, StepRecord::default());
                 self.emit_finished(note, StepStatus::NotStarted, Tally { detail, ..tally }, took, None);
-                return if is_over || step.on_error == OnError::Continue { Flow::On } else { Flow::Stop };
+                return match stage.is_over || step.on_error == OnError::Continue {
+                    true => Flow::On,
+                    false => Flow::Stop,
+                };
             }
             Err(error) => self.placed(self.naming_item(error, step, stage), step.span),
         };
@@ -219,7 +231,7 @@ impl<'a> Engine<'a> {
     {
         // A request says itself whether it may have been done, and a group leaves that to its steps.
         if !matches!(step.kind, StepKind::Request(_) | StepKind::Group(_)) {
-            if self.is_over(stage) {
+            if stage.is_over {
                 return async { Err(StepError::not_begun()) }.boxed_local();
             }
             self.course.note_deed();

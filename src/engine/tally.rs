@@ -37,6 +37,7 @@ impl Tally {
         self.rows = sum(self.rows, item.rows);
         self.pages = sum(self.pages, item.pages);
         self.rounds = sum(self.rounds, item.rounds);
+        self.may_be_done |= item.may_be_done;
     }
 }
 

@@ -2,8 +2,9 @@
 //! the later attempts.
 
 use super::mortal::{Death, Stage};
-use super::room::{End, Kind, Room};
-use crate::port::fake::{Reply, ScriptedTransport};
+use super::room::{End, Kind, Room, line};
+use crate::port::StoreError;
+use crate::port::fake::{FakeStore, Reply, ScriptedTransport};
 use std::rc::Rc;
 
 const BOTH: [Kind; 2] = [Kind::Memory, Kind::File];
@@ -13,6 +14,7 @@ fn ended_at(kind: Kind, steps: &str, place: &str, stage: Stage) -> Room {
     let is_there = |death: &Death| death.place == place && death.stage == stage;
     let room = (0..).find_map(|points| {
         let mut room = Room::new(kind, steps);
+        room.store = Rc::new(FakeStore::failing(StoreError::Locked));
         match room.process(Some(points)).unwrap() {
             End::Died(death) => is_there(&death).then_some(room),
             End::Ran(_) => panic!("there is no such point"),
@@ -82,4 +84,50 @@ fn what_an_earlier_process_may_have_done_is_undone_though_it_is_refused_now() {
             assert_eq!((room.count("PUT /set"), room.count("DELETE /set")), (1, 1), "{seen}");
         }
     }
+}
+
+/// The first step is done anew, since nobody could keep its secret.
+const UNDONE_STEPS: &str = "steps:
+  - { id: key, get: /key, outputs: { key: { path: $.key, secret: true } } }
+  - { id: order, post: /orders, cleanup: [{ delete: /orders }] }
+  - id: lines
+    for_each: [1, 2]
+    post: /lines/${{ item }}
+    outputs: { id: $.id }
+    cleanup: [{ delete: '/lines/${{ steps.lines.outputs.id }}' }]
+  - id: pair
+    steps: [{ id: inner, post: /inner, cleanup: [{ delete: /inner }] }]
+  - id: saved
+    for_each: [3, 4]
+    post: /saved/${{ item }}
+    rows: $
+    save: saved.ndjson
+    cleanup: [{ delete: '/saved/${{ item }}' }]
+  - { id: last, put: /last }
+";
+
+/// What a process that fails at once does about what the one before has done.
+fn undone_after(place: &str, stage: Stage) -> (Vec<String>, Vec<String>) {
+    let mut room = ended_at(Kind::File, UNDONE_STEPS, place, stage);
+    room.network = Rc::new(ScriptedTransport::new(|sent| match line(sent).as_str() {
+        "GET /key" => Reply::status(404),
+        _ => Reply::status(200),
+    }));
+    let ran = room.process(None).unwrap().ran();
+    assert_eq!((ran.verdict.exit_code(), room.count("GET /key")), (1, 1), "{:?}", ran.failures());
+    (room.sent()[1..].iter().map(line).collect(), ran.failures())
+}
+
+/// The run ends before it comes to what was done: that is undone all the same.
+#[test]
+fn what_was_done_behind_the_step_that_ends_a_resumed_run_is_undone() {
+    let saved = ["DELETE /saved/4", "DELETE /saved/3"];
+    let others = ["DELETE /inner", "DELETE /lines/lines-2", "DELETE /lines/lines-1", "DELETE /orders"];
+    let (sent, failures) = undone_after("last/request", Stage::Before);
+    assert_eq!(sent, [&saved[..], &others[..]].concat(), "{failures:?}");
+    // Half of what goes into one file.
+    let (sent, failures) = undone_after("saved[1]/request", Stage::After);
+    assert_eq!(sent, [&saved[1..], &others[..]].concat(), "{failures:?}");
+    let (sent, failures) = undone_after("lines[2]/request", Stage::Before);
+    assert_eq!(sent, others[2..], "{failures:?}");
 }

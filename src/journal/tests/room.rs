@@ -275,6 +275,7 @@ pub fn line(sent: &Sent) -> String {
 fn answer(sent: &Sent) -> Reply {
     match line(sent).as_str() {
         "POST /unsure" => Reply::status(500),
+        line if line.starts_with("POST /saved/") => Reply::json(200, json!([{ "id": line }])),
         "GET /list" => Reply::json(200, json!([{ "id": 1 }, { "id": 2 }])),
         line => {
             let path = line.split_once(" /").map_or("", |(_, path)| path);
