@@ -70,7 +70,7 @@ fn apply(room: &Runner) -> Runner {
 
 /// A room in which, after every other fault, reports of an earlier run lie.
 fn room(orders: &Orders, number: usize) -> Runner {
-    let earlier = REPORTS.iter().filter(|_| number.is_multiple_of(2));
+    let earlier = REPORTS.iter().filter(|_| has_earlier_reports(number));
     earlier.fold(orders.room(STEPS), |room, report| room.file(report, EARLIER))
 }
 
@@ -145,6 +145,10 @@ fn fail(orders: &Orders, fault: Fault) -> i32 {
     code
 }
 
+fn has_earlier_reports(number: usize) -> bool {
+    number.is_multiple_of(2)
+}
+
 fn judge(orders: &Orders, fault: Fault, output: &Output) -> i32 {
     let seen = format!("{fault:?}\n{}", output.text());
     let code = output.code.unwrap_or_else(|| panic!("ended by a signal: {seen}"));
@@ -157,6 +161,8 @@ fn judge(orders: &Orders, fault: Fault, output: &Output) -> i32 {
     assert_eq!(orders.unannounced(), [""; 0], "sent before the journal knew: {seen}");
     let files = left_behind(&output.dir);
     files.iter().for_each(|file| assert_whole(&output.dir, file, &seen));
+    let is_lost = |report: &&&str| has_earlier_reports(fault.number) && !output.dir.join(report).exists();
+    assert_eq!(REPORTS.iter().filter(is_lost).collect::<Vec<_>>(), [&""; 0], "lost: {seen}");
     assert!(
         orders.open_of_last() == 0 || output.stderr.contains("session"),
         "a session is left open unsaid: {seen}"
