@@ -14,6 +14,7 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 use super::support::client::{block_on, post, request};
 use super::support::full_queue::{fill, short_queue};
 use super::support::held::slow_server;
+use super::support::runner::Runner;
 
 /// Gives a request up when something has happened, and asks whether it has surely not left.
 async fn give_up(transport: &HttpTransport, request: &Request, when: impl Future<Output = ()>) -> bool {
@@ -81,4 +82,29 @@ fn a_request_that_takes_another_connection_than_its_own_has_left() {
     let (answer, was_prevented) = block_on(join(transport.send(&first), late));
     assert_eq!((answer.expect("an answer").status, was_prevented), (200, false));
     drop(server.join());
+}
+
+#[test]
+fn a_write_that_was_given_up_while_it_connected_is_sent_by_resume() {
+    let (listener, address) = short_queue();
+    let waiting = fill(address);
+    let playbook = format!(
+        "version: 1\nproviders: {{ own: {{ base_url: 'http://{address}' }} }}\nsteps: [{{ post: /orders }}]\n"
+    );
+    let run = Runner::new().args(["apply", "p.yaml", "--deadline", "300ms"]).file("p.yaml", playbook);
+    run.run().exits(9);
+    let again = |arguments: &[&str]| run.clone().program(env!("CARGO_BIN_EXE_runner"), arguments).run();
+    let history = again(&["history"]).exits(0).stdout;
+    assert!(!history.contains("unknown"), "{history}");
+    drop(waiting);
+    let server = thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        // Those who only waited are gone.
+        let mut come = listener.incoming().map(|connection| connection.expect("a connection"));
+        let mut asks = |connection: &mut TcpStream| connection.read(&mut bytes).is_ok_and(|read| read > 0);
+        let mut connection = come.find_map(|mut one| asks(&mut one).then_some(one)).expect("a request");
+        connection.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").expect("somebody reads");
+    });
+    again(&["resume", "last"]).exits(0);
+    server.join().expect("the write was sent");
 }

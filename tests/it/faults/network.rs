@@ -398,7 +398,9 @@ fn captive_portal_that_redirects() {
 #[test]
 fn captive_portal_at_the_login_says_what_now() {
     let api = Api::answering(LOGIN, |_| html(200, "<html>Welcome! Please accept our terms.</html>"));
-    api.run(READ).exits(3).explains(&["error: ", "HTML", "what now: "]);
+    api.run(READ).exits(3).explains(&["error: ", "HTML", "what now: something in front"]);
+    let api = Api::answering(LOGIN, |_| reply(302, &[("location", "http://portal.test/welcome")], ""));
+    api.run(READ).exits(3).explains(&["error: ", "302", "what now: something in front"]);
 }
 
 #[test]
