@@ -20,13 +20,16 @@ use crate::event::{Event, EventKind, EventSink, Events, RecordFold, Verdict};
 use crate::journal::{FileJournal, RunLock, StateDir, StateDirError};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
+use crate::model::words::signal_name;
 use crate::plan::{Options, Plan, PlannedStep, StepKind, resolve_inputs};
 use crate::port::{Cancellation, JournalError, Surroundings, World};
 use crate::report::{EventLog, LiveReport, Messages, Progress, Terminal, write_dry_run};
 use crate::source::SourceMap;
 use crate::system::{SystemSurroundings, TerminalPrompt, cancel_on_signals, passing_world};
+use futures_util::future::{Either, select};
 use std::cell::RefCell;
 use std::io::{self, Write};
+use std::pin::pin;
 use std::rc::Rc;
 
 /// Runs a playbook and returns the exit code.
@@ -216,7 +219,10 @@ impl Job<'_> {
         let ping = Ping::of(&plan, options, &unattended, &events).filter(|_| !self.args.simulate);
         let mut pings = Pings::of(ping, &events);
         let verdict = match hindrance {
-            None => pings.beside(engine::run(plan.clone(), sources, options, &world, &events)).await,
+            None => {
+                let run = pings.beside(engine::run(plan.clone(), sources, options, &world, &events));
+                self.telling_of_signals(&world.cancellation, run).await
+            }
             Some(why) => engine::refuse(&plan, sources, options, &world, &events, why),
         };
         if let Some(journal) = journal.as_ref().filter(|_| verdict.causes.is_empty()) {
@@ -235,6 +241,26 @@ impl Job<'_> {
     /// The world for what must not ask anybody.
     fn without_a_person(&self, world: &World) -> World {
         World { prompt: Rc::new(TerminalPrompt::new(true, world.cancellation.clone())), ..world.clone() }
+    }
+
+    /// Does a run, and says of a signal that comes meanwhile what becomes of it. With `--quiet` the run says that itself, if
+    /// it does not end well.
+    async fn telling_of_signals<T>(&self, cancellation: &Cancellation, run: impl Future<Output = T>) -> T {
+        let told = async {
+            let name = signal_name(cancellation.cancelled().await);
+            let text =
+                format!("stopping on {name}: what was opened is closed first; a second signal stops at once");
+            match (self.args.quiet, self.log.holds_messages()) {
+                (true, _) => {}
+                (false, true) => tracing::warn!(target: "runner", "{text}"),
+                (false, false) => self.progress.suspended(|| self.messages().notice(&text)),
+            }
+            std::future::pending().await
+        };
+        match select(pin!(told), pin!(run)).await {
+            Either::Left((never, _)) => never,
+            Either::Right((end, _)) => end,
+        }
     }
 
     /// Says what is wrong when the report is written already.

@@ -6,7 +6,7 @@ use super::rows::RowsProblem;
 use crate::event::FailureDraft;
 use crate::exchange::{Rendered, Said, hint, status_text};
 use crate::model::exit::Cause;
-use crate::model::words::duration;
+use crate::model::words::{duration, signal_name};
 use crate::plan::PlannedRequest;
 use crate::template::EvaluationError;
 use std::time::Duration;
@@ -46,16 +46,6 @@ pub fn interruption_words(interruption: Interruption) -> (Cause, String) {
         Interruption::OutOfTime(TimeLimit::Cleanup(time)) => {
             (Cause::Step, format!("the {} that cleanup may take passed", duration(time)))
         }
-    }
-}
-
-/// What people call a signal.
-fn signal_name(number: i32) -> String {
-    match number {
-        1 => "SIGHUP".to_owned(),
-        2 => "SIGINT (Ctrl-C)".to_owned(),
-        15 => "SIGTERM".to_owned(),
-        _ => format!("signal {number}"),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::event::{EventKind, Failure, FailureDraft, StepNote, StepResult, StepS
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::plan::{Group, PlannedRequest, PlannedStep, StepKind};
+use crate::template::{Moment, json_to_text};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::time::Duration;
 
@@ -316,14 +317,32 @@ impl<'a> Engine<'a> {
     pub fn note(&self, step: &PlannedStep, stage: &Stage) -> StepNote {
         let label = step.label();
         let name = step.name.as_ref().filter(|name| **name != label);
+        let as_sent = stage.is_cleanup.then(|| self.label_as_sent(step, stage)).flatten();
         StepNote {
             key: step.key.0,
             depth: stage.depth,
             name: name.map(|name| self.events.clean(name)),
-            label: self.events.clean(label),
+            label: self.events.clean(as_sent.unwrap_or(label)),
             item: stage.item,
             is_cleanup: stage.is_cleanup,
         }
+    }
+
+    /// What a step is called that has nothing but its request, as far as that is known before it is sent: each round of a
+    /// loop leaves its own to the cleanup.
+    fn label_as_sent(&self, step: &PlannedStep, stage: &Stage) -> Option<String> {
+        let StepKind::Request(request) = &step.kind else { return None };
+        let has_name = step.id.is_some() || step.name.is_some() || request.operation.is_some();
+        let path = request.path.template();
+        let expressions: Vec<_> = path.expressions().collect();
+        if has_name || expressions.is_empty() || asks_for_moment(&expressions) {
+            return None;
+        }
+        let scope = self.names.scope(&Moment::of(self.world), &stage.frame, None);
+        let path = Value::of_template(path, &scope, self.events.redactor()).ok()?;
+        let is_plain = path.secrets.is_empty() && path.unknown.is_empty();
+        let path = json_to_text(&path.json).filter(|_| is_plain)?;
+        Some(format!("{} {path}", request.method))
     }
 
     fn emit_finished(

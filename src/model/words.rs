@@ -26,6 +26,16 @@ pub fn counted(number: u64, what: &str) -> String {
     }
 }
 
+/// What people call a signal.
+pub fn signal_name(number: i32) -> String {
+    match number {
+        1 => "SIGHUP".to_owned(),
+        2 => "SIGINT (Ctrl-C)".to_owned(),
+        15 => "SIGTERM".to_owned(),
+        _ => format!("signal {number}"),
+    }
+}
+
 /// `asked once`, `asked 3 times`
 pub fn asked(times: u32) -> String {
     match times {

@@ -11,7 +11,9 @@ use std::io::{self, Write};
 /// The writer's.
 pub fn write_dry_run(title: &str, run: &DryRun, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let title = painted(BOLD, &look.text(title));
-    writeln!(out, "{}", look.justified(&title, &painted(DIM, "dry run")))?;
+    for line in look.spread(&title, &painted(DIM, "dry run"), 0) {
+        writeln!(out, "{line}")?;
+    }
     if !run.secrets.is_empty() {
         writeln!(out, "\n  secrets")?;
         write_secrets(&run.secrets, look, out)?;

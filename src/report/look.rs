@@ -2,7 +2,7 @@
 
 use crate::model::visible::visible;
 use anstyle::{AnsiColor, Style};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Lines on a terminal do not grow beyond this: the eye must find the time that belongs to a label.
 const WIDEST: usize = 110;
@@ -66,6 +66,27 @@ impl Look {
         lines.collect()
     }
 
+    /// `left`, indented, and at the right edge `right`. Where a terminal has not so much room, they are wrapped and below
+    /// each other.
+    pub(super) fn spread(self, left: &str, right: &str, indent: usize) -> Vec<String> {
+        let gap = if right.is_empty() { 0 } else { 2 };
+        if !self.is_wrapped || indent + columns(left) + gap + columns(right) <= self.width {
+            return vec![self.justified(&format!("{:indent$}{left}", ""), right)];
+        }
+        let mut lines = self.paragraph(left, indent, indent);
+        lines.extend((!right.is_empty()).then(|| format!("{:indent$}{right}", "")));
+        lines
+    }
+
+    /// A text as lines: the first indented by `indent`, those that a terminal needs besides by `hanging`. What stands between
+    /// backticks is not broken: it is there to be copied.
+    pub(super) fn paragraph(self, text: &str, indent: usize, hanging: usize) -> Vec<String> {
+        let room = self.width.saturating_sub(indent.max(hanging));
+        let parts = if self.is_wrapped { filled(words(text, room), room) } else { vec![text.to_owned()] };
+        let indents = std::iter::once(indent).chain(std::iter::repeat(hanging));
+        parts.iter().zip(indents).map(|(part, indent)| format!("{:indent$}{part}", "")).collect()
+    }
+
     /// `left` and, at the right edge, `right`, with at least two spaces between.
     pub(super) fn justified(self, left: &str, right: &str) -> String {
         let free = self.width.saturating_sub(columns(left) + columns(right)).max(2);
@@ -104,8 +125,48 @@ fn spelled_in_ascii(text: &str) -> String {
 
 /// Breaks a text at spaces into lines of at most `room` columns. A longer word gets a line of its own.
 pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
+    filled(text.split(' '), room)
+}
+
+/// As [`wrapped`], but no line is longer: words are broken that are, paths behind a `/`. For text without colours.
+pub(super) fn broken(text: &str, room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in wrapped(text, room) {
+        let mut part = String::new();
+        for character in line.chars() {
+            if !part.is_empty() && columns(&part) + character.width().unwrap_or(0) > room {
+                let folders = part.rfind('/').map(|slash| slash + 1).filter(|end| *end > part.len() / 2);
+                let rest = part.split_off(folders.unwrap_or(part.len()));
+                lines.push(std::mem::replace(&mut part, rest));
+            }
+            part.push(character);
+        }
+        lines.push(part);
+    }
+    lines
+}
+
+/// The words of a text, what stands between two backticks taken for one if a line has room for it.
+fn words(text: &str, room: usize) -> Vec<&str> {
+    let fits = |words: &&str| columns(words) <= room;
+    let spans = unbroken(text).into_iter();
+    spans.flat_map(|span| if fits(&span) { vec![span] } else { span.split(' ').collect() }).collect()
+}
+
+fn unbroken(text: &str) -> Vec<&str> {
+    let mut is_inside = false;
+    let ends = text.char_indices().filter(|(_, character)| {
+        is_inside ^= *character == '`';
+        *character == ' ' && !is_inside
+    });
+    let ends: Vec<usize> = ends.map(|(index, _)| index).collect();
+    let begins = std::iter::once(0).chain(ends.iter().map(|end| end + 1));
+    begins.zip(ends.iter().copied().chain([text.len()])).map(|(begin, end)| &text[begin..end]).collect()
+}
+
+fn filled<'t>(words: impl IntoIterator<Item = &'t str>, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    for word in words {
         match lines.last_mut() {
             Some(line) if columns(line) + 1 + columns(word) <= room => {
                 line.push(' ');
@@ -140,6 +201,29 @@ mod tests {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("a-very-long-word x", 5), ["a-very-long-word", "x"]);
         assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(broken("a-very-long-word x", 5), ["a-ver", "y-lon", "g-wor", "d", "x"]);
+        assert_eq!(broken("水水水", 5), ["水水", "水"]);
+        assert_eq!(broken("a/path/to/file", 9), ["a/path/", "to/file"]);
+    }
+
+    #[test]
+    fn what_is_there_to_be_copied_is_not_broken() {
+        let look = Look::terminal(40, true);
+        let text = "what now: go on with `runner resume 01JD8Y3K --clean-up`, or wait";
+        let lines = ["  what now: go on with", "    `runner resume 01JD8Y3K --clean-up`,", "    or wait"];
+        assert_eq!(look.paragraph(text, 2, 4), lines);
+        assert_eq!(Look::pipe(true).paragraph(text, 2, 4), [format!("  {text}")]);
+        assert_eq!(words("a `b c` `d", 9), ["a", "`b c`", "`d"]);
+        assert_eq!(words("a `b c`", 4), ["a", "`b", "c`"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_line_goes_below() {
+        let look = Look::terminal(40, true);
+        assert_eq!(look.spread("done: 2 steps", "run 01JD8Y3K", 2).len(), 1);
+        let lines = ["  interrupted: 6 of 7 steps done, 13", "  requests", "  run 01JD8Y3K · exit 130"];
+        let sum = "interrupted: 6 of 7 steps done, 13 requests";
+        assert_eq!(look.spread(sum, "run 01JD8Y3K · exit 130", 2), lines);
     }
 
     #[test]

@@ -23,7 +23,12 @@ impl Messages {
     /// Something to look at, which stops nothing.
     pub fn warning(&mut self, text: &str) {
         let kind = painted(ODD.bold(), "warning");
-        self.lines.line(&format!("{kind}: {}", self.look.text(text)));
+        self.paragraph(&format!("{kind}: {}", self.look.text(text)), 0, 2);
+    }
+
+    /// What goes on, said at once.
+    pub fn notice(&mut self, text: &str) {
+        self.paragraph(&self.look.text(text), 0, 2);
     }
 
     /// What failed, each with a line between it and the next.
@@ -50,7 +55,7 @@ impl Messages {
     pub(super) fn headline(&mut self, text: &str) {
         let error = painted(BAD.bold(), "error");
         let headline = painted(BOLD, &self.look.text(text));
-        self.lines.line(&format!("{error}: {headline}"));
+        self.paragraph(&format!("{error}: {headline}"), 0, 2);
     }
 
     /// What failed, from its headline to what to do next.
@@ -66,8 +71,11 @@ impl Messages {
 
     /// A line below a headline.
     pub(super) fn indented(&mut self, text: &str) {
-        let text = self.look.text(text);
-        self.lines.line(&format!("  {text}"));
+        self.paragraph(&self.look.text(text), 2, 4);
+    }
+
+    fn paragraph(&mut self, text: &str, indent: usize, hanging: usize) {
+        self.look.paragraph(text, indent, hanging).iter().for_each(|line| self.lines.line(line));
     }
 }
 

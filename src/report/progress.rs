@@ -2,7 +2,9 @@
 
 use super::activity::Activity;
 use super::look::Look;
+use super::moving_line::MovingLine;
 use crate::event::Event;
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -77,7 +79,8 @@ impl Progress {
 fn moving_line(look: Look) -> ProgressBar {
     let ticks = if look.is_unicode { "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ " } else { "-\\|/ " };
     let style = ProgressStyle::with_template("  {spinner} {wide_msg}").expect("the template is right");
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let terminal = MovingLine(Term::buffered_stderr());
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(terminal)));
     bar.set_style(style.tick_chars(ticks));
     bar.enable_steady_tick(TICK);
     bar

@@ -1,8 +1,9 @@
 //! The report for people: one line for each thing that was done, then the sum.
 
 use super::entry;
+use super::layout::{Columns, Row, dimmed};
 use super::lines::Lines;
-use super::look::{BAD, BOLD, DIM, GOOD, Look, ODD, columns, painted, wrapped};
+use super::look::{BAD, BOLD, DIM, GOOD, Look, ODD, painted};
 use crate::event::{EntryKind, EntryReport, RunReport, StepStatus};
 use crate::model::exit::Cause;
 use crate::model::words::{counted, total};
@@ -11,12 +12,6 @@ use jiff::Timestamp;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Where labels begin: behind two spaces, the mark and a space.
-const LABEL_COLUMN: usize = 4;
-/// The narrowest and the widest column of labels.
-const LABEL_WIDTHS: (usize, usize) = (16, 36);
-/// Room for the longest usual time: `3 min 20 s`.
-const TIME_WIDTH: usize = 10;
 /// So many characters of a run's identity tell it from others.
 const RUN_HANDLE: usize = 8;
 
@@ -24,7 +19,7 @@ const RUN_HANDLE: usize = 8;
 pub struct Terminal {
     lines: Lines,
     look: Look,
-    label_width: usize,
+    columns: Columns,
     has_cleanup_heading: bool,
 }
 
@@ -32,18 +27,15 @@ impl Terminal {
     /// A report that goes to `out`, which takes colours away where they do not belong. The labels of the steps to come
     /// decide how wide their column is.
     pub fn new<'a>(out: impl Write + 'static, look: Look, labels: impl IntoIterator<Item = &'a str>) -> Self {
-        let (narrowest, widest) = LABEL_WIDTHS;
-        let longest = labels.into_iter().map(|label| columns(&look.text(label))).max().unwrap_or(0);
-        let label_width = longest.clamp(narrowest, widest.min(look.width / 3).max(narrowest));
-        Self { lines: Lines::new(out), look, label_width, has_cleanup_heading: false }
+        let columns = Columns::of(look, labels);
+        Self { lines: Lines::new(out), look, columns, has_cleanup_heading: false }
     }
 
     /// What runs.
     pub(super) fn header(&mut self, report: &RunReport) {
         let title = painted(BOLD, &self.look.text(report.playbook.as_str()));
         let note = if report.simulated { "simulated, nothing leaves this machine" } else { "" };
-        let header = self.look.justified(&title, &dimmed(note));
-        self.lines.line(&header);
+        self.all_lines(self.look.spread(&title, &dimmed(note), 0));
         self.lines.line("");
     }
 
@@ -61,8 +53,8 @@ impl Terminal {
         let mark = painted(style, &self.look.text(mark));
         let label = self.look.text(entry::label(entry));
         let details = self.look.text(entry::details(entry, now));
-        let head = format!("  {mark} {:indent$}{label}", "", indent = 2 * entry.depth);
-        self.columns(&head, &details, &entry::took(entry));
+        let (mark, label, details, took) = (&mark, &label, &details, &entry::took(entry));
+        self.all_lines(self.columns.lines(&Row { mark, depth: entry.depth, label, details, took }));
     }
 
     /// Why not all of the report could be written; that nobody reads on is no error.
@@ -80,35 +72,17 @@ impl Terminal {
     /// The sum of all.
     pub(super) fn summary(&mut self, report: &RunReport) {
         let (word, style) = verdict(report);
-        let sum = format!("  {}: {}", painted(style, word), counts(report));
+        let sum = format!("{}: {}", painted(style, word), counts(report));
         let handle: String = report.run.chars().take(RUN_HANDLE).collect();
         let exit =
             if report.exit_code == 0 { String::new() } else { format!(" · exit {}", report.exit_code) };
         let right = painted(DIM, &self.look.text(format!("run {handle}{exit}")));
-        let line = self.look.justified(&sum, &right);
-        self.lines.line(&line);
+        self.all_lines(self.look.spread(&sum, &right, 2));
     }
 
-    /// Prints label, details and time in their columns.
-    fn columns(&mut self, head: &str, details: &str, took: &str) {
-        let details_column = LABEL_COLUMN + self.label_width + 2;
-        let pad = details_column.saturating_sub(columns(head)).max(2);
-        let room = self.look.width.saturating_sub(columns(head) + pad + 2 + TIME_WIDTH);
-        let lines = match self.look.is_wrapped {
-            true => wrapped(details, room.max(TIME_WIDTH)),
-            false => vec![details.to_owned()],
-        };
-        let (first, rest) = lines.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-        let line = self.look.justified(&format!("{head}{:pad$}{first}", ""), &dimmed(took));
-        self.lines.line(line.trim_end());
-        for continued in rest {
-            self.lines.line(&format!("{:details_column$}{continued}", ""));
-        }
+    fn all_lines(&mut self, lines: Vec<String>) {
+        lines.iter().for_each(|line| self.lines.line(line));
     }
-}
-
-fn dimmed(text: &str) -> String {
-    if text.is_empty() { String::new() } else { painted(DIM, text) }
 }
 
 pub(super) fn is_shown(entry: &EntryReport) -> bool {

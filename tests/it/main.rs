@@ -7,6 +7,7 @@ mod check_cases;
 mod clocks;
 mod commands;
 mod crash_sweep;
+mod departure;
 mod dotenv;
 mod dry_run;
 mod echome;

@@ -6,8 +6,9 @@ use rustix::process::Signal;
 
 use super::support::PATIENCE;
 use super::support::held::slow_server;
+use super::support::pty::Size;
 use super::support::raw_server::RawServer;
-use super::support::runner::{Runner, Running};
+use super::support::runner::{Output, Runner, Running};
 use super::support::scripted::{Reply, ScriptedServer};
 use super::support::session_api::{self, LOGIN, assert_logged_out};
 
@@ -138,4 +139,68 @@ fn a_login_that_hangs_ends_with_the_deadline() {
     let took = report["took_ms"].as_f64().expect("milliseconds");
     assert!(took < 3_000.0, "the sign-in ends with the deadline, not 5 s later: {took} ms");
     assert_eq!(server.lines(), [LOGIN]);
+}
+
+const STOPPING: &str = "closed first; a second signal stops at once";
+
+#[test]
+fn a_signal_is_told_when_it_comes() {
+    for quiet in [false, true] {
+        let (server, is_received, answer) = slow_server();
+        let program = Runner::new().args(["apply", "p.yaml"]);
+        let program = if quiet { program.args(["--quiet"]) } else { program };
+        let mut running = start(program, &server, &is_received);
+        running.signal_while_it_waits(Signal::TERM);
+        answer.send(()).expect("the server waits");
+        let output = running.finish().exits(143);
+        let told = output.stderr.matches(STOPPING).count();
+        assert_eq!(told, usize::from(!quiet), "{}", output.stderr);
+        assert!(output.stderr.contains("SIGTERM came"), "{}", output.stderr);
+        if !quiet {
+            assert!(output.stderr.starts_with("stopping on SIGTERM: "), "{}", output.stderr);
+        }
+    }
+}
+
+/// A run whose steps are all done when the signal comes, during cleanup.
+fn signalled_in_cleanup(arguments: &[&str]) -> Output {
+    let (received, is_received) = mpsc::channel();
+    let (answer, may_answer) = mpsc::channel::<()>();
+    let server = session_api::start(move |request| {
+        if request.line == "DELETE /orders" {
+            received.send(()).expect("the test waits");
+            may_answer.recv().expect("the test answers");
+        }
+        Reply::empty(204)
+    });
+    let steps = "steps: [{ post: /orders, cleanup: [{ delete: /orders }] }]";
+    let mut running = session_api::apply(&server, steps).args(arguments).spawn();
+    is_received.recv_timeout(PATIENCE).expect("cleanup begins");
+    running.signal_while_it_waits(Signal::INT);
+    answer.send(()).expect("the server waits");
+    let output = running.finish();
+    assert_logged_out(&server);
+    output
+}
+
+#[test]
+fn a_signal_during_cleanup_leaves_the_verdict_as_it_is() {
+    let output = signalled_in_cleanup(&[]).exits(0);
+    assert!(output.stderr.contains(STOPPING), "{}", output.stderr);
+    assert!(output.stdout.contains("done: 1 step"), "{}", output.stdout);
+    let output = signalled_in_cleanup(&["--quiet"]).exits(0);
+    assert_eq!(output.text(), "", "not one byte when all is well");
+}
+
+#[test]
+fn ctrl_c_leaves_no_dead_line_on_the_terminal() {
+    let (server, is_received, answer) = slow_server();
+    let program = Runner::new().args(["apply", "p.yaml"]).file("p.yaml", playbook(&server));
+    let mut terminal = program.open_terminal(Size { columns: 120, rows: 30 });
+    is_received.recv_timeout(PATIENCE).expect("the request arrives");
+    terminal.wait_for("GET /slow").send("\x03").wait_for(STOPPING);
+    answer.send(()).expect("the server waits");
+    let output = terminal.finish().exits(130);
+    // What the terminal echoes stands behind the moving line, which is erased as a whole.
+    assert!(output.stdout.contains("GET /slow\u{1b}[K^C"), "{:?}", output.stdout);
 }

@@ -41,6 +41,9 @@ fn cleanup_runs_newest_first_with_the_item_of_each() {
     ]);
     assert_eq!(ran.exit_code(), 0, "{:?}", ran.headlines());
     assert_eq!(ran.network.sent()[7].body, r#"{"failed":false}"#);
+    let told: Vec<_> = ran.steps().into_iter().filter(|step| step.starts_with("cleanup ")).collect();
+    let wanted = ["DELETE /paused/b", "DELETE /paused/a", "DELETE /windows/7", "bye"];
+    assert_eq!(told, wanted.map(|label| format!("cleanup {label} done")));
 }
 
 #[test]

@@ -167,7 +167,8 @@ fn a_run_in_a_pipe() {
 #[test]
 fn a_run_on_a_narrow_terminal() {
     assert_snapshot!(quickstart(Look::terminal(72, true)), @r#"
-    emnify fleet - issue a token, list every device  simulated, nothing leaves this machine
+    emnify fleet - issue a token, list every device
+    simulated, nothing leaves this machine
 
       ✓ authenticate emnify  as demo@example.com, valid 4 h            31 ms
       ✓ issue                Issue an application token · 200          12 ms

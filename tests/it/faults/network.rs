@@ -1,16 +1,16 @@
 //! The network: connections that are not made, that end, that fall silent, and answers that are not what they say.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
 use serde_json::json as object;
 
 use super::api::{Api, LOGIN, LOGOUT, PASSWORD, arguments, complete, furnish};
 use super::server::{Act, Answer, FaultServer, body, html, json, raw, reply};
 use crate::support::fleet::entry;
+use crate::support::full_queue::{fill, short_queue};
 use crate::support::runner::{Output, Runner};
 use crate::support::tls;
 
@@ -96,28 +96,17 @@ fn refused() {
     nobody_is_met(&format!("http://{closed}"), "connection refused");
 }
 
-/// An address where connections are neither taken nor refused, as long as what is returned lives.
-fn full_queue() -> (impl Drop, Vec<TcpStream>, SocketAddr) {
-    let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&listener, &"127.0.0.1:0".parse::<SocketAddr>().unwrap()).unwrap();
-    listen(&listener, 0).unwrap();
-    let address = SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
-    let mut waiting = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
-        waiting.push(stream);
-    }
-    (listener, waiting, address)
-}
-
 #[test]
 fn time_out() {
-    let (_listener, _waiting, address) = full_queue();
+    let (_listener, address) = short_queue();
+    let _waiting = fill(address);
     nobody_is_met(&format!("http://{address}"), "no connection in time");
 }
 
 #[test]
 fn time_out_at_the_deadline() {
-    let (_listener, _waiting, address) = full_queue();
+    let (_listener, address) = short_queue();
+    let _waiting = fill(address);
     let api = Api::start(|_, _| None);
     let rest = "deadline: 500ms\nsteps:\n  - { id: one, post: /orders, cleanup: [{ delete: /orders }] }\n";
     let output = run_elsewhere(&api, &format!("http://{address}"), rest).exits(9);
@@ -409,7 +398,9 @@ fn captive_portal_that_redirects() {
 #[test]
 fn captive_portal_at_the_login_says_what_now() {
     let api = Api::answering(LOGIN, |_| html(200, "<html>Welcome! Please accept our terms.</html>"));
-    api.run(READ).exits(3).explains(&["error: ", "HTML", "what now: "]);
+    api.run(READ).exits(3).explains(&["error: ", "HTML", "what now: something in front"]);
+    let api = Api::answering(LOGIN, |_| reply(302, &[("location", "http://portal.test/welcome")], ""));
+    api.run(READ).exits(3).explains(&["error: ", "302", "what now: something in front"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod acme;
 pub mod cases;
 pub mod client;
 pub mod fleet;
+pub mod full_queue;
 pub mod held;
 pub mod judges;
 pub mod keyring;
