@@ -74,6 +74,16 @@ pub(super) async fn run(
     }
 }
 
+/// The plan of a playbook, as far as it can be had without a word about it.
+pub(super) fn planned(args: &ApplyArgs) -> Option<Plan> {
+    let mut unsaid = Vec::new();
+    let surroundings = surroundings(args, &mut unsaid).ok()?;
+    let options = check_options(args);
+    let checked =
+        playbook::check_quietly(&args.playbook, &options, &*surroundings, &mut unsaid, &mut io::sink());
+    checked.ok().map(|(plan, _)| plan)
+}
+
 /// The checked plan, with what the command line says otherwise.
 fn check(
     args: &ApplyArgs,
@@ -199,13 +209,12 @@ impl Job<'_> {
             Admission::Refuse(why) => (None, Some(why)),
             Admission::Skip(why) => return Ok(self.skip(&plan, &world, &why)),
         };
-        let begun = match hindrance {
-            None => self.begin_journal(&plan, &account, &mut world).map_err(|error| unkept(&error)),
-            Some(why) => Err(why),
-        };
-        let (journal, hindrance) = match begun {
-            Ok(journal) => (Some(journal), None),
-            Err(why) => (None, Some(why)),
+        let (journal, hindrance) = match hindrance {
+            None => match self.begin_journal(&plan, &account, &mut world) {
+                Ok(journal) => (Some(journal), None),
+                Err(error) => (None, Some(unkept(&error))),
+            },
+            Some(_) => (None, hindrance),
         };
         if hindrance.is_some() {
             self.reports.keep_earlier_ones();
@@ -232,10 +241,17 @@ impl Job<'_> {
         if let Err(why) = pings.end(exit_code).await {
             self.warn_after_end(&why);
         }
-        if let Some(Ok(state)) = self.state.as_ref().filter(|_| journal.is_some() && !self.args.simulate) {
-            prune_outdated(state, &world).await;
+        if journal.is_some() {
+            self.prune_outdated(&world).await;
         }
         Ok(exit_code)
+    }
+
+    /// Removes journals that nobody needs any more. A simulated run cannot do so: it has not the secrets that belong to them.
+    async fn prune_outdated(&self, world: &World) {
+        if let Some(Ok(state)) = self.state.as_ref().filter(|_| !self.args.simulate) {
+            prune_outdated(state, world).await;
+        }
     }
 
     /// The world for what must not ask anybody.

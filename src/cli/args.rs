@@ -291,7 +291,10 @@ pub struct ResumeArgs {
 
 /// `runner resolve`
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  runner resolve 01JD8Y3K order --done", group = clap::ArgGroup::new("resolution").required(true))]
+#[command(
+    after_help = "Examples:\n  runner resolve 01JD8Y3K order --done --output id=4711\n  runner resolve 01JD8Y3K order --retry",
+    group = clap::ArgGroup::new("resolution").required(true)
+)]
 pub struct ResolveArgs {
     /// The run: the first characters of its id, or `last`
     pub run: String,
@@ -300,6 +303,9 @@ pub struct ResolveArgs {
     /// The provider shows that it was done: do not send it again
     #[arg(long, group = "resolution")]
     pub done: bool,
+    /// What it has brought, as the provider shows it: JSON, or else a text; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "retry")]
+    pub output: Vec<(String, String)>,
     /// The provider shows that it was not done: send it again
     #[arg(long, group = "resolution")]
     pub retry: bool,

@@ -20,6 +20,7 @@ mod pruning;
 mod refusal;
 mod report;
 mod reports;
+mod resolve;
 mod resume;
 mod run_journal;
 mod sarif;
@@ -82,7 +83,7 @@ fn dispatch(command: Command, log: LogArgs, redactor: &Redactor) -> Result<i32, 
     match command {
         Command::Apply(args) => return runtime()?.block_on(apply::apply(&args, log, redactor)),
         Command::Resume(args) => return runtime()?.block_on(resume::resume(&args, log, redactor)),
-        Command::Resolve(args) => return resume::resolve(&args, out),
+        Command::Resolve(args) => return resolve::resolve(&args, out),
         Command::Report(args) => return report::report(&args, redactor),
         Command::History(args) => return history::history(&args, out),
         Command::Validate(args) => return validate(&args, out, &mut streams::stderr(redactor)),

@@ -1,17 +1,15 @@
-//! `runner resume` and `runner resolve`: a run that was left is gone on with.
+//! `runner resume`: a run that was left is gone on with.
 
 use super::apply;
-use super::args::{ApplyArgs, LogArgs, ResolveArgs, ResumeArgs, StateArgs, TimingArgs};
+use super::args::{ApplyArgs, LogArgs, ResumeArgs, StateArgs, TimingArgs};
 use super::refusal::Refusal;
 use super::run_journal::{Earlier, refusal};
 use super::state;
 use crate::event::EventKind;
-use crate::journal::{LeftJournal, NoRun, Recording, ResolveError, find, resolve as resolve_writes};
+use crate::journal::{LeftJournal, NoRun, Recording, find};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
-use crate::port::Resolution;
 use std::env;
-use std::io::Write;
 
 /// Goes on with a run, and returns its exit code.
 ///
@@ -74,26 +72,6 @@ fn refuse_what_is_over(recording: &Recording, run: &str) -> Result<(), Refusal> 
         ))),
         _ => Ok(()),
     }
-}
-
-/// Takes down what a person has found out about a write.
-///
-/// # Errors
-/// When nothing is unknown there, or the journal cannot be used.
-pub(super) fn resolve(args: &ResolveArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
-    let state = state::open(&args.state)?;
-    let run = find(&state, &args.run)?;
-    let resolution = if args.done { Resolution::Done } else { Resolution::Retry };
-    #[expect(clippy::disallowed_methods, reason = "the command says when it was said")]
-    let now = jiff::Timestamp::now();
-    let count = resolve_writes(&run.path, &args.step, resolution, now).map_err(|error| match error {
-        ResolveError::NothingUnknown { .. } => Refusal::usage(error.to_string()),
-        ResolveError::Journal(error) => refusal(&error),
-    })?;
-    let what = if args.done { "counts as done" } else { "will be sent again" };
-    let writes = crate::model::words::counted(count as u64, "write");
-    writeln!(out, "{writes} of `{}` {what}; `runner resume {}` goes on", args.step, args.run)?;
-    Ok(0)
 }
 
 impl From<NoRun> for Refusal {

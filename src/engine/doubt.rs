@@ -3,10 +3,9 @@
 use super::core::Engine;
 use super::error::StepError;
 use super::failure::ANSWER_LOST;
-use super::fetch::{Call, Settled, Tries, Unsettled, could_not_tell, needs_body};
+use super::fetch::{Call, Settled, StandIn, Tries, Unsettled, could_not_tell, needs_body};
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
-use super::outputs::Outputs;
 use super::replay::Tried;
 use super::tally::Tally;
 use super::verify::Verified;
@@ -96,7 +95,7 @@ impl Engine<'_> {
                 self.note_deed(call);
                 tally.is_verified = true;
                 let status = status.filter(|_| is_done);
-                return self.stand_in(call, outputs, status, request_line).map(Some);
+                return self.stand_in(call, StandIn::Verified(outputs), status, request_line).map(Some);
             }
             Verified::NotDone if is_done => {
                 (Doubt::Unclear("it says that it was not done".to_owned()), false)
@@ -134,11 +133,18 @@ impl Engine<'_> {
         tally: &mut Tally,
     ) -> Result<Option<Settled>, StepError> {
         let request_line = "sent by the process before".to_owned();
-        let status = if let Tried::Before(status) = earlier { status } else { None };
         let is_done = matches!(earlier, Tried::Before(_));
+        let mut status = None;
+        if let Tried::Before(answered) = &earlier {
+            status = answered.status;
+            if let Some(told) = &answered.told {
+                self.note_deed(call);
+                return self.stand_in(call, StandIn::Told(told.clone()), None, request_line).map(Some);
+            }
+        }
         if is_done && !self.reads_body(call.request) {
             self.note_deed(call);
-            return Ok(Some(Settled { answer: None, status, is_fine: false, verified: None, request_line }));
+            return Ok(Some(Settled { answer: None, status, is_fine: false, stand_in: None, request_line }));
         }
         let verified = match &call.verifier {
             Some(verifier) => Some(self.verify(verifier, tally).await),
@@ -148,7 +154,7 @@ impl Engine<'_> {
             (Some(Verified::Done(outputs)), _) => {
                 self.note_deed(call);
                 tally.is_verified = true;
-                self.stand_in(call, outputs, status, request_line).map(Some)
+                self.stand_in(call, StandIn::Verified(outputs), status, request_line).map(Some)
             }
             (Some(Verified::NotDone), Tried::Unclear(_)) => {
                 tries.is_surely_undone = true;
@@ -175,24 +181,25 @@ impl Engine<'_> {
         }
     }
 
-    /// A write whose answer is lost, and of which `verify` has said that it was done.
+    /// A write whose answer is lost, and of which `verify` or a person has said that it was done.
     fn stand_in(
         &self,
         call: &Call<'_>,
-        outputs: Outputs,
+        stand_in: StandIn,
         status: Option<u16>,
         request_line: String,
     ) -> Result<Settled, StepError> {
         if call.request.rows.are_read || call.request.save.is_some() {
             let what = if call.request.save.is_some() { "the file" } else { "the rows" };
+            let who = if let StandIn::Told(_) = stand_in { "as was said" } else { "says `verify`" };
             let headline = format!(
-                "{} was done, says `verify`, but its answer is lost and with it {what}",
+                "{} was done, {who}, but its answer is lost and with it {what}",
                 call.subject.request()
             );
             let trouble = FailureDraft::new(Cause::Step, headline).request(request_line);
             return Err(self.error(trouble.advice("read it from the provider in a step of its own")));
         }
-        Ok(Settled { answer: None, status, is_fine: true, verified: Some(outputs), request_line })
+        Ok(Settled { answer: None, status, is_fine: true, stand_in: Some(stand_in), request_line })
     }
 
     /// What to do about a write of which nobody knows whether it was done, and which command goes on with the run.

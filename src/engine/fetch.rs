@@ -24,6 +24,7 @@ use crate::session::Generation;
 use futures_util::TryFutureExt;
 use http::Method;
 use jiff::SignedDuration;
+use serde_json::{Map, Value as Json};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -69,9 +70,17 @@ pub struct Settled {
     /// True when the status is fine although the step does not expect it.
     pub is_fine: bool,
     /// What stands in for the outputs of a write whose answer is lost.
-    pub verified: Option<Outputs>,
+    pub stand_in: Option<StandIn>,
     /// The attempts in words, for a failure that the answer leads to.
     pub request_line: String,
+}
+
+/// What stands in for the outputs of a write whose answer is lost.
+pub enum StandIn {
+    /// What `verify` has found.
+    Verified(Outputs),
+    /// What a person has said.
+    Told(Map<String, Json>),
 }
 
 /// The attempts of one request so far.
@@ -483,17 +492,17 @@ impl Engine<'_> {
                 let is_gone = call.request.method == Method::DELETE && answer.status == 404;
                 let is_fine = is_gone && (tries.was_unknown || tries.was_done);
                 let status = Some(answer.status);
-                Ok(Settled { status, answer: Some(answer), is_fine, verified: None, request_line })
+                Ok(Settled { status, answer: Some(answer), is_fine, stand_in: None, request_line })
             }
             (_, _) if is_done && !needs_body(call.request) => {
                 let status = tries.done_status;
-                Ok(Settled { answer: None, status, is_fine: false, verified: None, request_line })
+                Ok(Settled { answer: None, status, is_fine: false, stand_in: None, request_line })
             }
             (Err(SendError::Transport(error)), Ending::DoneBodyCut | Ending::DoneUnreadable)
                 if is_done_without_body =>
             {
                 let status = error.failure.status();
-                Ok(Settled { answer: None, status, is_fine: false, verified: None, request_line })
+                Ok(Settled { answer: None, status, is_fine: false, stand_in: None, request_line })
             }
             (outcome, ending) => {
                 let doubt = match (is_done, is_in_doubt) {

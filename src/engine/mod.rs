@@ -17,6 +17,7 @@ mod judge;
 mod limits;
 mod listing;
 mod looping;
+mod needed;
 mod outlets;
 mod outputs;
 mod pages;
@@ -41,9 +42,10 @@ mod tally;
 mod verify;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
+pub use needed::{NeededOutput, outputs_at};
 pub use outlets::{Outlet, outlets};
 pub use ping::Ping;
-pub use replay::TakenUp;
+pub use replay::{TakenUp, told};
 pub use run::{RunIdentity, RunOptions, cancelled_before_start, leave_out, refuse, run};
 pub use selection::{Selection, SelectionError};
 

@@ -1,5 +1,6 @@
 //! What is kept of an answer for later steps.
 
+use super::needed::NeededOutput;
 use crate::document::{Literal, Output, Reader, ReaderPlace};
 use crate::event::Events;
 use crate::exchange::{Answer, Value};
@@ -7,7 +8,7 @@ use crate::model::redaction::Redactor;
 use crate::plan::PlannedOutput;
 use crate::source::Span;
 use crate::template::{Data, EvaluationError, Scope};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
 /// Outputs by their names.
@@ -29,6 +30,16 @@ pub enum OutputProblem {
     /// The answer is lost, and nothing stands in for it.
     #[error("the output `{name}` is lost with the answer, and `verify` brings none")]
     Lost {
+        /// The output.
+        name: String,
+        /// Where it is written.
+        span: Span,
+    },
+    /// The answer is lost, and who has seen that the write was done has not said what it brought.
+    #[error(
+        "the output `{name}`, which other steps read, is lost with the answer, and nobody has said what it is"
+    )]
+    Untold {
         /// The output.
         name: String,
         /// Where it is written.
@@ -133,6 +144,43 @@ pub fn stand_in(
         }
     }
     compute(planned, step, &mut outputs, scope, redactor)?;
+    Ok(outputs)
+}
+
+/// The outputs of a write whose answer is lost, and of which a person says what it brought. What nobody needs may be missing.
+///
+/// # Errors
+/// The first [`OutputProblem`] of those that are needed.
+pub fn told(
+    planned: &[PlannedOutput],
+    step: &str,
+    (told, needed): (&Map<String, Json>, &[NeededOutput]),
+    scope: &mut Scope,
+    redactor: &Redactor,
+) -> Result<Outputs, OutputProblem> {
+    let is_needed = |name: &str| needed.iter().any(|output| output.name == name && output.is_needed());
+    let mut outputs = Outputs::new();
+    scope.set("outputs", Data::Map(Vec::new()));
+    for output in planned {
+        let name = &output.name;
+        let data = match (told.get(name), &output.output) {
+            (Some(value), _) => mark(value.clone().into(), output, step),
+            (None, Output::Read(Reader { default: Some(Literal { value, .. }), .. })) => {
+                mark(value.clone().into(), output, step)
+            }
+            (None, Output::Read(reader)) if is_needed(name) => {
+                return Err(OutputProblem::Untold { name: name.clone(), span: reader.span });
+            }
+            (None, Output::Read(_)) => continue,
+            (None, Output::Template(template)) => match Value::of_template(template, scope, redactor) {
+                Ok(value) => mark(value.into_data(), output, step),
+                Err(error) if is_needed(name) => return Err(error.into()),
+                Err(_) => continue,
+            },
+        };
+        outputs.push((name.clone(), data));
+        scope.set("outputs", Data::Map(outputs.clone()));
+    }
     Ok(outputs)
 }
 

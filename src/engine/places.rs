@@ -51,6 +51,26 @@ impl Places {
         names.find(is_free).expect("numbers have no end")
     }
 
+    /// The step at a place, whichever item it is for.
+    pub fn find<'p>(&self, plan: &'p Plan, place: &Place) -> Option<&'p PlannedStep> {
+        let wanted = place.of_all_items();
+        self.find_in(&plan.steps, "", &wanted).or_else(|| self.find_in(&plan.cleanup, CLEANUP, &wanted))
+    }
+
+    fn find_in<'p>(&self, steps: &'p [PlannedStep], within: &str, wanted: &str) -> Option<&'p PlannedStep> {
+        steps.iter().find_map(|step| {
+            let path = format!("{within}{}", self.names.get(&step.key)?);
+            if Place(path.clone()).of_all_items() == wanted {
+                return Some(step);
+            }
+            let inner = match &step.kind {
+                StepKind::Group(group) => self.find_in(&group.steps, &format!("{path}/"), wanted),
+                _ => None,
+            };
+            inner.or_else(|| self.find_in(&step.cleanup, &format!("{path}/cleanup/"), wanted))
+        })
+    }
+
     /// The place of a step: `each[3]/create`.
     pub fn of_step(&self, step: &PlannedStep, stage: &Stage) -> Place {
         let name = self.names.get(&step.key).map_or("", String::as_str);

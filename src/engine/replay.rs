@@ -30,7 +30,7 @@ use crate::template::Moment;
 use futures_util::future::FutureExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use std::rc::Rc;
 
 /// What an earlier process has left of a run that is taken up again.
@@ -157,6 +157,12 @@ pub fn unbegun(
         if taken_up.writes.have_harmful {
             course.note_written_before();
         }
+        // What was in doubt before its cleanup began stands in the verdict of that.
+        let unknown = taken_up.failures.iter().filter(|failure| failure.cause == Cause::Unknown);
+        for failure in unknown {
+            course.note_unknown();
+            course.fail_without_step(failure.clone());
+        }
         let teller = Teller { taken_up: Some(taken_up), run, now };
         taken_up.tell_doubts(&teller, &course, events, sources);
     }
@@ -167,8 +173,8 @@ pub fn unbegun(
 pub enum Tried {
     /// It was made, after those that have done the same or may have.
     Now(Box<Attempt>, Option<Earlier>),
-    /// An earlier process has done what it would do, and was answered with this status, if that is known.
-    Before(Option<u16>),
+    /// An earlier process has done what it would do.
+    Before(Answered),
     /// An earlier process was about to do it at this time.
     Unclear(Timestamp),
 }
@@ -193,9 +199,20 @@ struct Seed {
     uuids: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Answered {
-    status: Option<u16>,
+/// What is kept of the answer to a write.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Answered {
+    /// Its status, if that is known.
+    pub status: Option<u16>,
+    /// What a person says that its step has brought, who has seen that it was done: its outputs, but for those that nobody
+    /// needs. Nothing else is known of the answer then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub told: Option<Map<String, Json>>,
+}
+
+/// What a person says that a step has brought, as the journal keeps it.
+pub fn told(outputs: Map<String, Json>) -> Json {
+    json!(Answered { status: None, told: Some(outputs) })
 }
 
 impl<'a> Engine<'a> {
@@ -402,13 +419,11 @@ impl<'a> Engine<'a> {
             let answer = attempt.as_ref().ok().and_then(|attempt| attempt.outcome.as_ref().ok());
             let status = answer.map(|answer| answer.status);
             sent = Some(attempt);
-            Outcome::plain(end, json!(Answered { status }))
+            Outcome::plain(end, json!(Answered { status, told: None }))
         };
         Ok(match self.world.journal.run(&deed, work.boxed_local()).await? {
             Ran::Now(earlier) => Tried::Now(Box::new(sent.expect("it was polled to its end")?), earlier),
-            Ran::Before(outcome) => {
-                Tried::Before(Answered::deserialize(&outcome.value).ok().and_then(|answer| answer.status))
-            }
+            Ran::Before(outcome) => Tried::Before(Answered::deserialize(&outcome.value).unwrap_or_default()),
             Ran::Unclear(at) => Tried::Unclear(at),
         })
     }

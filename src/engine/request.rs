@@ -3,8 +3,9 @@
 use super::core::Engine;
 use super::error::StepError;
 use super::failure::Subject;
-use super::fetch::{Call, Settled};
+use super::fetch::{Call, Settled, StandIn};
 use super::listing::Pages;
+use super::needed::needed_outputs;
 use super::outputs::{self, OutputProblem, Outputs};
 use super::references::own_expressions;
 use super::save::SavedFile;
@@ -241,8 +242,8 @@ impl<'a> Engine<'a> {
             StepRecord { has_succeeded: true, status, outputs, rows, row_count, ..StepRecord::default() };
         // Cleanup needs what was made even if the answer turns out not to be what the step wants.
         stage.frame.record(step, StepRecord { has_succeeded: false, ..record.clone() });
-        // What has been found by `verify` is what the author wants to know of a lost answer.
-        if last.verified.is_none() {
+        // What has been found by `verify`, or was told, is what the author wants to know of a lost answer.
+        if last.stand_in.is_none() {
             self.ask_conditions(call, last, row_count, scopes)?;
         }
         Ok(record)
@@ -260,8 +261,12 @@ impl<'a> Engine<'a> {
     ) -> Result<Outputs, StepError> {
         let (planned, step) = (&call.request.outputs, &call.step_name);
         let (scope, redactor) = (&mut scopes.playbook, self.events.redactor());
-        let outputs = match (&last.verified, &last.answer) {
-            (Some(found), _) => outputs::stand_in(planned, step, found, scope, redactor),
+        let outputs = match (&last.stand_in, &last.answer) {
+            (Some(StandIn::Verified(found)), _) => outputs::stand_in(planned, step, found, scope, redactor),
+            (Some(StandIn::Told(told)), _) => {
+                let needed = needed_outputs(self.plan, Some(step), planned);
+                outputs::told(planned, step, (told, &needed), scope, redactor)
+            }
             (None, Some(answer)) => outputs::collect(planned, step, answer, scope, redactor),
             (None, None) => Ok(Outputs::new()),
         };
@@ -278,6 +283,10 @@ impl<'a> Engine<'a> {
             }
             OutputProblem::Lost { name, span } => {
                 let advice = format!("let `verify` bring it: `outputs: {{ {name}: ... }}`");
+                (format!("{} was done, but {problem}", call.subject.request()), advice, *span)
+            }
+            OutputProblem::Untold { span, .. } => {
+                let advice = "what is registered as cleanup undoes it; run the playbook anew then".to_owned();
                 (format!("{} was done, but {problem}", call.subject.request()), advice, *span)
             }
         };

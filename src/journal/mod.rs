@@ -27,7 +27,7 @@ pub use lock::{Claim, Holder, LockError, LockName, RunLock};
 pub use prune::{Prunable, outdated};
 pub use record::{Begun, Intent, Record, RecordedOutcome, VERSION};
 pub use recording::{Damage, Recording, open};
-pub use resolve::{ResolveError, has_written, resolve, step_of, unknown, writes_left};
+pub use resolve::{Finding, ResolveError, has_written, resolve, step_of, unknown, unknown_of, writes_left};
 pub use sign_ins::StateSignIns;
 pub use state_dir::{StateDir, StateDirError, StateFolder};
 pub use summary::{RunState, RunSummary};

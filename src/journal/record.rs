@@ -34,6 +34,9 @@ pub enum Record {
         place: Place,
         /// What it is.
         resolution: Resolution,
+        /// What it has brought: the value of its outcome; null where nothing was said.
+        #[serde(skip_serializing_if = "Json::is_null", default)]
+        told: Json,
     },
 }
 
@@ -200,6 +203,7 @@ mod tests {
             at: "2026-11-22T06:00:00Z".parse().unwrap(),
             place: Place(place.to_owned()),
             resolution: Resolution::Retry,
+            told: Json::Null,
         };
         let (first, sum) = line(0, &resolved("a"));
         let (second, _) = line(sum, &resolved("b"));

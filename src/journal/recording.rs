@@ -233,8 +233,8 @@ impl Recording {
                     let known = all.entry(outcome.place.clone()).or_default();
                     known.conclude(Outcome::plain(outcome.end, outcome.value.clone()));
                 }
-                Record::Resolved { place, resolution, .. } => {
-                    all.entry(place.clone()).or_default().resolution = Some(*resolution);
+                Record::Resolved { place, resolution, told, .. } => {
+                    all.entry(place.clone()).or_default().resolve(*resolution, told.clone());
                 }
                 Record::Begun(_) | Record::Event(_) => {}
             }

@@ -5,8 +5,8 @@ use super::record::Record;
 use super::recording::Recording;
 use crate::port::{Class, End, InDoubt, Place, Resolution, WritesLeft};
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use thiserror::Error;
 
 /// A resolution cannot be taken down.
@@ -97,26 +97,43 @@ pub fn step_of(place: &Place) -> &str {
     place.0.rsplit_once("/request").map_or(place.0.as_str(), |(step, _)| step)
 }
 
-/// Takes a resolution down for all unknown writes of a step. Returns how many there are.
+/// The unknown writes of a step.
 ///
 /// # Errors
-/// When there are none, or the journal cannot be used.
-pub fn resolve(
-    path: &Path,
-    step: &str,
-    resolution: Resolution,
-    at: Timestamp,
-) -> Result<usize, ResolveError> {
-    let left = LeftJournal::open(path)?;
-    let all = unknown(left.recording());
+/// When there are none.
+pub fn unknown_of(recording: &Recording, step: &str) -> Result<Vec<Place>, ResolveError> {
+    let all = unknown(recording);
     let places: Vec<_> = all.iter().filter(|place| step_of(place) == step).cloned().collect();
     if places.is_empty() {
         let unknown = all.iter().map(|place| format!("`{}`", step_of(place))).collect();
         return Err(ResolveError::NothingUnknown { wanted: step.to_owned(), unknown });
     }
+    Ok(places)
+}
+
+/// What a person says of the writes of a step.
+#[derive(Debug, Clone)]
+pub struct Finding<'a> {
+    /// The step.
+    pub step: &'a str,
+    /// What they are.
+    pub resolution: Resolution,
+    /// What the step has brought, in the form of the engine; null where nothing is said.
+    pub told: Json,
+    /// When it was said.
+    pub at: Timestamp,
+}
+
+/// Takes down what a person says of all unknown writes of a step. Returns how many there are.
+///
+/// # Errors
+/// When there are none, or the journal cannot be written.
+pub fn resolve(left: LeftJournal, finding: &Finding<'_>) -> Result<usize, ResolveError> {
+    let places = unknown_of(left.recording(), finding.step)?;
     let (log, _) = left.go_on().map_err(TakeUpError::from)?;
     for place in &places {
-        let record = Record::Resolved { at, place: place.clone(), resolution };
+        let Finding { resolution, told, at, .. } = finding.clone();
+        let record = Record::Resolved { at, place: place.clone(), resolution, told };
         log.add(&record).map_err(TakeUpError::from)?;
     }
     log.commit_now().map_err(TakeUpError::from)?;

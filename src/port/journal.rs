@@ -171,6 +171,8 @@ pub struct Known {
     pub outcome: Option<Outcome>,
     /// What a person has found out about it.
     pub resolution: Option<Resolution>,
+    /// What that person says it has brought: the value of its outcome; null where nothing is said.
+    pub told: Json,
 }
 
 impl Known {
@@ -207,6 +209,12 @@ impl Known {
         self.first.get_or_insert(at);
         self.open = Some(at);
         self.resolution = None;
+    }
+
+    /// Takes note of what a person has found out about it.
+    pub fn resolve(&mut self, resolution: Resolution, told: Json) {
+        self.resolution = Some(resolution);
+        self.told = told;
     }
 
     /// Takes note of what came of an attempt. What an earlier one has done stays done, and what it may have done is in doubt
@@ -280,7 +288,7 @@ pub fn decide(known: &Known, deed: &Deed, now: Timestamp) -> Decision {
         _ => {}
     }
     match (known.resolution, known.in_doubt_since()) {
-        (Some(Resolution::Done), _) => Decision::Skip(Outcome::plain(End::Done, Json::Null)),
+        (Some(Resolution::Done), _) => Decision::Skip(Outcome::plain(End::Done, known.told.clone())),
         (None, Some(since)) if !deed.is_surely_undone && !is_repeatable => Decision::Unclear(since),
         _ => Decision::Do,
     }

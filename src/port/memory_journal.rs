@@ -23,7 +23,11 @@ impl MemoryJournal {
     /// Takes down what a person has found out about a deed.
     #[cfg(test)]
     pub fn resolve(&self, place: &Place, resolution: super::Resolution) {
-        self.known.borrow_mut().entry(place.clone()).or_default().resolution = Some(resolution);
+        self.known
+            .borrow_mut()
+            .entry(place.clone())
+            .or_default()
+            .resolve(resolution, serde_json::Value::Null);
     }
 
     async fn perform(&self, deed: &Deed, work: LocalBoxFuture<'_, Outcome>) -> Ran {

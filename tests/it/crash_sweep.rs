@@ -216,7 +216,11 @@ impl Sweep<'_> {
             let step = step_of(&place).to_owned();
             let is_done = self.orders.count(&write_of(&step)) > 0;
             let resolution = if is_done { "--done" } else { "--retry" };
-            room.clone().args(["resolve", "last", &step, resolution]).run().exits(0);
+            let resolve = room.clone().args(["resolve", "last", &step, resolution]);
+            let brings = is_done && (step == "order" || step.starts_with("lines["));
+            let id = write_of(&step).replace("POST /", "").replace('/', "-");
+            let output = brings.then(|| format!("--output=id={id}"));
+            resolve.args(output).run().exits(0);
         }
     }
 

@@ -41,6 +41,24 @@ fn a_resume_that_cannot_begin_names_what_is_in_doubt() {
     assert_eq!((&report["safe_to_rerun"], server.lines().len()), (&json!(false), sent));
 }
 
+/// Also what was in doubt when the cleanup of the run began.
+#[test]
+fn a_cleanup_that_cannot_begin_names_what_is_in_doubt() {
+    let server =
+        session_api::start(|request| Reply::empty(if request.line == "DELETE /undo" { 403 } else { 500 }));
+    let steps =
+        "steps: [{ id: order, post: /orders, on_error: continue }, { get: /x, retry: { attempts: 1 } }]\n";
+    let run = session_api::apply(&server, &format!("{steps}cleanup: [{{ delete: /undo }}]\n"));
+    run.run().exits(5);
+    let resume = again(&run, &["resume", "last"]).under(["env", "-u", "OWN_KEY"]).run().exits(5);
+    for words in [
+        "error: no source has own.key",
+        "own answered 500 Internal Server Error to `POST /orders`; nobody knows",
+    ] {
+        assert!(resume.stderr.contains(words), "{words}\n{}", resume.stderr);
+    }
+}
+
 /// What was written before is not forgotten by a process that does not come to it.
 #[test]
 fn a_resume_that_cannot_begin_is_not_safe_to_run_anew() {
@@ -131,4 +149,77 @@ steps: [{{ get: /data }}]\n",
     run.clone().under(["sh", "-c", there, "sh"]).run().exits(1);
     again(&run, &["resume", "last"]).run().exits(0);
     assert_eq!(server.lines(), ["GET /data"; 2]);
+}
+
+const ORDER: &str = "steps:
+  - id: order
+    post: /orders
+    outputs:
+      id: $.id
+      kind: { path: $.kind, default: plain }
+      note: $.note
+      place: '/things/${{ outputs.id }}'
+      key: { path: $.key, secret: true }
+  - { id: use, put: '${{ steps.order.outputs.place }}', json: { kind: '${{ steps.order.outputs.kind }}' } }
+";
+
+/// Whoever says that a write was done says what it has brought, and the run goes on with that.
+#[test]
+fn a_write_is_resolved_with_what_it_has_brought() {
+    let server = session_api::start(|request| match request.line.as_str() {
+        "POST /orders" => Reply::empty(500),
+        _ => Reply::empty(204),
+    });
+    let run = session_api::apply(&server, ORDER);
+    run.run().exits(5);
+    let resolve =
+        |arguments: &[&str]| again(&run, &["resolve", "last", "order"]).args(arguments.iter().copied()).run();
+    for (arguments, words) in [
+        (
+            &["--done"][..],
+            "`order` has brought what later steps need: `id` (read by `use`); give what the provider shows, with `--output id=VALUE`, `null` where there is none",
+        ),
+        (&["--done", "--output", "note=x"], "with `--output id=VALUE`"),
+        (
+            &["--done", "--output", "idd=7"],
+            "`order` has no output `idd`; did you mean `id`? (it has `id`, `kind`, `note`",
+        ),
+        (
+            &["--done", "--output", "key=geheim"],
+            "the output `key` of `order` is a secret: on a command line others see it",
+        ),
+        (&["--done", "--output", "id=7", "--output", "id=8"], "`--output id` is given twice"),
+        (&["--retry", "--output", "id=7"], "cannot be used with"),
+    ] {
+        let refused = resolve(arguments).exits(2).stderr;
+        assert!(refused.contains(words), "{words}\n{refused}");
+    }
+    let told = resolve(&["--done", "--output", "id=7"]).exits(0).stdout;
+    assert_eq!(told, "1 write of `order` counts as done; `runner resume last` goes on\n");
+    again(&run, &["resume", "last"]).run().exits(0);
+    let sent = server.requests();
+    let lines: Vec<_> = sent.iter().map(|request| request.line.as_str()).skip(3).collect();
+    assert_eq!(lines, ["POST /login", "PUT /things/7", "DELETE /login"]);
+    assert_eq!(sent[4].json(), json!({ "kind": "plain" }));
+}
+
+/// What is a secret is not said on a command line: it is lost, and what needs it says so.
+#[test]
+fn a_secret_output_is_lost_when_a_write_is_resolved() {
+    let server =
+        session_api::start(|request| Reply::empty(if request.line == "POST /keys" { 500 } else { 204 }));
+    let run = session_api::apply(
+        &server,
+        "steps:
+  - { id: key, post: /keys, outputs: { key: { path: $.key, secret: true } } }
+  - { post: /use, json: { key: '${{ steps.key.outputs.key }}' } }
+",
+    );
+    run.run().exits(5);
+    let told = again(&run, &["resolve", "last", "key", "--done"]).run().exits(0).stdout;
+    assert!(told.ends_with("its output `key` is a secret and lost: what needs it fails\n"), "{told}");
+    let lost = again(&run, &["resume", "last"]).run().exits(1).stderr;
+    let words = "was done, but the output `key`, which other steps read, is lost with the answer";
+    assert!(lost.contains(words), "{lost}");
+    assert!(!server.lines().contains(&"POST /use".to_owned()));
 }

@@ -4,7 +4,7 @@ use super::mortal::{Death, Stage};
 use super::room::{End, Kind, RUN, Ran, Room, line};
 use crate::port::fake::FakeStore;
 use crate::port::{Class, Resolution, StoreError, StoreKey};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::rc::Rc;
@@ -192,6 +192,28 @@ fn what_a_person_has_found_out_counts() {
             assert_eq!(ran.verdict.exit_code(), i32::from(is_done && brings(&death.place)), "{seen}");
         });
     }
+}
+
+/// With what the step has brought the run goes on as if nothing had happened.
+#[test]
+fn what_a_person_says_that_a_step_has_brought_counts() {
+    let all = undisturbed();
+    at_points(Kind::File, 1, |room, death| {
+        if !is_unclear(death) || death.stage != Stage::Performed || !brings(&death.place) {
+            return;
+        }
+        let write = room.sent().iter().map(line).rfind(|line| line.starts_with("POST")).unwrap();
+        let id = write.trim_start_matches("POST /").replace('/', "-");
+        let told = crate::engine::told(Map::from_iter([("id".to_owned(), Json::from(id))]));
+        room.tell(death.place.strip_suffix("/request").unwrap(), Resolution::Done, told);
+        let ran = room.process(None).unwrap().ran();
+        assert_eq!(
+            (ran.verdict.exit_code(), lines(room)),
+            (0, all.clone()),
+            "{death:?}: {:?}",
+            ran.failures()
+        );
+    });
 }
 
 const SECRET_STEPS: &str = "steps:

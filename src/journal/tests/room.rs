@@ -4,8 +4,8 @@ use super::mortal::{Death, Fate, Mortal};
 use crate::engine::{RunIdentity, RunOptions, Selection, TakenUp, run};
 use crate::event::{Event, EventKind, EventSink, Events, Verdict};
 use crate::journal::{
-    Begun, FileJournal, JournalPorts, LeftJournal, StateDir, StateFolder, TakeUpError, VERSION, path_of,
-    resolve, writes_left,
+    Begun, FileJournal, Finding, JournalPorts, LeftJournal, StateDir, StateFolder, TakeUpError, VERSION,
+    path_of, resolve, writes_left,
 };
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, check_text};
@@ -170,14 +170,20 @@ impl Room {
 
     /// Says of the writes of a step what they are.
     pub fn resolve(&self, step: &str, resolution: Resolution) {
+        self.tell(step, resolution, Json::Null);
+    }
+
+    /// As [`Room::resolve`], with what the step has brought.
+    pub fn tell(&self, step: &str, resolution: Resolution, told: Json) {
         match &self.keeper {
             Keeper::Memory { journal, .. } => {
                 let place = Place(format!("{step}/request"));
                 journal.as_ref().expect("it has begun").resolve(&place, resolution);
             }
             Keeper::File(_) => {
-                let count = resolve(&self.path(), step, resolution, self.clock.now()).unwrap();
-                assert_eq!(count, 1);
+                let left = LeftJournal::open(&self.path()).unwrap();
+                let finding = Finding { step, resolution, told, at: self.clock.now() };
+                assert_eq!(resolve(left, &finding).unwrap(), 1);
             }
         }
     }
