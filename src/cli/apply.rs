@@ -214,7 +214,7 @@ impl Job<'_> {
             None => pings.beside(engine::run(plan.clone(), sources, options, &world, &events)).await,
             Some(why) => engine::refuse(&plan, sources, options, &world, &events, why),
         };
-        if let Some(journal) = journal.as_ref().filter(|_| verdict.causes.is_empty()) {
+        if let Some(journal) = &journal {
             journal.forget_secrets().await;
         }
         let exit_code = self.finish(&listeners.borrow().live, &verdict, journal.as_ref(), &world);
