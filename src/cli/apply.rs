@@ -333,6 +333,7 @@ impl Job<'_> {
         let cause = Cause::heaviest(causes);
         match cause {
             Some(cause) if self.args.quiet => self.messages().brief(live.report(), cause, &unwritten),
+            None if self.args.quiet => self.messages().alerts(live.report()),
             _ => {
                 let mut err = streams::stderr(self.redactor);
                 // Where nobody listens, the exit code says it all.

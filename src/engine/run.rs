@@ -22,7 +22,7 @@ use crate::model::exit::Cause;
 use crate::model::words::{self, counted};
 use crate::plan::{Plan, PlannedSecret, PlannedStep};
 use crate::port::World;
-use crate::session::{Sessions, Setup, planned_logins};
+use crate::session::{LedgerNote, Sessions, Setup, Standing, planned_logins};
 use crate::source::SourceMap;
 use crate::template::{Data, SharedJson};
 use futures_util::future::{Either, FutureExt, select};
@@ -179,7 +179,13 @@ async fn prepare<'a>(
     let left_open = limits.wait(world, sessions.close_left_open()).await;
     let left_open = left_open.map_err(interrupted_at("the closing of sessions that were left open"))?;
     let left_open = left_open.map_err(|failure| vec![failure])?;
-    left_open.iter().filter(|note| !note.is_in_use).for_each(|note| events.warn(&note.text));
+    for LedgerNote { text, standing } in left_open {
+        match standing {
+            Standing::InUse => {}
+            Standing::Over => events.warn(text),
+            Standing::Open => events.alert(text),
+        }
+    }
     names.secrets = secrets;
     Ok(Engine {
         plan,

@@ -394,9 +394,14 @@ impl Drop for Flight<'_> {
         if self.has_landed {
             return;
         }
-        if self.sending.purpose == Purpose::Login {
-            self.exchange.events.warn(format!(
-                "the login at {} was given up before its answer came: a session may be left open there",
+        let what = match self.sending.purpose {
+            Purpose::Login => Some("login"),
+            Purpose::Refresh => Some("refresh"),
+            Purpose::Step | Purpose::Verify | Purpose::Logout => None,
+        };
+        if let Some(what) = what {
+            self.exchange.events.alert(format!(
+                "the {what} at {} was given up before its answer came: a session may be left open there",
                 self.shown_address
             ));
         }
