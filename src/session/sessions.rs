@@ -48,7 +48,8 @@ pub struct Sessions {
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
     pub(super) run_end: RunEnd,
-    has_failed_to_close: Cell<bool>,
+    /// Why sessions were not closed that no step was to close.
+    not_closed: RefCell<Vec<Failure>>,
     pub(super) run: String,
     /// How much was written into the ledger.
     pub(super) noted: Cell<u64>,
@@ -252,9 +253,9 @@ impl Sessions {
         ends
     }
 
-    /// Whether the closing of any session has failed, whoever asked for it.
-    pub fn has_failed_to_close(&self) -> bool {
-        self.has_failed_to_close.get()
+    /// Why sessions could not be closed, but for those that a step was to close: that step says it.
+    pub fn not_closed(&self) -> Vec<Failure> {
+        self.not_closed.borrow().clone()
     }
 
     /// The sessions that are open now.
@@ -301,7 +302,7 @@ impl Sessions {
             given_place: FoundIn::Step,
             opened: Cell::new(0),
             run_end,
-            has_failed_to_close: Cell::new(false),
+            not_closed: RefCell::default(),
             run: run.clone(),
             noted: Cell::new(0),
             own_refusals: RefCell::default(),
@@ -619,11 +620,19 @@ impl Sessions {
         let end = self.end(seat, &session, is_implicit).await;
         seat.retired.borrow_mut().pop();
         match &end {
-            Some(SessionEnd::Failed { .. }) => self.has_failed_to_close.set(true),
+            Some(SessionEnd::Failed { .. }) if is_implicit => self.note_not_closed(seat, &end),
+            Some(SessionEnd::Failed { .. }) => {}
             _ => self.strike_off(session.record.as_ref()).await,
         }
         self.settle_refresh(&session, end.as_ref(), seat.method(session.method).has_logout()).await;
         end
+    }
+
+    fn note_not_closed(&self, seat: &Seat, end: &Option<SessionEnd>) {
+        let now = self.exchange.world().clock.now();
+        let failure = end.as_ref().and_then(|end| end.failure(&seat.account.provider().name, now));
+        let failure = failure.map(|draft| draft.finish(self.events().redactor()));
+        self.not_closed.borrow_mut().extend(failure);
     }
 
     async fn end(&self, seat: &Seat, session: &Session, is_implicit: bool) -> Option<SessionEnd> {
