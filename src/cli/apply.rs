@@ -234,7 +234,7 @@ impl Job<'_> {
             }
             Some(why) => engine::refuse(&plan, sources, options, &world, &events, why),
         };
-        if let Some(journal) = journal.as_ref().filter(|_| verdict.causes.is_empty()) {
+        if let Some(journal) = &journal {
             journal.forget_secrets().await;
         }
         let exit_code = self.finish(&listeners.borrow().live, &verdict, journal.as_ref(), &world);
@@ -387,6 +387,7 @@ impl Job<'_> {
         let cause = Cause::heaviest(causes);
         match cause {
             Some(cause) if self.args.quiet => self.messages().brief(live.report(), cause, &unwritten),
+            None if self.args.quiet => self.messages().alerts(live.report()),
             _ => {
                 let mut err = streams::stderr(self.redactor);
                 // Where nobody listens, the exit code says it all.

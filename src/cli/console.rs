@@ -83,7 +83,7 @@ pub(super) struct Warnings(Vec<Redacted>);
 
 impl EventSink for Warnings {
     fn receive(&mut self, event: &Event) {
-        if let EventKind::Warning { text } = &event.kind {
+        if let EventKind::Warning { text, .. } = &event.kind {
             self.0.push(text.clone());
         }
     }

@@ -8,7 +8,7 @@ use super::subject::{PROVIDER, Subject};
 use crate::credential::{Missing, Preview, Tried};
 use crate::plan::{PlannedMethod, PlannedProvider};
 use crate::port::{LedgerEntry, OpenSession, StoreKey};
-use crate::session::{PlannedLogin, SecretPreview, Sessions, session_words};
+use crate::session::{PlannedLogin, SecretPreview, Sessions, ledger_line};
 use std::io;
 
 /// Shows one provider, or all that are built in or the playbook has. Returns the exit code.
@@ -41,8 +41,7 @@ fn write_sessions_elsewhere(names: &[String], console: &mut Console<'_>) -> io::
     let is_elsewhere = |session: &OpenSession| !names.iter().any(|name| *name == session.definition.as_str());
     for LedgerEntry { session, is_in_use } in noted.records {
         if is_elsewhere(&session) && (is_in_use || !session.is_over(now)) {
-            let state = if is_in_use { "is in use" } else { "was left open" };
-            console.line(format!("\n{} {state}", session_words(&session, now)))?;
+            console.line(format!("\n{}", ledger_line(&session, is_in_use, now)))?;
         }
     }
     Ok(())

@@ -31,6 +31,8 @@ pub struct Course {
     in_doubt: RefCell<Option<String>>,
     /// The step of the playbook that is at work.
     current: RefCell<Option<String>>,
+    /// The steps of the playbook whose ends were told, by their keys.
+    told: RefCell<HashSet<usize>>,
     /// The steps of the playbook in which a write that must not be done twice was done, or may have been.
     written: RefCell<Vec<String>>,
     /// An earlier process has done such a write, or may have done it.
@@ -129,6 +131,16 @@ impl Course {
     /// Takes note of which step of the playbook is at work now; `None`: it is cleanup.
     pub fn begin_step(&self, name: Option<&str>) {
         *self.current.borrow_mut() = name.map(str::to_owned);
+    }
+
+    /// Takes note that the end of a step of the playbook was told.
+    pub fn note_told(&self, key: usize) {
+        self.told.borrow_mut().insert(key);
+    }
+
+    /// Whether the end of a step of the playbook was told.
+    pub fn was_told(&self, key: usize) -> bool {
+        self.told.borrow().contains(&key)
     }
 
     /// Takes note of the request that is in flight now; `None`: it has come to its end.

@@ -107,25 +107,35 @@ impl<'a> Ping<'a> {
         }
         let mut scope = names.source_scope(&Moment::of(self.world));
         scope.set("secrets", Data::Map(found));
-        self.render(&scope)
+        request(self.plan, self.address, self.world, self.events, &scope)
     }
+}
 
-    fn render(&self, scope: &Scope) -> Result<Rendered, String> {
-        let nowhere = Url::parse("https://invalid.").expect("an address");
-        let parts = Parts {
-            method: &Method::GET,
-            path: self.address,
-            base: &nowhere,
-            query: &Named::default(),
-            headers: Vec::new(),
-            cookies: &Named::default(),
-            body: &PlannedBody::Empty,
-            scope,
-            reach: Reach { surroundings: &*self.world.surroundings, folder: &self.plan.folder },
-            timeout: TIMEOUT,
-        };
-        render(&parts, self.events.redactor()).map_err(|error| error.to_string())
-    }
+/// The request to the address of a switch, as far as it is known.
+///
+/// # Errors
+/// A sentence on why it cannot be made.
+pub fn request(
+    plan: &Plan,
+    address: &PlannedPath,
+    world: &World,
+    events: &Events,
+    scope: &Scope,
+) -> Result<Rendered, String> {
+    let nowhere = Url::parse("https://invalid.").expect("an address");
+    let parts = Parts {
+        method: &Method::GET,
+        path: address,
+        base: &nowhere,
+        query: &Named::default(),
+        headers: Vec::new(),
+        cookies: &Named::default(),
+        body: &PlannedBody::Empty,
+        scope,
+        reach: Reach { surroundings: &*world.surroundings, folder: &plan.folder },
+        timeout: TIMEOUT,
+    };
+    render(&parts, events.redactor()).map_err(|error| error.to_string())
 }
 
 /// The host, which is no secret; the rest of the address may be.

@@ -22,7 +22,7 @@ use crate::model::exit::Cause;
 use crate::model::words::{self, counted};
 use crate::plan::{Plan, PlannedSecret, PlannedStep};
 use crate::port::World;
-use crate::session::{Sessions, Setup, planned_logins};
+use crate::session::{LedgerNote, Sessions, Setup, Standing, planned_logins};
 use crate::source::SourceMap;
 use crate::template::{Data, SharedJson};
 use futures_util::future::{Either, FutureExt, select};
@@ -175,7 +175,13 @@ async fn prepare<'a>(
     let left_open = limits.wait(world, sessions.close_left_open()).await;
     let left_open = left_open.map_err(interrupted_at("the closing of sessions that were left open"))?;
     let left_open = left_open.map_err(|failure| vec![failure])?;
-    left_open.iter().filter(|note| !note.is_in_use).for_each(|note| events.warn(&note.text));
+    for LedgerNote { text, standing } in left_open {
+        match standing {
+            Standing::InUse => {}
+            Standing::Over => events.warn(text),
+            Standing::Open => events.alert(text),
+        }
+    }
     names.secrets = secrets;
     Ok(Engine {
         plan,
@@ -321,6 +327,23 @@ impl<'a> Engine<'a> {
             trouble = trouble.note(format!("not run: the cleanup of {}", counted(blocks, "step")));
         }
         self.course.fail_without_step(trouble.into_failure(self.events, self.sources, None));
+        self.tell_untold(is_write || in_doubt.is_some());
+    }
+
+    /// Tells of the steps whose ends were not told: the one that was at work, and those behind it.
+    fn tell_untold(&self, is_in_doubt: bool) {
+        let stage = Stage::of_list(Frame::outermost(&self.plan.steps), "", self.limits, false);
+        let mut was_at_work = self.course.current().is_some();
+        for step in self.plan.steps.iter().filter(|step| !self.course.was_told(step.key.0)) {
+            let (status, detail) = match (self.selection.contains(step.key), was_at_work) {
+                (false, _) => (StepStatus::Skipped, None),
+                (true, false) => (StepStatus::NotStarted, None),
+                (true, true) if is_in_doubt => (StepStatus::Unknown, Some("given up".to_owned())),
+                (true, true) => (StepStatus::Failed, Some("given up".to_owned())),
+            };
+            was_at_work &= !self.selection.contains(step.key);
+            self.leave_out(step, &stage, status, detail);
+        }
     }
 
     async fn work(&self) {
@@ -411,8 +434,6 @@ impl<'a> Engine<'a> {
 
     async fn close_sessions(&self) {
         self.sessions.close_all().await;
-        if self.sessions.has_failed_to_close() && !self.course.has_failed_for(Cause::Cleanup) {
-            self.course.fail(Cause::Cleanup);
-        }
+        self.sessions.not_closed().into_iter().for_each(|failure| self.course.fail_without_step(failure));
     }
 }

@@ -7,11 +7,10 @@ use super::scope::StepRecord;
 use super::stage::Stage;
 use super::tally::Tally;
 use crate::document::Tree;
-use crate::event::{FailureDraft, SessionEnd};
+use crate::event::FailureDraft;
 use crate::exchange::Value;
 use crate::model::exit::Cause;
 use crate::model::secret::SecretText;
-use crate::model::words;
 use crate::plan::{PlannedStep, ProviderIndex, StoreTarget};
 use crate::port::StoreKey;
 use crate::template::{Moment, Scope, Template, json_to_text};
@@ -57,19 +56,10 @@ impl Engine<'_> {
                 tally.detail = Some("nothing to close".to_owned());
                 Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })
             }
-            Some(SessionEnd::Failed { reason, valid_until }) => {
-                let name = &self.plan.provider(provider).name;
-                let trouble =
-                    FailureDraft::new(Cause::Cleanup, format!("{name} did not close the session: {reason}"));
-                Err(self.error(match valid_until {
-                    Some(until) => trouble.advice(format!(
-                        "the session may stay open until {}",
-                        words::moment(until, self.world.clock.now())
-                    )),
-                    None => trouble,
-                }))
-            }
-            Some(_) => Ok(StepRecord { has_succeeded: true, ..StepRecord::default() }),
+            Some(end) => match end.failure(&self.plan.provider(provider).name, self.world.clock.now()) {
+                Some(trouble) => Err(self.error(trouble)),
+                None => Ok(StepRecord { has_succeeded: true, ..StepRecord::default() }),
+            },
         }
     }
 

@@ -353,6 +353,9 @@ impl<'a> Engine<'a> {
         took: Duration,
         failure: Option<Failure>,
     ) {
+        if step.depth == 0 && step.item.is_none() {
+            self.course.note_told(step.key);
+        }
         let result = StepResult {
             status,
             detail: tally.detail.map(|detail| self.events.clean(detail)),

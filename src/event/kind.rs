@@ -42,6 +42,9 @@ pub enum EventKind {
     Warning {
         /// The text.
         text: Redacted,
+        /// Something may be open that nobody else tells of: not all is well, even if the run has done its work.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_alert: bool,
     },
     /// A step begins. Groups and loops begin, too; the steps inside follow.
     StepStarted {

@@ -48,8 +48,11 @@ pub struct RunReport {
     pub entries: Vec<EntryReport>,
     /// Failures that belong to no step.
     pub failures: Vec<Failure>,
-    /// Warnings, each once.
+    /// Warnings.
     pub warnings: Vec<Redacted>,
+    /// Those of them that say that something may be open at a provider.
+    #[serde(skip)]
+    pub alerts: Vec<Redacted>,
     /// With `--simulate`: what each simulator counted, by provider.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub simulators: Option<serde_json::Value>,
@@ -320,7 +323,10 @@ impl EventSink for ReportFold {
                 self.report.resumed = *is_resumed;
                 self.report.started_at = Some(event.at);
             }
-            EventKind::Warning { text } => self.report.warnings.push(text.clone()),
+            EventKind::Warning { text, is_alert } => {
+                self.report.warnings.push(text.clone());
+                self.report.alerts.extend(is_alert.then(|| text.clone()));
+            }
             EventKind::AttemptFinished { purpose, attempt, was_sent, status, problem, .. } => {
                 self.attempt(*purpose, *attempt, *was_sent);
                 // What was asked about a write is not what came of it.
@@ -453,7 +459,8 @@ mod tests {
 
     #[test]
     fn a_report_is_written_with_its_version_and_warnings() {
-        let report = fold([finished(false, 2, 1), EventKind::Warning { text: clean("plain http") }]);
+        let report =
+            fold([finished(false, 2, 1), EventKind::Warning { text: clean("plain http"), is_alert: false }]);
         let written = serde_json::to_value(&report).unwrap();
         assert_eq!(
             (&written["version"], &written["warnings"]),

@@ -1,6 +1,7 @@
 //! What people read about sessions.
 
-use super::{SessionEnd, SessionNote};
+use super::{FailureDraft, SessionEnd, SessionNote};
+use crate::model::exit::Cause;
 use crate::model::words::{at_moment, duration, moment};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -33,6 +34,17 @@ impl SessionEnd {
                 format!("{reason}; the session may be open{until}")
             }
         }
+    }
+
+    /// The failure that it is for a session of this provider; `None` where it is none.
+    pub fn failure(&self, provider: &str, now: Timestamp) -> Option<FailureDraft> {
+        let Self::Failed { reason, valid_until } = self else { return None };
+        let headline = format!("{provider} did not close the session: {reason}");
+        let draft = FailureDraft::new(Cause::Cleanup, headline);
+        Some(match valid_until {
+            Some(until) => draft.advice(format!("the session may stay open until {}", moment(*until, now))),
+            None => draft,
+        })
     }
 }
 

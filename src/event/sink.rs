@@ -86,6 +86,12 @@ impl Events {
             return;
         }
         self.warned.borrow_mut().push(text.clone());
-        self.emit(EventKind::Warning { text });
+        self.emit(EventKind::Warning { text, is_alert: false });
+    }
+
+    /// Emits a warning that something may be open at a provider: also a run that says nothing else tells it. Two that read
+    /// alike are two of them.
+    pub fn alert(&self, text: impl AsRef<str>) {
+        self.emit(EventKind::Warning { text: self.clean(text), is_alert: true });
     }
 }

@@ -1,6 +1,14 @@
 use super::{Realms, Rendered, SendError};
 use crate::port::{Response, World};
 
+/// The address of such a request as it may be shown.
+pub fn shown_aside(rendered: &Rendered, segment: Option<&str>) -> String {
+    let shown = rendered.shown_address();
+    let Some(segment) = segment else { return shown };
+    let (path, query) = shown.split_at(shown.find('?').unwrap_or(shown.len()));
+    format!("{}/{segment}{query}", path.trim_end_matches('/'))
+}
+
 /// Sends a request that is no part of a run's work and has no place in its report. Follows no redirect. `segment` is put
 /// behind the path of its address, which may be wherever requests without a provider may go: encrypted, or on this machine.
 ///

@@ -21,7 +21,7 @@ mod value;
 mod wire;
 
 pub use answer::{Answer, BodyError};
-pub use aside::send_aside;
+pub use aside::{send_aside, shown_aside};
 pub use breaker::Breaker;
 pub use errors::{SOMEONE_IN_FRONT, Said, hint, status_text};
 pub use limit::Limiter;

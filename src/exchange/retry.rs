@@ -78,6 +78,11 @@ impl Ending {
         matches!(self, Self::NotSent | Self::Throttled | Self::Rejected)
     }
 
+    /// True when nobody knows whether it was done, or what the answer was.
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::Unknown | Self::DoneBodyCut | Self::Unreadable | Self::DoneUnreadable)
+    }
+
     /// What may follow for a request with this effect. `needs_body` says that the step reads the answer's body.
     pub fn sequel(self, effect: Effect, safeguard: Safeguard, needs_body: bool) -> Sequel {
         let only_if = |holds: bool, sequel| if holds { sequel } else { Sequel::End };

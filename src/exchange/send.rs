@@ -415,10 +415,15 @@ impl Drop for Flight<'_> {
         if self.has_landed {
             return;
         }
+        let what = match self.sending.purpose {
+            Purpose::Login => Some("login"),
+            Purpose::Refresh => Some("refresh"),
+            Purpose::Step | Purpose::Verify | Purpose::Logout => None,
+        };
         let was_sent = !self.departure.was_prevented();
-        if was_sent && self.sending.purpose == Purpose::Login {
-            self.exchange.events.warn(format!(
-                "the login at {} was given up before its answer came: a session may be left open there",
+        if let Some(what) = what.filter(|_| was_sent) {
+            self.exchange.events.alert(format!(
+                "the {what} at {} was given up before its answer came: a session may be left open there",
                 self.shown_address
             ));
         }

@@ -3,6 +3,7 @@
 use super::left::LeftJournal;
 use super::log::Log;
 use super::record::{Begun, Intent, Record, RecordedOutcome};
+use super::recording::open;
 use super::state_dir::{StateDir, StateDirError, StateFolder};
 use crate::event::{Event, EventKind, EventSink};
 use crate::port::{
@@ -100,9 +101,14 @@ impl FileJournal {
         self.0.log.error()
     }
 
-    /// Forgets the secrets that were kept for those who take the run up: nobody will.
+    /// Forgets the secrets that were kept for those who take the run up, if nobody can any more.
     pub async fn forget_secrets(&self) {
         let Some(store) = &self.0.ports.store else { return };
+        // What cannot be read back may be gone on with, for all that is known.
+        let is_over = || open(self.0.log.path()).is_ok_and(|recording| recording.is_over());
+        if self.0.kept.borrow().is_empty() || !is_over() {
+            return;
+        }
         for key in self.0.kept.take() {
             // What cannot be deleted stays where only its owner reads it.
             let _ = store.delete(&key).await;

@@ -1,10 +1,10 @@
 use super::{StateDir, StateDirError, StateFolder};
 use crate::model::hex::hex;
-use crate::system::is_foreign;
+use crate::system::open_lock;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use thiserror::Error;
@@ -56,25 +56,13 @@ pub enum LockError {
     /// The state folder cannot be used.
     #[error(transparent)]
     Folder(#[from] StateDirError),
-    /// Its file cannot be made, opened or locked.
+    /// Its file cannot be made, opened or locked, or is none of the user's own.
     #[error("the lock file {path} cannot be used: {reason}")]
     Unusable {
         /// The file.
         path: String,
         /// Why.
         reason: io::Error,
-    },
-    /// Its file is something else.
-    #[error("the lock file {path} is no regular file; remove it")]
-    NoFile {
-        /// The file.
-        path: String,
-    },
-    /// Its file belongs to somebody else, who could hold it for ever.
-    #[error("the lock file {path} belongs to another user; remove it")]
-    Foreign {
-        /// The file.
-        path: String,
     },
 }
 
@@ -93,7 +81,7 @@ impl RunLock {
     /// [`LockError`], when nobody can tell whether it is free.
     pub fn claim(state: &StateDir, name: &LockName, now: Timestamp) -> Result<Claim, LockError> {
         let path = state.folder(StateFolder::Locks)?.join(format!("{}.lock", name.0));
-        let mut file = open(&path)?;
+        let mut file = open_lock(&path).map_err(|reason| unusable(&path, reason))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Claim::Busy(read_holder(&mut file))),
@@ -131,43 +119,8 @@ impl Drop for RunLock {
     }
 }
 
-/// Opens the file of a lock, and takes from others what they may do with it: whoever can open it can hold it.
-fn open(path: &Path) -> Result<File, LockError> {
-    let fail = |reason| unusable(path, reason);
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => return Err(LockError::NoFile { path: shown(path) }),
-        Ok(found) if is_foreign(&found) => return Err(LockError::Foreign { path: shown(path) }),
-        Ok(found) => close_to_others(path, &found).map_err(fail)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(fail(error)),
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(fail)
-}
-
 fn unusable(path: &Path, reason: io::Error) -> LockError {
-    LockError::Unusable { path: shown(path), reason }
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
-#[cfg(unix)]
-fn close_to_others(path: &Path, found: &Metadata) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    match found.permissions().mode() & 0o077 {
-        0 => Ok(()),
-        _ => fs::set_permissions(path, fs::Permissions::from_mode(0o600)),
-    }
-}
-
-#[cfg(not(unix))]
-fn close_to_others(_: &Path, _: &Metadata) -> io::Result<()> {
-    Ok(())
+    LockError::Unusable { path: path.display().to_string(), reason }
 }
 
 /// The holder as its file has it; `None` while it is being written, and for what is no holder.
@@ -180,6 +133,7 @@ fn read_holder(file: &mut File) -> Option<Holder> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::PathBuf;
 
@@ -286,10 +240,10 @@ mod tests {
     fn what_is_no_file_is_refused() {
         let bench = Bench::new();
         symlink("/dev/null", bench.file()).unwrap();
-        assert!(bench.refusal().ends_with("is no regular file; remove it"), "{}", bench.refusal());
+        assert!(bench.refusal().ends_with("cannot be used: it is no regular file"), "{}", bench.refusal());
         fs::remove_file(bench.file()).unwrap();
         fs::create_dir(bench.file()).unwrap();
-        assert!(bench.refusal().ends_with("is no regular file; remove it"), "{}", bench.refusal());
+        assert!(bench.refusal().ends_with("cannot be used: it is no regular file"), "{}", bench.refusal());
     }
 
     #[test]

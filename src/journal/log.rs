@@ -74,6 +74,11 @@ impl Log {
         Self { path: path.to_owned(), state: RefCell::new(state), is_syncing, has_synced }
     }
 
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Why nothing is written any more.
     pub fn error(&self) -> Option<JournalError> {
         self.state.borrow().broken.clone()

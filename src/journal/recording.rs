@@ -140,6 +140,15 @@ impl Recording {
         self.last_events().any(|event| matches!(event.kind, EventKind::RunFinished { .. }))
     }
 
+    /// Whether the run has ended so that nothing is left that could be gone on with.
+    pub fn is_over(&self) -> bool {
+        let verdict = self.last_events().find_map(|event| match &event.kind {
+            EventKind::RunFinished { verdict } => Some(verdict),
+            _ => None,
+        });
+        verdict.is_some_and(|verdict| verdict.causes.is_empty() || self.has_cleaned_up())
+    }
+
     /// Whether the last cleanup of the run has come to its end, and every step of it ended well: nothing of it is left to do.
     pub fn has_cleaned_up(&self) -> bool {
         let events: Vec<_> = self.events().collect();

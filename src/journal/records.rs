@@ -1,9 +1,9 @@
 //! Small private files, each written whole: a record in JSON.
 
-use crate::system::{create_private, sync_folder_of};
+use crate::system::{create_private, open_own, sync_folder_of};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,26 @@ pub fn path_of(folder: &Path, parts: &[&str], ending: &str) -> PathBuf {
     let mut name = parts.iter().map(|part| encoded(part)).collect::<Vec<_>>().join(",");
     name.truncate(LONGEST);
     folder.join(format!("{name}.{ending}"))
+}
+
+/// The parts of the name of a record, as far as they can be read.
+pub fn parts_of(path: &Path) -> Vec<String> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name.split(',').map(decoded).collect()
+}
+
+/// What [`encoded`] was made of; a byte that was cut stays as it is.
+fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits =
+            behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &behind[2..] } else { behind };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Letters, digits and a few signs stay; of the rest each byte is `%` and two digits. All of it is ASCII.
@@ -83,24 +103,23 @@ pub fn read<T: DeserializeOwned>(path: &Path, file: &File) -> io::Result<Option<
 /// # Errors
 /// As the operating system says, with the path; also for what is no file of one's own.
 pub fn open(path: &Path) -> io::Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    // A pipe would keep us waiting, and a link might lead anywhere.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(
-        &mut options,
-        (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed(),
-    );
-    let file = match options.open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(at(path, &error)),
-    };
-    match file.metadata() {
-        Ok(metadata) if metadata.is_file() => Ok(Some(file)),
-        Ok(_) => Err(at(path, &io::Error::other("not a regular file"))),
+    match open_own(path, false) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(at(path, &error)),
     }
+}
+
+/// Takes what is no record out of the way, and keeps it. Returns its new path.
+///
+/// # Errors
+/// As the operating system says, with the path.
+pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".damaged");
+    let aside = PathBuf::from(name);
+    fs::rename(path, &aside).map_err(|error| at(path, &error))?;
+    Ok(aside)
 }
 
 /// Removes a file. One that is not there is no failure.
@@ -127,6 +146,7 @@ mod tests {
     fn a_name_leads_nowhere_else() {
         let path = path_of(Path::new("/s"), &["emnify", "../../x,y", "ops@example.com"], "json");
         assert_eq!(path, Path::new("/s/emnify,%2e%2e%2f%2e%2e%2fx%2cy,ops@example%2ecom.json"));
+        assert_eq!(parts_of(&path), ["emnify", "../../x,y", "ops@example.com"]);
         let long = path_of(Path::new("/s"), &[&"ö".repeat(500)], "json");
         assert_eq!(long.file_name().unwrap().len(), 205);
     }

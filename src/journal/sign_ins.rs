@@ -3,11 +3,12 @@
 use super::records;
 use super::state_dir::{StateDir, StateDirError, StateFolder};
 use crate::port::{LedgerEntry, LoginKey, Noted, OpenSession, RefusedLogin, SignIns};
+use crate::system::open_lock;
 use jiff::Timestamp;
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -36,12 +37,16 @@ impl StateSignIns {
         Ok(records::path_of(&self.folder(StateFolder::Refusals)?, &parts, "json"))
     }
 
-    fn session_path(&self, id: &str) -> io::Result<PathBuf> {
-        Ok(records::path_of(&self.folder(StateFolder::Sessions)?, &[id], "json"))
+    /// Whose session it is stands in the name, too, which outlives a damaged record.
+    fn session_path(&self, session: &OpenSession) -> io::Result<PathBuf> {
+        let OpenSession { id, provider, account, origin, .. } = session;
+        let account = account.as_ref().map_or("", |account| account.as_str());
+        let parts = [id, provider.as_str(), account, origin.as_str()];
+        Ok(records::path_of(&self.folder(StateFolder::Sessions)?, &parts, "json"))
     }
 
     /// The session in a file, unless it is of this process or not there any more. Whoever looks is in nobody's way for
-    /// longer than that, and not at all in the way of others who look. What is no record is removed: it can be told once
+    /// longer than that, and not at all in the way of others who look. What is no record is put aside: it can be told once
     /// only.
     fn look_at(&self, path: &Path, noted: &mut Noted<LedgerEntry>) -> io::Result<()> {
         let Some(file) = records::open(path)? else { return Ok(()) };
@@ -53,13 +58,13 @@ impl StateSignIns {
             Err(TryLockError::Error(error)) => return Err(records::at(path, &error)),
         };
         match records::read::<OpenSession>(path, &file)? {
-            Some(session) if path == self.session_path(&session.id)? => {
+            Some(session) if path == self.session_path(&session)? => {
                 let is_own = self.own.borrow().contains_key(&session.id);
                 noted.records.extend((!is_own).then_some(LedgerEntry { session, is_in_use: !is_free }));
             }
             _ if is_free => {
-                records::remove(path)?;
-                noted.problems.push(garbage("a session that may have been left open", path));
+                let aside = records::set_aside(path)?;
+                noted.problems.push(damaged_session(path, &aside));
             }
             _ => {}
         }
@@ -87,14 +92,14 @@ impl SignIns for StateSignIns {
     }
 
     fn write_down(&self, session: &OpenSession) -> io::Result<()> {
-        let file = records::write(&self.session_path(&session.id)?, session)?;
+        let file = records::write(&self.session_path(session)?, session)?;
         self.own.borrow_mut().insert(session.id.clone(), file);
         Ok(())
     }
 
-    fn strike_off(&self, id: &str) -> io::Result<()> {
-        records::remove(&self.session_path(id)?)?;
-        self.own.borrow_mut().remove(id);
+    fn strike_off(&self, session: &OpenSession) -> io::Result<()> {
+        records::remove(&self.session_path(session)?)?;
+        self.own.borrow_mut().remove(&session.id);
         Ok(())
     }
 
@@ -108,19 +113,15 @@ impl SignIns for StateSignIns {
         Ok(noted)
     }
 
-    fn take_up(&self, id: &str) -> io::Result<Option<Box<dyn Any>>> {
-        let path = self.session_path(id)?;
+    fn take_up(&self, session: &OpenSession) -> io::Result<Option<Box<dyn Any>>> {
+        let path = self.session_path(session)?;
         let Some(file) = records::open(&path)? else { return Ok(None) };
         Ok(locked(file, &path)?.filter(is_there).map(|file| Box::new(file) as Box<dyn Any>))
     }
 
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn Any>>> {
         let path = records::path_of(&self.folder(StateFolder::Locks)?, &[name], "lock");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|error| records::at(&path, &error))?;
+        let file = open_lock(&path).map_err(|error| records::at(&path, &error))?;
         Ok(locked(file, &path)?.map(|file| Box::new(file) as Box<dyn Any>))
     }
 }
@@ -134,22 +135,43 @@ fn locked(file: File, path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The refusal in a file, if it still holds. One that does not, and what is none, is removed.
+/// The refusal in a file, if it still holds. One that does not is removed; what is none is put aside.
 fn look_at_refusal(path: &Path, now: Timestamp, noted: &mut Noted<RefusedLogin>) -> io::Result<()> {
     let Some(file) = records::open(path)? else { return Ok(()) };
     match records::read::<RefusedLogin>(path, &file)? {
         Some(refusal) if refusal.holds_until(now).is_some() => noted.records.push(refusal),
         Some(_) => records::remove(path)?,
         None => {
-            records::remove(path)?;
-            noted.problems.push(garbage("a refused login", path));
+            let aside = records::set_aside(path)?;
+            noted.problems.push(damaged_refusal(path, &aside));
         }
     }
     Ok(())
 }
 
-fn garbage(what: &str, path: &Path) -> String {
-    format!("the record of {what} was damaged, and is removed: {}", path.display())
+fn damaged_refusal(path: &Path, aside: &Path) -> String {
+    let parts = records::parts_of(path);
+    let whose = match &parts[..] {
+        [definition, _, account, ..] => format!(" of {account} at {definition}"),
+        _ => String::new(),
+    };
+    format!("the record of a refused login{whose} is damaged, and is kept aside as {}", aside.display())
+}
+
+/// The name of a session begins with its run.
+fn damaged_session(path: &Path, aside: &Path) -> String {
+    let parts = records::parts_of(path);
+    let run = parts[0].split('-').next().unwrap_or_default();
+    let whose = match &parts[1..] {
+        [provider, account, ..] if account.is_empty() => format!(" at {provider}"),
+        [provider, account, ..] => format!(" at {provider} as {account}"),
+        _ => String::new(),
+    };
+    format!(
+        "the record of a session of run {run}{whose} is damaged, so that nobody closes it: it may be open. The record is \
+         kept aside as {}",
+        aside.display()
+    )
 }
 
 fn unreadable(what: &str, error: &io::Error) -> String {
@@ -262,7 +284,8 @@ mod tests {
         symlink("/etc/passwd", folder.join("link.json")).unwrap();
         let noted = process.refusals(NOW.parse().unwrap()).unwrap();
         assert_eq!((noted.records.len(), noted.problems.len()), (1, 5), "{:#?}", noted.problems);
-        let damaged = noted.problems.iter().filter(|problem| problem.contains("was damaged, and is removed"));
+        let damaged =
+            noted.problems.iter().filter(|problem| problem.contains("is damaged, and is kept aside as "));
         assert_eq!(damaged.count(), 3);
         let noted = process.refusals(NOW.parse().unwrap()).unwrap();
         assert_eq!((noted.records.len(), noted.problems.len()), (1, 2), "{:#?}", noted.problems);
@@ -296,17 +319,17 @@ mod tests {
         let room = room();
         let (one, other, third) = (process(&room), process(&room), process(&room));
         one.write_down(&session("01JD-1")).unwrap();
-        assert!(other.take_up("01JD-1").unwrap().is_none(), "its process is at work");
+        assert!(other.take_up(&session("01JD-1")).unwrap().is_none(), "its process is at work");
         drop(one);
-        let taken = other.take_up("01JD-1").unwrap();
-        assert!(taken.is_some() && third.take_up("01JD-1").unwrap().is_none(), "no two close it");
+        let taken = other.take_up(&session("01JD-1")).unwrap();
+        assert!(taken.is_some() && third.take_up(&session("01JD-1")).unwrap().is_none(), "no two close it");
         assert!(third.ledger().unwrap().records[0].is_in_use);
         drop(taken);
         assert!(!third.ledger().unwrap().records[0].is_in_use);
-        let taken = third.take_up("01JD-1").unwrap();
-        third.strike_off("01JD-1").unwrap();
+        let taken = third.take_up(&session("01JD-1")).unwrap();
+        third.strike_off(&session("01JD-1")).unwrap();
         drop(taken);
-        assert!(other.take_up("01JD-1").unwrap().is_none(), "it is closed");
+        assert!(other.take_up(&session("01JD-1")).unwrap().is_none(), "it is closed");
         assert_eq!((other.ledger().unwrap().records.len(), files(&room, "sessions").len()), (0, 0));
     }
 
@@ -317,7 +340,57 @@ mod tests {
         process.write_down(&session("01JD-1")).unwrap();
         fs::copy(&files(&room, "sessions")[0], room.path().join("sessions/01JD-2.json")).unwrap();
         let noted = process.ledger().unwrap();
-        assert_eq!((noted.records.len(), noted.problems.len(), files(&room, "sessions").len()), (0, 1, 1));
+        assert_eq!((noted.records.len(), noted.problems.len(), files(&room, "sessions").len()), (0, 1, 2));
+        assert!(noted.problems[0].starts_with("the record of a session of run 01JD is damaged, "));
+    }
+
+    #[test]
+    fn a_damaged_session_is_named_and_kept_aside() {
+        let room = room();
+        let account = Some(Redactor::default().clean("ops/1, x@example.com"));
+        process(&room).write_down(&OpenSession { account, ..session("01JD-1") }).unwrap();
+        let path = files(&room, "sessions").remove(0);
+        fs::write(&path, "{ \"id\":").unwrap();
+        let noted = process(&room).ledger().unwrap();
+        let aside = files(&room, "sessions").remove(0);
+        let whose = "the record of a session of run 01JD at emnify as ops/1, x@example.com is damaged, ";
+        assert!(noted.problems[0].starts_with(whose), "{:?}", noted.problems);
+        assert!(noted.problems[0].ends_with(&format!("kept aside as {}", aside.display())));
+        assert_eq!(fs::read(aside).unwrap(), b"{ \"id\":");
+        assert!(process(&room).ledger().unwrap().problems.is_empty(), "told once");
+    }
+
+    #[test]
+    fn what_others_may_write_or_own_is_not_believed() {
+        let room = room();
+        process(&room).write_down(&session("01JD-1")).unwrap();
+        process(&room).remember(&refusal("a", NOW)).unwrap();
+        let records = [files(&room, "sessions").remove(0), files(&room, "refusals").remove(0)];
+        for record in &records {
+            fs::set_permissions(record, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        let problems = || {
+            let (ledger, refusals) =
+                (process(&room).ledger().unwrap(), process(&room).refusals(NOW.parse().unwrap()).unwrap());
+            assert_eq!((ledger.records.len(), refusals.records.len()), (0, 0));
+            [ledger.problems, refusals.problems].concat()
+        };
+        assert!(problems().iter().all(|problem| problem.contains("other users may write it")));
+        assert_eq!(problems().len(), 2, "they stay, and so does what is said of them");
+        for record in &records {
+            fs::set_permissions(record, fs::Permissions::from_mode(0o600)).unwrap();
+            // Only root can give a file away, and only then is there such a case.
+            if std::os::unix::fs::chown(record, Some(65534), None).is_ok() {
+                assert!(problems().iter().any(|problem| problem.contains("it belongs to another user")));
+            }
+        }
+        let lock = room.path().join("locks/x.lock");
+        process(&room).try_lock("x").unwrap();
+        fs::remove_file(&lock).unwrap();
+        symlink(room.path().join("elsewhere"), &lock).unwrap();
+        let error = process(&room).try_lock("x").map(drop).unwrap_err().to_string();
+        assert!(error.contains("it is no regular file"), "{error}");
+        assert!(!room.path().join("elsewhere").exists());
     }
 
     #[test]
@@ -344,9 +417,9 @@ mod tests {
                 sign_ins.remember(&refusal("a", NOW)),
                 sign_ins.forget(&refusal("a", NOW).login),
                 sign_ins.write_down(&session("a")),
-                sign_ins.strike_off("a"),
+                sign_ins.strike_off(&session("a")),
                 sign_ins.ledger().map(drop),
-                sign_ins.take_up("a").map(drop),
+                sign_ins.take_up(&session("a")).map(drop),
                 sign_ins.try_lock("a").map(drop),
             ];
             for error in errors {

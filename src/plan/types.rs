@@ -267,6 +267,13 @@ pub struct PlannedMethod {
     pub used: Vec<String>,
 }
 
+impl PlannedMethod {
+    /// Whether a request signs out.
+    pub fn has_logout(&self) -> bool {
+        self.auth.logout.as_ref().is_some_and(|requests| !requests.0.is_empty())
+    }
+}
+
 /// Names one step of a plan at any depth: the index of a dense table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepKey(pub usize);

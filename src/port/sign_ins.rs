@@ -70,9 +70,13 @@ pub enum Closing {
     Kept,
     /// Not at all: its tokens are known to its process only.
     Impossible,
+    /// Not at all, and nobody knows whether there is one: a login was about to be sent, and its answer was never read.
+    UnansweredLogin,
+    /// The same of a refresh, which may have prolonged a session.
+    UnansweredRefresh,
 }
 
-/// A session in the ledger: opened and not yet closed. Nothing in it is secret.
+/// A session in the ledger: opened and not yet closed, or perhaps opened. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenSession {
     /// Its name: the run, a number, and something by chance, for a resumed run counts from 1 again.
@@ -91,9 +95,9 @@ pub struct OpenSession {
     pub account: Option<Redacted>,
     /// The way in which it was opened.
     pub method: Redacted,
-    /// When it was opened, by the local clock.
+    /// When it was opened, or what may have opened it was sent, by the local clock.
     pub opened_at: Timestamp,
-    /// Until when it lives, by the local clock, if known.
+    /// Until when it lives, by the local clock, if known or foreseen.
     pub valid_until: Option<Timestamp>,
     /// How it can be closed.
     pub closing: Closing,
@@ -161,7 +165,7 @@ pub trait SignIns {
     ///
     /// # Errors
     /// As the operating system says.
-    fn strike_off(&self, id: &str) -> io::Result<()>;
+    fn strike_off(&self, session: &OpenSession) -> io::Result<()>;
 
     /// All of the ledger, but for what this process has written.
     ///
@@ -174,7 +178,7 @@ pub trait SignIns {
     ///
     /// # Errors
     /// As the operating system says.
-    fn take_up(&self, id: &str) -> io::Result<Option<Box<dyn Any>>>;
+    fn take_up(&self, session: &OpenSession) -> io::Result<Option<Box<dyn Any>>>;
 
     /// Takes the lock of a name, until what is returned is dropped or the process ends. `None`: another process has it.
     ///
@@ -203,7 +207,7 @@ impl SignIns for Forgetful {
         Ok(())
     }
 
-    fn strike_off(&self, _: &str) -> io::Result<()> {
+    fn strike_off(&self, _: &OpenSession) -> io::Result<()> {
         Ok(())
     }
 
@@ -211,7 +215,7 @@ impl SignIns for Forgetful {
         Ok(Noted::default())
     }
 
-    fn take_up(&self, _: &str) -> io::Result<Option<Box<dyn Any>>> {
+    fn take_up(&self, _: &OpenSession) -> io::Result<Option<Box<dyn Any>>> {
         Ok(None)
     }
 

@@ -6,6 +6,17 @@ use crate::model::exit::Cause;
 use jiff::Timestamp;
 
 impl Messages {
+    /// What may be open after a run that has done its work, in one paragraph for those who want to hear nothing else of it.
+    /// Nothing where all is well.
+    pub fn alerts(&mut self, report: &RunReport) {
+        let Some((first, rest)) = report.alerts.split_first() else { return };
+        self.warning(first.as_str());
+        rest.iter().for_each(|alert| self.indented(alert.as_str()));
+        let RunReport { run, playbook, file, .. } = report;
+        self.indented(&format!("{playbook} ({file}) · {}", outcome(report)));
+        self.indented(&format!("run {run} · exit 0"));
+    }
+
     /// What went wrong in one paragraph, for those who want to hear nothing else of a run, such as the reader of cron's
     /// mail: the headline, where, what to do now, and which run that was. `cause` names the exit code; `unwritten` are
     /// sentences on reports that could not be written.
@@ -21,6 +32,7 @@ impl Messages {
             None => self.headline(&others.next().or_else(|| rest.next().cloned()).unwrap_or_default()),
         }
         rest.for_each(|what| self.indented(what));
+        report.alerts.iter().for_each(|alert| self.indented(alert.as_str()));
         if failures.len() > 1 {
             self.indented(&format!("{} failures in all; `--report json=FILE` has them", failures.len()));
         }

@@ -26,6 +26,10 @@ pub fn write_dry_run(title: &str, run: &DryRun, look: Look, out: &mut dyn Write)
         writeln!(out, "\n  cleanup")?;
         write_lines(&run.cleanup, origin.is_some(), look, out)?;
     }
+    if !run.pings.is_empty() {
+        writeln!(out, "\n  pings")?;
+        write_lines(&run.pings, false, look, out)?;
+    }
     writeln!(out)?;
     if let Some(cleanup) = run.possible_cleanup() {
         writeln!(out, "{cleanup}")?;

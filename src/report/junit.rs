@@ -36,7 +36,16 @@ impl Suite<'_> {
             suite.extra.insert("timestamp".into(), timestamp.into());
         }
         suite.add_properties(self.properties());
-        suite.add_test_cases((0..report.entries.len()).map(|index| self.entry(index)));
+        // What no step was to close and is open is a failure of the run.
+        let is_told_by_run = |entry: &EntryReport| {
+            entry.kind == EntryKind::Logout
+                && report.failures.iter().any(|failure| failure.cause == Cause::Cleanup)
+        };
+        let told_here = (0..report.entries.len()).filter(|&index| {
+            let entry = &report.entries[index];
+            entry.status != StepStatus::Failed || !is_told_by_run(entry)
+        });
+        suite.add_test_cases(told_here.map(|index| self.entry(index)));
         suite.add_test_cases(report.failures.iter().map(|failure| self.run(failure)));
         if !report.warnings.is_empty() {
             let warnings: Vec<String> =

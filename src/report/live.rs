@@ -44,7 +44,7 @@ impl LiveReport {
         let report = self.fold.report();
         match &event.kind {
             EventKind::RunStarted { .. } => self.lines.header(report),
-            EventKind::Warning { text } => self.messages.warning(text.as_str()),
+            EventKind::Warning { text, .. } => self.messages.warning(text.as_str()),
             EventKind::RunFinished { .. } => {
                 self.lines.end_of_entries(report);
                 let failures = failures(report);

@@ -18,7 +18,7 @@ impl EventSink for EventLog {
             EventKind::RunStarted { run, playbook, file, is_simulated, is_resumed: _ } => {
                 info!(target: TARGET, run, %playbook, %file, is_simulated, "run started");
             }
-            EventKind::Warning { text } => warn!(target: TARGET, "{text}"),
+            EventKind::Warning { text, .. } => warn!(target: TARGET, "{text}"),
             EventKind::StepStarted { step } => {
                 debug!(target: TARGET, step = %step.label, item = step.item, "step started")
             }

@@ -37,6 +37,14 @@ impl SignInFailure {
         &self.failure
     }
 
+    /// What later steps are told that need this login: it is not sent for each of them anew.
+    pub fn for_later_steps(&self, account: &Account, events: &Events) -> Self {
+        let provider = &account.provider().name;
+        let headline = format!("{provider} is not asked again to sign in: {}", self.failure.headline);
+        let draft = FailureDraft::new(self.failure.cause, headline).advice(LATER);
+        Self { failure: Box::new(draft.finish(events.redactor())), is_not_begun: true }
+    }
+
     /// The same failure with the request that showed it, unless it has one of its own.
     #[must_use]
     pub fn of_request(mut self, request: Redacted) -> Self {
@@ -161,6 +169,9 @@ impl Visit<'_> {
                 };
                 let draft = FailureDraft::new(cause, headline).request(request_line(shot));
                 FailureDraft { advice, ..draft }.finish(events.redactor())
+            }
+            Trouble::Unannounced(error) => {
+                no_state(error, "a sign-in that is not written down is not sent", events)
             }
             Trouble::RunEnds => {
                 let headline = format!("there was no time left to sign in at {provider}");

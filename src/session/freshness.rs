@@ -62,6 +62,14 @@ impl Life {
         self.lasts.map(|lasts| (self.received + lasts).saturating_sub(elapsed))
     }
 
+    /// How long tokens live that have not come yet: what the definition says of all of them.
+    pub fn foreseen(expires: &[Expiry]) -> Option<Duration> {
+        expires.iter().find_map(|expiry| match expiry {
+            Expiry::After(time) => Some(time.value.0.min(LONGEST_LIFE)),
+            _ => None,
+        })
+    }
+
     /// Reads the life of tokens: the first entry that answers. What is missing, negative or garbage does not answer.
     pub fn read(expires: &[Expiry], values: &SessionValues, answer: &Answer, receipt: Receipt) -> Self {
         let server_now = answer.header("date").and_then(retry::http_date);

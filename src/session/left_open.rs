@@ -2,6 +2,7 @@
 
 use super::failure;
 use super::freshness::Life;
+use super::intent::until_words;
 use super::seat::{Generation, Seat, Session};
 use super::sessions::Sessions;
 use super::values::SessionValues;
@@ -26,6 +27,8 @@ enum Fate {
     HadEnded,
     /// It lives on, for this reason.
     Open(String),
+    /// Nobody knows whether there is one.
+    Unanswered,
 }
 
 impl Fate {
@@ -39,14 +42,19 @@ impl Fate {
 pub struct LedgerNote {
     /// A sentence without a full stop.
     pub text: String,
-    /// Its process is at work.
-    pub is_in_use: bool,
+    /// What comes of it.
+    pub standing: Standing,
 }
 
-impl LedgerNote {
-    fn of_free(text: String) -> Self {
-        Self { text, is_in_use: false }
-    }
+/// What comes of a session in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Its process is at work.
+    InUse,
+    /// It was left open, and is closed now.
+    Over,
+    /// It may be open, and nobody closes it.
+    Open,
 }
 
 impl Sessions {
@@ -67,7 +75,8 @@ impl Sessions {
         let end = world.clock.elapsed() + time;
         let noted = world.sign_ins.ledger();
         let noted = noted.map_err(|error| failure::no_state(&error, "nothing was sent", self.events()))?;
-        notes.extend(noted.problems.into_iter().map(LedgerNote::of_free));
+        let of_problem = |text| LedgerNote { text, standing: Standing::Open };
+        notes.extend(noted.problems.into_iter().map(of_problem));
         for entry in noted.records {
             notes.extend(self.settle(entry, end).await);
         }
@@ -82,8 +91,8 @@ impl Sessions {
         let seat = self.seats.iter().find(|seat| seat.is_of(&session));
         let is_over = session.is_over(now);
         let in_use = || {
-            let text = format!("{} is in use", session_words(&session, now));
-            seat.map(|_| LedgerNote { text, is_in_use: true })
+            let text = ledger_line(&session, true, now);
+            seat.map(|_| LedgerNote { text, standing: Standing::InUse })
         };
         if is_in_use {
             return in_use();
@@ -91,7 +100,7 @@ impl Sessions {
         if seat.is_none() && !is_over {
             return None;
         }
-        let fate = match world.sign_ins.take_up(&session.id) {
+        let fate = match world.sign_ins.take_up(&session) {
             Ok(Some(_taken)) if is_over => {
                 self.up_to(end, self.strike_off(Some(&session))).await;
                 return None;
@@ -102,16 +111,20 @@ impl Sessions {
             Err(_) if is_over => return None,
             Err(error) => Fate::Open(error.to_string()),
         };
-        let words = match fate {
-            Fate::Closed => "closed now".to_owned(),
-            Fate::HadEnded => "it had ended meanwhile".to_owned(),
-            Fate::Open(why) => format!("{}, for {why}", end_words(&session, now)),
+        let (words, standing) = match fate {
+            Fate::Closed => (": closed now".to_owned(), Standing::Over),
+            Fate::HadEnded => (": it had ended meanwhile".to_owned(), Standing::Over),
+            Fate::Open(why) => (format!(": {}, for {why}", end_words(&session, now)), Standing::Open),
+            Fate::Unanswered => (String::new(), Standing::Open),
         };
-        Some(LedgerNote::of_free(format!("{} was left open: {words}", session_words(&session, now))))
+        Some(LedgerNote { text: format!("{}{words}", ledger_line(&session, false, now)), standing })
     }
 
     /// Closes what another process has left open, if that is possible here and in time.
     async fn close_left(&self, seat: &Seat, left: &OpenSession, end: Duration) -> Fate {
+        if is_unanswered(left) {
+            return Fate::Unanswered;
+        }
         let account = &seat.account;
         let method = account.provider().methods.iter().position(|method| method.name == left.method.as_str());
         let (Some(method), true) = (method, account.profile() == left.profile.as_str()) else {
@@ -119,7 +132,9 @@ impl Sessions {
         };
         match left.closing {
             Closing::NoLogout => return Fate::open("this API has no logout"),
-            Closing::Impossible => return Fate::open("only its process knew its tokens"),
+            Closing::Impossible | Closing::UnansweredLogin | Closing::UnansweredRefresh => {
+                return Fate::open("only its process knew its tokens");
+            }
             Closing::Kept => {}
         }
         let fate = self.up_to(end, self.log_out(seat, method, left, end)).await;
@@ -153,6 +168,7 @@ impl Sessions {
             is_on_trial: false,
             has_ended: false,
             record: None,
+            unanswered_refresh: None,
         };
         let visit = self.visit(seat, method, &session.given, Purpose::Logout);
         let time = end.saturating_sub(visit.started).saturating_sub(TIME_TO_TELL);
@@ -193,11 +209,28 @@ impl Seat {
     }
 }
 
-/// A session in the ledger in words: `the session of run 01M81AKT at emnify as ops@example.com, opened 14:02 UTC,`
-pub fn session_words(session: &OpenSession, now: Timestamp) -> String {
+fn is_unanswered(session: &OpenSession) -> bool {
+    matches!(session.closing, Closing::UnansweredLogin | Closing::UnansweredRefresh)
+}
+
+/// A line of the ledger in words: `the session of run 01M81AKT at emnify as ops@example.com, opened 14:02 UTC, was left open`
+pub fn ledger_line(session: &OpenSession, is_in_use: bool, now: Timestamp) -> String {
+    let (what, opened) = match session.closing {
+        Closing::UnansweredLogin => ("a login", "sent"),
+        Closing::UnansweredRefresh => ("a refresh", "sent"),
+        Closing::NoLogout | Closing::Kept | Closing::Impossible => ("the session", "opened"),
+    };
     let who = session.account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
-    let opened = words::moment(session.opened_at, now);
-    format!("the session of run {} at {}{who}, opened {opened},", session.run, session.provider)
+    let state = match (is_in_use, is_unanswered(session)) {
+        (true, false) => "is in use".to_owned(),
+        (true, true) => "is a matter of a run at work".to_owned(),
+        (false, false) => "was left open".to_owned(),
+        (false, true) => {
+            format!("was never answered: a session may be open there{}", until_words(session, now))
+        }
+    };
+    let at = words::moment(session.opened_at, now);
+    format!("{what} of run {} at {}{who}, {opened} {at}, {state}", session.run, session.provider)
 }
 
 /// `it ends at 18:02 UTC`

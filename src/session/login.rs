@@ -1,6 +1,7 @@
 //! Signing in, prolonging and signing out: what is asked, and what is made of the answers.
 
 use super::freshness::{Life, Receipt};
+use super::intent::Intent;
 use super::names;
 use super::seat::Session;
 use super::values::{self, SessionValues};
@@ -181,6 +182,7 @@ impl Visit<'_> {
             Trouble::Missing(missing) => missing.to_string(),
             Trouble::Question(text) => text.clone(),
             Trouble::LeftAlone(origin) => Breaker::words(origin),
+            Trouble::Unannounced(error) => error.to_string(),
             Trouble::RunEnds => "the run ends".to_owned(),
         }
     }
@@ -239,6 +241,8 @@ impl Visit<'_> {
             let text = json_to_text(&refuse.evaluate(seen)?.value).unwrap_or_default();
             return Err(Trouble::Question(text));
         }
+        // An answer that asks something opens nothing, and a person may take a while.
+        self.intent.iter().for_each(Intent::withdraw);
         let provider = &self.account.provider().name;
         let templates = self.templates(&challenge.request);
         let stored = challenge.store.iter().map(|(_, template)| template);

@@ -10,6 +10,7 @@ use crate::event::{Events, Failure};
 use crate::plan::PlannedMethod;
 use crate::port::OpenSession;
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The number of a session's tokens: it grows with each login and refresh.
@@ -25,7 +26,7 @@ pub struct Seat {
     /// Sessions that are not used any more and not closed yet, the newest last.
     pub retired: RefCell<Vec<Session>>,
     generations: Cell<u64>,
-    /// Logins that were refused: never sent again in this run.
+    /// Logins that failed: not sent again in this run.
     refused: RefCell<Vec<Refused>>,
 }
 
@@ -33,6 +34,18 @@ struct Refused {
     method: String,
     given: Given,
     failure: SignInFailure,
+    holds: Holds,
+}
+
+/// For whom the failure of a login holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// For the rest of the run: it was refused.
+    Always,
+    /// For the steps: its answers were lost, and cleanup tries it all the same.
+    InSteps,
+    /// For cleanup.
+    InCleanup,
 }
 
 /// A login that is wanted.
@@ -46,6 +59,8 @@ pub struct Login {
     pub is_on_trial: bool,
     /// The same credentials have opened a session in this run.
     pub is_proven: bool,
+    /// How long its session will live, if that can be foreseen.
+    pub lasts: Option<Duration>,
 }
 
 /// An open session.
@@ -65,6 +80,8 @@ pub struct Session {
     pub has_ended: bool,
     /// What stands of it in the ledger; `None` where no request signs in.
     pub record: Option<OpenSession>,
+    /// What stands in the ledger of a refresh of it whose answer was lost.
+    pub unanswered_refresh: Option<OpenSession>,
 }
 
 impl Seat {
@@ -152,19 +169,24 @@ impl Seat {
         names
     }
 
-    /// The failure of a login that was refused before.
-    pub fn refusal(&self, method: usize, given: &Given) -> Option<SignInFailure> {
+    /// The failure of a login that failed before.
+    pub fn refusal(&self, method: usize, given: &Given, is_cleanup: bool) -> Option<SignInFailure> {
         let method = &self.method(method).name;
         let refused = self.refused.borrow();
-        let known = refused.iter().find(|known| known.method == *method && known.given == *given);
-        known.map(|known| known.failure.clone())
+        let holds = |known: &Refused| match known.holds {
+            Holds::Always => true,
+            Holds::InSteps => !is_cleanup,
+            Holds::InCleanup => is_cleanup,
+        };
+        let is_same = |known: &&Refused| known.method == *method && known.given == *given && holds(known);
+        refused.iter().find(is_same).map(|known| known.failure.clone())
     }
 
     /// The failure of credentials that are the open session by themselves and were refused.
     pub fn refusal_of_open(&self) -> Option<SignInFailure> {
         let session = self.session.borrow();
         let session = session.as_ref().filter(|session| !self.has_login(session))?;
-        self.refusal(session.method, &session.given)
+        self.refusal(session.method, &session.given, false)
     }
 
     /// Whether a request has opened a session, or could open one anew: else it is the credentials themselves.
@@ -172,9 +194,9 @@ impl Seat {
         !self.method(session.method).auth.login.0.is_empty()
     }
 
-    /// Keeps in mind that a login is of no use: it is never sent again in this run.
-    pub fn remember_refusal(&self, method: usize, given: &Given, failure: &SignInFailure) {
+    /// Keeps in mind that a login is of no use: it is not sent again.
+    pub fn remember_refusal(&self, method: usize, given: &Given, failure: SignInFailure, holds: Holds) {
         let method = self.method(method).name.clone();
-        self.refused.borrow_mut().push(Refused { method, given: given.clone(), failure: failure.clone() });
+        self.refused.borrow_mut().push(Refused { method, given: given.clone(), failure, holds });
     }
 }

@@ -1,10 +1,12 @@
 use super::account::Preparation;
 use super::failure;
 use super::freshness::{Freshness, Life};
+use super::intent::Intent;
+use super::ledger::IntentDraft;
 use super::login::Grant;
 use super::names;
 use super::run_end::RunEnd;
-use super::seat::{Generation, Login, Seat, Session};
+use super::seat::{Generation, Holds, Login, Seat, Session};
 use super::values;
 use super::visit::{CLOSING_TIME, Trouble, Visit};
 use super::wallet::Given;
@@ -46,8 +48,11 @@ pub struct Sessions {
     /// Grows with each session that is opened, so that they can be closed in reverse order.
     opened: Cell<u64>,
     pub(super) run_end: RunEnd,
-    has_failed_to_close: Cell<bool>,
+    /// Why sessions were not closed that no step was to close.
+    not_closed: RefCell<Vec<Failure>>,
     pub(super) run: String,
+    /// How much was written into the ledger.
+    pub(super) noted: Cell<u64>,
     /// The refusals that this process has left word of.
     pub(super) own_refusals: RefCell<Vec<RefusedLogin>>,
 }
@@ -248,9 +253,9 @@ impl Sessions {
         ends
     }
 
-    /// Whether the closing of any session has failed, whoever asked for it.
-    pub fn has_failed_to_close(&self) -> bool {
-        self.has_failed_to_close.get()
+    /// Why sessions could not be closed, but for those that a step was to close: that step says it.
+    pub fn not_closed(&self) -> Vec<Failure> {
+        self.not_closed.borrow().clone()
     }
 
     /// The sessions that are open now.
@@ -268,7 +273,7 @@ impl Sessions {
         let visit = self.visit(seat, session.method, &session.given, Purpose::Step);
         let failure = SignInFailure::from(visit.describe_refused_credentials(answer));
         if session.is_on_trial {
-            seat.remember_refusal(session.method, &session.given, &failure);
+            seat.remember_refusal(session.method, &session.given, failure.clone(), Holds::Always);
         }
         failure
     }
@@ -297,8 +302,9 @@ impl Sessions {
             given_place: FoundIn::Step,
             opened: Cell::new(0),
             run_end,
-            has_failed_to_close: Cell::new(false),
+            not_closed: RefCell::default(),
             run: run.clone(),
+            noted: Cell::new(0),
             own_refusals: RefCell::default(),
         })
     }
@@ -344,6 +350,7 @@ impl Sessions {
             most_lost: if purpose == Purpose::Login { 2 } else { 3 },
             started: self.elapsed(),
             time: (purpose == Purpose::Logout).then_some(CLOSING_TIME),
+            intent: None,
         }
     }
 
@@ -358,33 +365,60 @@ impl Sessions {
         let names: Vec<String> = given.iter().map(|(name, _)| name.clone()).collect();
         let method = seat.choose(method, &names, self.events()).await?;
         let _lock = self.lock_credentials(seat, method, &given).await?;
-        self.sign_in(seat, Login { method, given, is_implicit, is_on_trial: false, is_proven: false }).await
+        let lasts = Life::foreseen(seat.method(method).auth.expires.as_deref().unwrap_or_default());
+        let login = Login { method, given, is_implicit, is_on_trial: false, is_proven: false, lasts };
+        self.sign_in(seat, login).await
     }
 
     async fn sign_in(&self, seat: &Seat, login: Login) -> Result<Generation, SignInFailure> {
         let (method, given) = (login.method, &login.given);
-        if let Some(failure) = seat.refusal(method, given) {
+        if let Some(failure) = seat.refusal(method, given, self.run_end.is_cleanup()) {
             return Err(failure);
         }
         let visit = self.visit(seat, method, given, Purpose::Login);
+        let draft = IntentDraft {
+            purpose: Purpose::Login,
+            method: visit.method,
+            account_name: visit.account_name().await,
+            lasts: login.lasts,
+        };
+        let visit = Visit { intent: Some(self.intent(seat, draft)), ..visit };
         if !login.is_proven
             && let Err(failure) = self.heed_earlier_refusal(&visit).await
         {
-            seat.remember_refusal(method, given, &failure);
+            seat.remember_refusal(method, given, failure.clone(), Holds::Always);
             return Err(failure);
         }
         let mut grant = visit.no_grant();
         if let Err(trouble) = visit.login(&mut grant).await {
             let failure = visit.failure(&trouble).await;
-            if !trouble.is_passing() {
-                seat.remember_refusal(method, given, &failure);
-            }
+            self.remember_failure(seat, &visit, &login, &trouble, &failure);
             self.remember_refusal(&visit, &trouble).await;
             self.give_back(seat, &visit, &login, grant).await;
             return Err(failure);
         }
         self.forget_refusal(&visit).await;
         self.begin(seat, &visit, &login, grant).await
+    }
+
+    /// Keeps in mind what must not be tried again: a login that is of no use, and one whose answers are lost, for each may
+    /// open one more session.
+    fn remember_failure(
+        &self,
+        seat: &Seat,
+        visit: &Visit<'_>,
+        login: &Login,
+        trouble: &Trouble,
+        failure: &SignInFailure,
+    ) {
+        let is_lost = visit.intent.as_ref().is_some_and(Intent::has_lost_answers);
+        let (failure, holds) = match (trouble.is_passing(), self.run_end.is_cleanup()) {
+            (false, _) => (failure.clone(), Holds::Always),
+            (true, _) if !is_lost => return,
+            (true, true) => (failure.clone(), Holds::InCleanup),
+            (true, false) => (failure.for_later_steps(&seat.account, self.events()), Holds::InSteps),
+        };
+        seat.remember_refusal(login.method, &login.given, failure, holds);
     }
 
     /// Makes what a login has brought the session in use: written down, announced, its credentials kept.
@@ -399,7 +433,7 @@ impl Sessions {
         let to_keep = std::mem::take(&mut grant.to_keep);
         let mut session = self.session(seat, visit, login, grant).await;
         let generation = session.generation;
-        let written = self.write_down(seat, &mut session);
+        let written = self.write_down(&mut session);
         *seat.session.borrow_mut() = Some(session);
         if let Err(failure) = written {
             return Err(self.undo(seat, visit, login, &to_keep, failure).await);
@@ -423,7 +457,7 @@ impl Sessions {
         to_keep: &[(String, SecretText)],
         failure: SignInFailure,
     ) -> SignInFailure {
-        seat.remember_refusal(login.method, &login.given, &failure);
+        seat.remember_refusal(login.method, &login.given, failure.clone(), Holds::Always);
         let kept = self.keep(visit, to_keep).await;
         self.close(seat, true).await;
         kept.err().unwrap_or(failure)
@@ -432,6 +466,7 @@ impl Sessions {
     /// The session that a login has brought.
     async fn session(&self, seat: &Seat, visit: &Visit<'_>, login: &Login, grant: Grant) -> Session {
         self.opened.set(self.opened.get() + 1);
+        let intent = visit.intent.as_ref().and_then(Intent::take);
         Session {
             method: login.method,
             given: login.given.clone(),
@@ -442,7 +477,8 @@ impl Sessions {
             account_name: visit.account_name().await,
             is_on_trial: login.is_on_trial || visit.method.auth.login.0.is_empty(),
             has_ended: false,
-            record: None,
+            record: intent.map(|intent| self.record_of_session(seat, login, intent)),
+            unanswered_refresh: None,
         }
     }
 
@@ -450,6 +486,7 @@ impl Sessions {
     async fn give_back(&self, seat: &Seat, visit: &Visit<'_>, login: &Login, grant: Grant) {
         let tokens = visit.tokens_of(&grant.values).join(", ");
         if tokens.is_empty() {
+            visit.intent.iter().for_each(Intent::withdraw);
             return;
         }
         if visit.may_log_out(&grant.values).await {
@@ -457,8 +494,9 @@ impl Sessions {
             seat.retired.borrow_mut().push(session);
             self.close_retired(seat, true).await;
         } else {
+            visit.intent.iter().for_each(|intent| drop(intent.take()));
             let name = &seat.account.provider().name;
-            self.events().warn(format!(
+            self.events().alert(format!(
                 "{name} gave {tokens} in a login that failed, too little to log out: a session may be left open there"
             ));
         }
@@ -472,42 +510,94 @@ impl Sessions {
         is_refused: bool,
     ) -> Result<Generation, SignInFailure> {
         let lock = self.lock_credentials(seat, session.method, &session.given).await?;
-        let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh);
         let has_ended = is_refused || session.life.freshness(self.elapsed()) == Freshness::Ended;
-        if let Some(refresh) = &visit.method.auth.refresh
-            // Whoever has changed the stored credential meanwhile has used up what this session would be prolonged by.
-            && !lock.is_credential_new
-            && !(has_ended && refresh.only_before_expiry == Some(true))
-            && visit.is_possible(&refresh.request, &session.values).await
-            && let Ok(Grant { values, life, to_keep }) =
-                visit.refresh(&refresh.request, &session.values).await
+        // Whoever has changed the stored credential meanwhile has used up what this session would be prolonged by.
+        if !lock.is_credential_new
+            && let Some(generation) = self.refresh(seat, &session, is_refused, has_ended).await?
         {
-            let generation = seat.next_generation();
-            let mut prolonged =
-                Session { values, life, generation, is_on_trial: is_refused, ..session.clone() };
-            let written = self.write_down(seat, &mut prolonged);
-            *seat.session.borrow_mut() = Some(prolonged);
-            self.events().emit(EventKind::SessionRefreshed { session: self.note_of_open(seat) });
-            self.keep_closing_values(seat).await;
-            self.keep(&visit, &to_keep).await?;
-            return written.map(|()| generation);
+            return Ok(generation);
         }
         if self.run_end.has_come(self.exchange.world()) {
             // The old session stays where it will be closed.
+            let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh);
             return Err(visit.describe(&Trouble::RunEnds).await.into());
         }
+        if let Some(open) = &mut *seat.session.borrow_mut() {
+            open.has_ended = has_ended;
+        }
+        seat.retire();
         let login = Login {
             method: session.method,
-            given: session.given.clone(),
+            given: session.given,
             is_implicit: true,
             is_on_trial: is_refused,
             is_proven: true,
+            lasts: session.life.lasts,
         };
-        *seat.session.borrow_mut() = Some(Session { has_ended, ..session });
-        seat.retire();
         let generation = self.sign_in(seat, login).await?;
         self.close_retired(seat, true).await;
         Ok(generation)
+    }
+
+    /// Sends the refresh of a session, if it has one that can help. `None`: it is not prolonged.
+    async fn refresh(
+        &self,
+        seat: &Seat,
+        session: &Session,
+        is_refused: bool,
+        has_ended: bool,
+    ) -> Result<Option<Generation>, SignInFailure> {
+        let visit = self.visit_to_refresh(seat, session);
+        let Some(refresh) = &visit.method.auth.refresh else { return Ok(None) };
+        let is_too_late = has_ended && refresh.only_before_expiry == Some(true);
+        if is_too_late || !visit.is_possible(&refresh.request, &session.values).await {
+            return Ok(None);
+        }
+        let Ok(Grant { values, life, to_keep }) = visit.refresh(&refresh.request, &session.values).await
+        else {
+            self.note_unanswered(seat, &visit);
+            return Ok(None);
+        };
+        let generation = seat.next_generation();
+        let mut prolonged = Session {
+            values,
+            life,
+            generation,
+            is_on_trial: is_refused,
+            unanswered_refresh: None,
+            ..session.clone()
+        };
+        let written = self.write_down(&mut prolonged);
+        *seat.session.borrow_mut() = Some(prolonged);
+        visit.intent.iter().for_each(Intent::withdraw);
+        self.strike_off(session.unanswered_refresh.as_ref()).await;
+        self.events().emit(EventKind::SessionRefreshed { session: self.note_of_open(seat) });
+        self.keep_closing_values(seat).await;
+        self.keep(&visit, &to_keep).await?;
+        written.map(|()| Some(generation))
+    }
+
+    /// Keeps in mind that a refresh may have prolonged the session, if its answer was lost.
+    fn note_unanswered(&self, seat: &Seat, visit: &Visit<'_>) {
+        let intent = visit.intent.as_ref().filter(|intent| intent.may_be_done());
+        if let (Some(record), Some(session)) =
+            (intent.and_then(Intent::take), &mut *seat.session.borrow_mut())
+        {
+            session.unanswered_refresh = Some(record);
+        }
+    }
+
+    fn visit_to_refresh<'a>(&'a self, seat: &'a Seat, session: &'a Session) -> Visit<'a> {
+        let visit = self.visit(seat, session.method, &session.given, Purpose::Refresh);
+        let draft = IntentDraft {
+            purpose: Purpose::Refresh,
+            method: visit.method,
+            account_name: session.account_name.clone(),
+            lasts: session.life.lasts,
+        };
+        // What no request has opened is in no ledger.
+        let intent = session.record.as_ref().map(|_| self.intent(seat, draft));
+        Visit { intent, ..visit }
     }
 
     /// Keeps new values of credentials before the session is used.
@@ -529,11 +619,20 @@ impl Sessions {
         let session = seat.retired.borrow().last().cloned()?;
         let end = self.end(seat, &session, is_implicit).await;
         seat.retired.borrow_mut().pop();
-        match end {
-            Some(SessionEnd::Failed { .. }) => self.has_failed_to_close.set(true),
+        match &end {
+            Some(SessionEnd::Failed { .. }) if is_implicit => self.note_not_closed(seat, &end),
+            Some(SessionEnd::Failed { .. }) => {}
             _ => self.strike_off(session.record.as_ref()).await,
         }
+        self.settle_refresh(&session, end.as_ref(), seat.method(session.method).has_logout()).await;
         end
+    }
+
+    fn note_not_closed(&self, seat: &Seat, end: &Option<SessionEnd>) {
+        let now = self.exchange.world().clock.now();
+        let failure = end.as_ref().and_then(|end| end.failure(&seat.account.provider().name, now));
+        let failure = failure.map(|draft| draft.finish(self.events().redactor()));
+        self.not_closed.borrow_mut().extend(failure);
     }
 
     async fn end(&self, seat: &Seat, session: &Session, is_implicit: bool) -> Option<SessionEnd> {

@@ -4,6 +4,7 @@ mod bench;
 mod closing;
 mod credential_lock;
 mod credentials;
+mod intent;
 mod ledger;
 mod login;
 mod refusals;

@@ -1,6 +1,7 @@
 //! One conversation with a provider's sign-in: its requests rendered, sent, repeated where that does no harm, and judged.
 
 use super::account::Account;
+use super::intent::Intent;
 use super::names;
 use super::run_end::RunEnd;
 use super::wallet::{Given, Looked};
@@ -16,6 +17,7 @@ use crate::template::{Data, EvaluationError, Moment, Scope, Template};
 use futures_util::future::{self, Either};
 use http::Method;
 use std::cell::Cell;
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -46,6 +48,8 @@ pub struct Visit<'a> {
     /// How long all of it may take, for a logout, which is sent when the run has ended too. `None`: each request has its own
     /// time, as a person may be asked in between.
     pub time: Option<Duration>,
+    /// What the ledger has of it, where it may open or prolong a session.
+    pub intent: Option<Intent<'a>>,
 }
 
 /// A request that was sent, for those who read of its failure.
@@ -92,6 +96,8 @@ pub enum Trouble {
     Question(String),
     /// It was not sent, because nothing more is sent to this origin.
     LeftAlone(Origin),
+    /// It was not sent, because it could not be written down.
+    Unannounced(io::Error),
     /// It was not sent, because the run ends.
     RunEnds,
 }
@@ -105,7 +111,7 @@ impl Trouble {
             Self::WrongAnswer { answer, is_refusal, .. } => {
                 !is_refusal && matches!(answer.status, 408 | 429 | 500..=599)
             }
-            Self::Unsendable(_) | Self::Missing(_) | Self::Question(_) => false,
+            Self::Unsendable(_) | Self::Missing(_) | Self::Question(_) | Self::Unannounced(_) => false,
         }
     }
 }
@@ -277,13 +283,12 @@ impl Visit<'_> {
             self.check_pause(began, paced, rendered.origin().as_ref())?;
             let turn = self.exchange.turn(self.account.realm(), &rendered, None, self.latest_start()).await;
             self.check_run(number)?;
+            self.intent.iter().try_for_each(Intent::announce).map_err(Trouble::Unannounced)?;
             rendered.limit_time(self.flight_time(began, paced + turn.paced()));
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
             let ending = attempt.ending(|status| expected.contains(status));
-            if is_lost(ending) {
-                lost += 1;
-                self.warn_of_open_session();
-            }
+            lost += u32::from(ending.is_lost());
+            self.intent.iter().for_each(|intent| intent.conclude(ending));
             paced += attempt.paced;
             let remaining = self.time_for_more(began, paced);
             let bounds = Bounds { attempt: number, attempts: ATTEMPTS, remaining, server_wish: attempt.wish };
@@ -327,16 +332,6 @@ impl Visit<'_> {
         match may_repeat {
             true => retry::next(bounds, self.exchange.world().random.fraction()),
             false => Next::Spent,
-        }
-    }
-
-    /// A login whose answer is lost may have opened a session that nobody closes.
-    fn warn_of_open_session(&self) {
-        if self.purpose == Purpose::Login {
-            let name = &self.account.provider().name;
-            self.exchange.events().warn(format!(
-                "{name} did not say whether a login succeeded: a session may be left open there"
-            ));
         }
     }
 
@@ -422,11 +417,6 @@ impl Visit<'_> {
         };
         matches!(future::select(world.clock.sleep(wait), pin!(signalled)).await, Either::Left(_))
     }
-}
-
-/// Nobody knows whether it was done, or what the answer was.
-fn is_lost(ending: Ending) -> bool {
-    matches!(ending, Ending::Unknown | Ending::DoneBodyCut | Ending::Unreadable | Ending::DoneUnreadable)
 }
 
 /// Whether it is the network that failed, not an answer that is of no use.

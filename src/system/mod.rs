@@ -27,7 +27,7 @@ pub use dotenv::DotenvError;
 pub use keychain::Keychain;
 pub use memory_store::MemoryStore;
 pub use output::SystemOutput;
-pub use own_file::{create_private, is_foreign, is_open_to_others, open_own, sync_folder_of};
+pub use own_file::{create_private, is_foreign, is_open_to_others, open_lock, open_own, sync_folder_of};
 pub use process::harden;
 pub use prompt::{TerminalPrompt, restore_terminal};
 pub use random::SystemRandom;

@@ -25,20 +25,63 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As the operating system says, or what lies there instead.
 pub fn open_own(path: &Path, is_writable: bool) -> io::Result<File> {
-    refuse_others(&fs::symlink_metadata(path)?)?;
-    OpenOptions::new().read(true).write(is_writable).open(path)
+    let found = fs::symlink_metadata(path)?;
+    refuse_strange(&found)?;
+    if is_open_to_others(&found) {
+        return Err(io::Error::other("other users may write it, so that nobody can tell what of it is true"));
+    }
+    open_as_it_is(OpenOptions::new().read(true).write(is_writable), path)
 }
 
-fn refuse_others(found: &Metadata) -> io::Result<()> {
+/// Opens the file of a lock, and makes it where there is none. Nothing that stands in it is believed, but whoever can open it
+/// can hold it: what others may do with it is taken from them.
+///
+/// # Errors
+/// As the operating system says, or what lies there instead.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => {
+            refuse_strange(&found)?;
+            close_to_others(path, &found)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    open_as_it_is(OpenOptions::new().read(true).write(true).create(true).truncate(false), path)
+}
+
+/// Opens what has been looked at. A link or a pipe that has taken its place meanwhile leads nowhere, and keeps nobody.
+fn open_as_it_is(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    }
+    options.open(path)
+}
+
+fn refuse_strange(found: &Metadata) -> io::Result<()> {
     if !found.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
     if is_foreign(found) {
         return Err(io::Error::other("it belongs to another user"));
     }
-    if is_open_to_others(found) {
-        return Err(io::Error::other("other users may write it, so that nobody can tell what of it is true"));
+    Ok(())
+}
+
+#[cfg(unix)]
+fn close_to_others(path: &Path, found: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    match found.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => fs::set_permissions(path, fs::Permissions::from_mode(0o600)),
     }
+}
+
+#[cfg(not(unix))]
+fn close_to_others(_: &Path, _: &Metadata) -> io::Result<()> {
     Ok(())
 }
 

@@ -85,6 +85,72 @@ steps:
 "#);
 }
 
+#[test]
+fn the_question_about_a_lost_write_is_shown_and_not_counted() {
+    let playbook = r#"
+version: 1
+name: x
+providers: { shop: { base_url: https://shop.example.com, headers: { X-Env: prod } } }
+steps:
+  - id: order
+    post: /orders
+    json: { reference: "${{ run.id }}" }
+    verify:
+      get: /orders
+      query: { reference: "${{ run.id }}" }
+      paginate: { by: page, param: page }
+      done: row_count == 1
+  - { post: /payments, idempotency_key: "${{ run.id }}" }
+"#;
+    let output = dry_run(Runner::new(), playbook).exits(0);
+    assert_snapshot!(requests(&output), @r#"
+    requests to https://shop.example.com
+      order           POST   /orders                                            {"reference":"‹run.id›"}  write
+                             X-Env: prod
+      verify order    GET    /orders?reference=%E2%80%B9run.id%E2%80%BA&page=1  if nobody knows whether it was done · then as many pages as there are
+                             X-Env: prod
+      POST /payments  POST   /payments                                          write
+                             X-Env: prod
+                             Idempotency-Key: ‹run.id›
+
+  2 requests, none depends on answers, 2 writes; nothing was sent
+"#);
+}
+
+#[test]
+fn the_pings_are_shown_and_where_their_address_comes_from() {
+    let playbook = |ping: &str| {
+        format!(
+            "version: 1
+name: x
+secrets: {{ switch: {{ from: [{{ env: SWITCH }}] }}, lost: {{ from: [{{ env: LOST }}] }} }}
+providers: {{ a: {{ base_url: https://a.example.com }} }}
+report: {{ ping: '{ping}' }}
+steps: [{{ get: /x }}]
+"
+        )
+    };
+    let switch = "a1b2c3d4-switch";
+    let room = Runner::new().env("SWITCH", switch).plant(switch);
+    let shown = dry_run(room.clone(), &playbook("https://hc.example.com/${{ secrets.switch }}")).exits(0);
+    assert_snapshot!(&shown.stdout[shown.stdout.find("  secrets").expect("a heading")..], @r#"
+    secrets
+      secrets.switch  env SWITCH  → https://hc.example.com
+
+    requests to https://a.example.com
+      GET /x  GET    /x
+
+    pings
+      start  GET    https://hc.example.com/‹secrets.switch›/start
+      end    GET    https://hc.example.com/‹secrets.switch›        with /EXIT_CODE behind its path where the run has not ended well
+
+  1 request, none depends on answers, no writes; nothing was sent
+"#);
+    // A secret that is missing is told; a switch that cannot be told of the run fails nothing else.
+    let lost = dry_run(room, &playbook("https://hc.example.com/${{ secrets.lost }}")).exits(0);
+    assert!(lost.stdout.contains("secrets.lost  no source has it"), "{}", lost.stdout);
+}
+
 /// The last lines, from the counts on.
 fn counts(output: &Output) -> Vec<&str> {
     output

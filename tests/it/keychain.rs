@@ -262,3 +262,59 @@ fn a_login_that_is_interrupted_closes_the_session_that_it_opens() {
     terminal.finish();
     assert_eq!(server.lines(), ["POST /auth", "POST /auth/logout"]);
 }
+
+/// What the keychain keeps for those who go on with runs.
+fn kept_for_runs(keyring: &Keyring) -> String {
+    let tool = Runner::of("secret-tool").keyring(keyring);
+    tool.args(["search", "--all", "service", "runner/journal"]).run().text()
+}
+
+/// A run whose first step brings a secret, and whose second fails as long as it is told to.
+fn failed_run(keyring: &Keyring, cleanup: &str) -> (mpsc::Sender<()>, Runner) {
+    let (mend, mended) = mpsc::channel();
+    let mut is_mended = false;
+    let server = ScriptedServer::start(move |request| match request.line.as_str() {
+        "POST /keys" => Reply::json(201, &json!({ "key": "key-made-geheim" })),
+        "GET /next" => {
+            is_mended |= mended.try_recv().is_ok();
+            Reply::empty(if is_mended { 200 } else { 404 })
+        }
+        _ => Reply::empty(204),
+    });
+    let playbook = format!(
+        "version: 1
+providers: {{ own: {{ base_url: {} }} }}
+steps:
+  - id: made
+    post: /keys
+    outputs: {{ key: {{ path: $.key, secret: true }} }}
+{cleanup}
+  - get: /next
+    headers: {{ X-Key: '${{{{ steps.made.outputs.key }}}}' }}
+",
+        server.base_url()
+    );
+    let room = Runner::new().file("p.yaml", playbook).keyring(keyring).plant("key-made-geheim");
+    room.clone().args(["apply", "p.yaml"]).run().exits(1);
+    (mend, room)
+}
+
+#[test]
+fn what_a_run_keeps_for_those_who_go_on_with_it_goes_when_nobody_can() {
+    // It can be gone on with, until it is done.
+    let keyring = Keyring::open();
+    let (mend, room) = failed_run(&keyring, "");
+    assert!(kept_for_runs(&keyring).contains("key-made-geheim"));
+    mend.send(()).expect("the server waits");
+    room.args(["resume", "last"]).run().exits(0);
+    assert_eq!(kept_for_runs(&keyring), "");
+    // Its journal is removed.
+    let (_mend, room) = failed_run(&keyring, "");
+    assert!(kept_for_runs(&keyring).contains("key-made-geheim"));
+    room.args(["history", "prune", "--unfinished", "--keep", "0"]).run().exits(0);
+    assert_eq!(kept_for_runs(&keyring), "");
+    // What it has done is undone.
+    let (_mend, room) = failed_run(&keyring, "    cleanup: [{ delete: /keys }]");
+    assert_eq!(kept_for_runs(&keyring), "");
+    room.args(["resume", "last"]).run().exits(2);
+}

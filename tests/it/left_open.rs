@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::support::keyring::Keyring;
 use super::support::runner::{Output, Runner};
-use super::support::scripted::{Reply, ScriptedServer};
+use super::support::scripted::{Reply, Request, ScriptedServer};
 
 const LOGIN: &str = "POST /login";
 const LOGOUT: &str = "DELETE /login";
@@ -25,22 +25,28 @@ struct Api {
 
 impl Api {
     fn start() -> Self {
+        Self::holding(|request| request.line == "GET /slow")
+    }
+
+    /// One that keeps its answer to these requests until it may give it.
+    fn holding(mut is_held: impl FnMut(&Request) -> bool + Send + 'static) -> Self {
         let (ask, asked) = channel();
         let (go_on, allowed) = channel::<()>();
         let mut logins = 0;
-        let server = ScriptedServer::start(move |request| match request.line.as_str() {
-            LOGIN if request.json()["key"] != KEY => Reply::empty(401),
-            LOGIN => {
-                logins += 1;
-                Reply::json(200, &json!({ "token": format!("token-{logins}-geheim"), "life": 3600 }))
-            }
-            "GET /slow" => {
+        let server = ScriptedServer::start(move |request| {
+            if is_held(request) {
                 // A test that ended before has no use for either.
                 let _ = ask.send(());
                 let _ = allowed.recv();
-                Reply::empty(204)
             }
-            _ => Reply::empty(204),
+            match request.line.as_str() {
+                LOGIN if request.json()["key"] != KEY => Reply::empty(401),
+                LOGIN => {
+                    logins += 1;
+                    Reply::json(200, &json!({ "token": format!("token-{logins}-geheim"), "life": 3600 }))
+                }
+                _ => Reply::empty(204),
+            }
         });
         Self { server, asked, go_on }
     }
@@ -73,10 +79,10 @@ steps:
         )
     }
 
-    /// Runs it until its step has sent its request, and kills it.
+    /// Runs it until it has sent a request that is not answered, and kills it.
     fn kill(&self, room: &Runner) -> Output {
         let mut running = room.clone().args(["apply", "p.yaml"]).spawn();
-        self.asked.recv_timeout(super::support::PATIENCE).expect("the step is sent");
+        self.asked.recv_timeout(super::support::PATIENCE).expect("the request is sent");
         running.signal(Signal::KILL);
         let output = running.finish();
         self.go_on.send(()).expect("the server waits");
@@ -227,7 +233,10 @@ fn a_damaged_record_is_told_once_and_stops_nothing() {
     api.kill(&room);
     fs::write(&state_files(&room, "sessions")[0], "{ \"id\":").unwrap();
     let output = next(&api, &room, ENV).run().exits(0);
-    assert!(output.stderr.contains("a session that may have been left open was damaged, and is removed"));
+    let aside = state_files(&room, "sessions").remove(0);
+    assert!(output.stderr.contains(" at own as ops is damaged, so that nobody closes it: it may be open."));
+    assert!(output.stderr.contains(&format!("kept aside as {}", aside.display())), "{}", output.stderr);
+    assert_eq!(fs::read_to_string(aside).unwrap(), "{ \"id\":");
     let output = next(&api, &room, ENV).run().exits(0);
     assert!(!output.stderr.contains("damaged"), "{}", output.stderr);
 }
@@ -321,16 +330,75 @@ fn without_a_state_folder_nothing_is_sent() {
 }
 
 #[test]
-fn a_session_that_cannot_be_written_down_is_closed_again() {
+fn a_login_that_cannot_be_written_down_is_not_sent_and_a_session_is_closed_again() {
+    // Renames fail as on a full disk, from the first or the second one on: no record gets its name.
+    for (when, said, sent) in [("1+", "is not sent", &[][..]), ("2+", "is not used", &[LOGIN, LOGOUT])] {
+        let api = Api::start();
+        let playbook = api.playbook(ENV, "\n      logout: { auth: session, delete: /login }", FAST);
+        let inject = format!("inject=rename,renameat,renameat2:error=ENOSPC:when={when}");
+        let strace = ["-f", "-qq", "-o", "/dev/null", "-e", &inject];
+        let full = Runner::of("strace").file("p.yaml", playbook).plant(KEY).args(strace).args([
+            env!("CARGO_BIN_EXE_runner"),
+            "apply",
+            "p.yaml",
+        ]);
+        full.env("OWN_KEY", KEY).run().exits(8).explains(&["cannot be kept: ", "No space left", said]);
+        assert_eq!(api.server.lines(), sent);
+    }
+}
+
+#[test]
+fn a_login_whose_process_was_killed_is_named_by_the_next_run() {
+    let mut logins = 0;
+    let api = Api::holding(move |request| {
+        logins += u32::from(request.line == LOGIN);
+        logins == 1 && request.line == LOGIN
+    });
+    let room = api.room(ENV, FAST).env("OWN_KEY", KEY);
+    api.kill(&room);
+    let said = " at own as ops, sent ";
+    let open = " was never answered: a session may be open there";
+    let output = next(&api, &room, ENV).run().exits(0);
+    assert!(output.stderr.contains("warning: a login of run "), "{}", output.stderr);
+    assert!(output.stderr.contains(said) && output.stderr.contains(open), "{}", output.stderr);
+    let all = room.clone().args(["status"]).run().exits(0);
+    assert!(all.stdout.contains(said) && all.stdout.contains(open), "{}", all.stdout);
+    assert_eq!(state_files(&room, "sessions").len(), 1, "nobody knows more of it");
+}
+
+#[test]
+fn a_quiet_run_tells_in_one_paragraph_what_may_be_open() {
     let api = Api::start();
-    let playbook = api.playbook(ENV, "\n      logout: { auth: session, delete: /login }", FAST);
-    // Every rename fails as on a full disk: no record gets its name.
-    let strace = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=rename,renameat,renameat2:error=ENOSPC"];
-    let full = Runner::of("strace").file("p.yaml", playbook).plant(KEY).args(strace).args([
-        env!("CARGO_BIN_EXE_runner"),
-        "apply",
-        "p.yaml",
-    ]);
-    full.env("OWN_KEY", KEY).run().exits(8).explains(&["cannot be kept: ", "No space left", "is not used"]);
-    assert_eq!(api.server.lines(), [LOGIN, LOGOUT]);
+    let room = api.room(ENV, SLOW).env("OWN_KEY", KEY);
+    api.kill(&room);
+    let output = next(&api, &room, ENV).args(["--quiet"]).run().exits(0);
+    assert_eq!(output.stdout, "");
+    let lines: Vec<&str> = output.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", output.stderr);
+    assert!(
+        lines[0].starts_with("warning: the session of run ")
+            && lines[0].contains(" was left open: it ends at ")
+    );
+    assert!(lines[1].contains(" (p.yaml) - done: 1 step, ") && lines[2].ends_with(" - exit 0"), "{lines:?}");
+    // One that fails says it below what failed.
+    let broken = api.playbook(
+        ENV,
+        "\n      logout: { auth: session, delete: /login }",
+        "{ get: /x, expect: { status: 201 } }",
+    );
+    let output = room.clone().file("p.yaml", broken).args(["apply", "p.yaml", "--quiet"]).run().exits(1);
+    assert!(output.stderr.starts_with("error: "), "{}", output.stderr);
+    assert!(output.stderr.contains("\n  the session of run "), "{}", output.stderr);
+}
+
+#[test]
+fn a_quiet_run_says_nothing_of_what_it_has_closed() {
+    let (api, keyring) = (Api::start(), Keyring::open());
+    keep(&api, &keyring);
+    let room = api.room("stored", SLOW).keyring(&keyring);
+    api.kill(&room);
+    let output = next(&api, &room, "stored").args(["--quiet", "--report", "json=r.json"]).run().exits(0);
+    assert_eq!(output.text(), "");
+    let report = fs::read_to_string(room.dir().join("r.json")).unwrap();
+    assert!(report.contains("was left open: closed now"), "{report}");
 }

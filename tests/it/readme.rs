@@ -2,6 +2,8 @@
 
 use crate::support::runner::{Output, Runner};
 use regex::Regex;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -99,5 +101,41 @@ fn every_subcommand_stands_in_the_readme() {
     assert!(names.len() >= 9, "{names:?}");
     for name in names.into_iter().filter(|name| *name != "help") {
         assert!(readme.contains(&format!("`runner {name}")), "{name}");
+    }
+}
+
+/// All keys that a schema knows, at any depth, with the place of each.
+fn keys(schema: &Value, place: &str, found: &mut BTreeMap<String, String>) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Object(properties)) = members.get("properties") {
+                for key in properties.keys() {
+                    found.entry(key.clone()).or_insert_with(|| place.to_owned());
+                }
+            }
+            members.iter().for_each(|(name, member)| keys(member, &format!("{place}/{name}"), found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys(item, place, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_language_stands_on_its_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/playbooks.md")).unwrap();
+    // In an example, or between two backticks.
+    let code = Regex::new("(?s)```.*?```|`[^`\n]+`").unwrap();
+    let code: Vec<&str> = code.find_iter(&page).map(|found| found.as_str()).collect();
+    let words = Regex::new("[a-z_]+").unwrap();
+    let code = code.join(" ");
+    let shown: BTreeSet<&str> = words.find_iter(&code).map(|word| word.as_str()).collect();
+    for name in ["playbook", "provider"] {
+        let schema = fs::read_to_string(root.join(format!("schemas/{name}.json"))).unwrap();
+        let mut known = BTreeMap::new();
+        keys(&serde_json::from_str(&schema).unwrap(), name, &mut known);
+        assert!(known.len() >= 100, "{}", known.len());
+        known.retain(|key, _| !shown.contains(key.as_str()));
+        assert!(known.is_empty(), "docs/playbooks.md does not show {known:#?}");
     }
 }

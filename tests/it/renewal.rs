@@ -237,8 +237,12 @@ const REFRESH: &str = "POST /refresh";
 const LOGOUT: &str = "DELETE /login";
 
 fn apply(base_url: &str) -> Output {
+    prepared(base_url).run()
+}
+
+fn prepared(base_url: &str) -> Runner {
     let room = session_api::with_auth(base_url, AUTH, "steps:\n  - for_each: [1, 2, 3]\n    get: /rows\n");
-    room.plant("token-1-geheim").run()
+    room.plant("token-1-geheim")
 }
 
 fn token(number: u32) -> String {
@@ -314,6 +318,23 @@ fn a_refresh_that_is_down_or_answers_nonsense_becomes_one_login() {
 }
 
 #[test]
+fn every_session_is_closed_or_named_when_no_answer_to_a_refresh_comes() {
+    // Each token is good for one request, so that each but the first item needs a new one.
+    let mut used = BTreeSet::new();
+    let rows = move |request: &str| {
+        let token = request.lines().find(|line| line.contains("Bearer ")).expect("a token").to_owned();
+        if used.insert(token) { ok("application/json", "[]") } else { status(401) }
+    };
+    let api = server(token, |_| String::new(), rows);
+    let output = apply(&api.url("")).exits(0);
+    assert_eq!((count(&api, LOGIN), count(&api, LOGOUT)), (3, 1), "{}", output.text());
+    let warnings = output.report()["warnings"].as_array().expect("a list").clone();
+    let said =
+        "api did not say whether a refresh succeeded: the session that it was for may be left open there";
+    assert_eq!(warnings, [said; 2], "{}", output.text());
+}
+
+#[test]
 fn a_login_whose_answer_is_lost_is_sent_once_more_and_told() {
     let answer = |number| if number == 1 { String::new() } else { token(number) };
     let api = server(answer, |_| status(500), |_| ok("application/json", "[]"));
@@ -322,6 +343,11 @@ fn a_login_whose_answer_is_lost_is_sent_once_more_and_told() {
     let said = "api did not say whether a login succeeded: a session may be left open there";
     assert!(output.stderr.contains(said), "{}", output.stderr);
     assert!(output.report()["warnings"].to_string().contains(said));
+    // A run that says nothing else says that, too.
+    let api = server(answer, |_| status(500), |_| ok("application/json", "[]"));
+    let quiet = prepared(&api.url("")).args(["--quiet"]).run().exits(0);
+    assert!(quiet.stderr.starts_with(&format!("warning: {said}\n")), "{}", quiet.stderr);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.lines().count()), ("", 3));
     // Lost twice, it is not tried a third time.
     let api = server(|_| String::new(), |_| status(500), |_| status(500));
     apply(&api.url("")).exits(4).explains(&["api could not be reached to sign in"]);

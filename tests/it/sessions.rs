@@ -51,6 +51,13 @@ fn a_replaced_session_that_is_not_closed_is_told_by_the_exit_code() {
     assert_eq!(closed(&api), ["token-1-geheim", "token-2-geheim"]);
     let report = output.report();
     assert_eq!(report["causes"], json!(["cleanup"]));
+    assert_eq!(report["failures"][0]["cause"], "cleanup");
+    assert_eq!(report["failures"][0]["headline"], "api did not close the session: answered 404 Not Found");
+    assert!(
+        output.stderr.starts_with("error: api did not close the session: answered 404"),
+        "{}",
+        output.stderr
+    );
     assert!(output.stdout.contains("done, but not cleaned up"), "{}", output.stdout);
 }
 

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{self, Receiver};
 
 use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use super::support::PATIENCE;
 use super::support::held::slow_server;
@@ -66,6 +67,8 @@ providers:
       logout: {{ auth: session, delete: /session }}
 steps:
   - {{ post: /slow, save: o.json, rows: $, cleanup: [{{ delete: /slow }}] }}
+  - {{ id: behind, get: /slow }}
+  - {{ id: last, get: /slow }}
 ",
         server.url("")
     );
@@ -82,7 +85,15 @@ steps:
     ] {
         assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
     }
-    assert!(output.read("r.json").contains("\"safe_to_rerun\": false"));
+    let report: Value = serde_json::from_str(&output.read("r.json")).expect("a report is JSON");
+    assert_eq!((&report["safe_to_rerun"], &report["causes"][0]), (&json!(false), &json!("unknown")));
+    // Each step of the playbook is told of.
+    let entries = report["entries"].as_array().expect("a list").iter();
+    let steps = entries.filter(|entry| entry["kind"] == "step");
+    let steps: Vec<_> = steps.map(|entry| (entry["label"].as_str(), entry["status"].as_str())).collect();
+    let expected = [("POST /slow", "unknown"), ("behind", "not_started"), ("last", "not_started")];
+    assert_eq!(steps, expected.map(|(label, status)| (Some(label), Some(status))));
+    assert!(output.stdout.contains("interrupted: 0 of 3 steps done"), "{}", output.stdout);
     let left = std::fs::read_dir(&output.dir).unwrap().map(|entry| entry.unwrap().file_name());
     let mut left: Vec<_> = left.map(|name| name.into_string().unwrap()).collect();
     left.sort_unstable();

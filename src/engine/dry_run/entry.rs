@@ -1,5 +1,6 @@
 //! The way in: providers made ready without asking anybody, then the rehearsal.
 
+use super::pings::pings;
 use super::rehearsal::{Rehearsal, Rehearsed};
 use super::types::{DryRun, DrySecret};
 use crate::credential::{Missing, Preview, preview};
@@ -46,6 +47,10 @@ pub async fn dry_run(
         names.secrets.push((secret.name.clone(), known_data(&chain.name, &found, events)));
         secrets.push(secret_line(events, &chain.name, found, &[]));
     }
+    let (pings, ping_secrets) = match plan.report.ping.as_ref().filter(|_| !options.is_simulated) {
+        Some(address) => pings(plan, address, world, events, &names).await,
+        None => Default::default(),
+    };
     let engine = Engine {
         plan,
         sources,
@@ -68,10 +73,12 @@ pub async fn dry_run(
     for secret in secrets.iter_mut().filter(|secret| secret.origins.is_empty()) {
         secret.origins = destinations.remove(secret.name.as_str()).unwrap_or_default();
     }
-    Ok(DryRun { secrets, lines, cleanup })
+    secrets.extend(ping_secrets);
+    Ok(DryRun { secrets, lines, cleanup, pings })
 }
 
-fn secret_line(
+/// A secret, as it is shown.
+pub fn secret_line(
     events: &Events,
     name: &str,
     source: Result<Preview, Missing>,
@@ -86,10 +93,11 @@ fn secret_line(
         }
     };
     let origins = origins.iter().map(|origin| events.clean(origin)).collect();
-    DrySecret { name: events.clean(name), source, origins }
+    DrySecret { name: events.clean(name), source, origins, is_needed: true }
 }
 
-fn known_data(name: &str, found: &Result<Preview, Missing>, events: &Events) -> Data {
+/// What templates see of it.
+pub fn known_data(name: &str, found: &Result<Preview, Missing>, events: &Events) -> Data {
     match found {
         Ok(Preview::Found(found)) => {
             events.learn(name, found.value.expose());

@@ -22,6 +22,9 @@ use std::rc::Rc;
 /// How many items of a loop are shown. All are rendered and counted.
 const SHOWN_ITEMS: usize = 5;
 
+/// What is said of the first page of a list.
+const PAGES: &str = "then as many pages as there are";
+
 /// A run of which nothing leaves this machine.
 pub struct Rehearsal<'a> {
     engine: Engine<'a>,
@@ -285,6 +288,41 @@ impl<'a> Rehearsal<'a> {
         if let Some(provider) = request.provider.filter(|_| request.needs_session) {
             self.sign_in_unless_open(provider, place).await?;
         }
+        let rendered = self.rendered(request, place).await?;
+        self.register(step, place);
+        let is_write = request.effect != Effect::Read;
+        let may_be_more = request.paginate.is_some() || request.until.is_some();
+        let mut place = place.clone();
+        place.notes.extend(request.paginate.as_ref().map(|_| PAGES.to_owned()));
+        place.notes.extend(request.until.as_ref().map(until_words));
+        self.push_request(&step.label(), &place, &rendered, is_write, may_be_more);
+        match &request.verify {
+            Some(verify) => self.question(step, verify, &place).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Shows what is asked when nobody knows whether a write was done.
+    async fn question(
+        &self,
+        step: &PlannedStep,
+        verify: &PlannedVerify,
+        place: &Place,
+    ) -> Result<(), DryAction> {
+        let request = &verify.request;
+        let mut place = place.clone();
+        place.notes.push("if nobody knows whether it was done".to_owned());
+        place.notes.extend(request.paginate.as_ref().map(|_| PAGES.to_owned()));
+        let rendered = self.rendered(request, &place).await?;
+        self.push_request(&format!("verify {}", step.label()), &place, &rendered, false, true);
+        if let Some(line) = self.lines.borrow_mut().last_mut() {
+            line.is_question = true;
+        }
+        Ok(())
+    }
+
+    /// A request with all that is put on it, at its first page.
+    async fn rendered(&self, request: &PlannedRequest, place: &Place) -> Result<Rendered, DryAction> {
         let moment = Moment::of(self.engine.world);
         let scopes = self.engine.with_operation(request, self.scope(place), &moment);
         let scopes = scopes.map_err(|error| {
@@ -299,22 +337,13 @@ impl<'a> Rehearsal<'a> {
             let carried = self.carry(provider, &mut rendered).await;
             carried.map_err(|error| self.impossible(error))?;
         }
-        self.register(step, place);
-        let is_write = request.effect != Effect::Read;
-        let may_be_more = request.paginate.is_some() || request.until.is_some();
-        let mut place = place.clone();
-        if let Some(keys) = &request.paginate {
-            place.notes.push("then as many pages as there are".to_owned());
-            if let Some(position) = first_position(keys)
-                && !put_position(&mut rendered, keys, position)
-            {
-                return Err(self.impossible("the body has no place for the page: it is no JSON map"));
-            }
+        if let Some(keys) = &request.paginate
+            && let Some(position) = first_position(keys)
+            && !put_position(&mut rendered, keys, position)
+        {
+            return Err(self.impossible("the body has no place for the page: it is no JSON map"));
         }
-        place.notes.extend(request.until.as_ref().map(until_words));
-        place.notes.extend(request.verify.as_ref().map(|verify| verify_words(verify)));
-        self.push_request(&step.label(), &place, &rendered, is_write, may_be_more);
-        Ok(())
+        Ok(rendered)
     }
 
     async fn group(&self, step: &'a PlannedStep, group: &'a Group, place: &Place) {
@@ -489,6 +518,7 @@ impl<'a> Rehearsal<'a> {
             is_certain: place.depends.is_empty(),
             is_open_ended: place.is_open_ended,
             is_shown: true,
+            is_question: false,
         };
         self.lines.borrow_mut().push(line);
     }
@@ -503,16 +533,6 @@ fn condition_words(condition: &Condition) -> String {
 fn until_words(until: &Until) -> String {
     let Until { condition, every } = until;
     format!("again every {} until {}", duration(*every), condition.expression().code())
-}
-
-/// ``if nobody knows whether it was done, asks GET /orders``
-fn verify_words(verify: &PlannedVerify) -> String {
-    let PlannedVerify { request, .. } = verify;
-    let what = match &request.operation {
-        Some(operation) => operation.name.clone(),
-        None => format!("{} {}", request.method, request.path.source()),
-    };
-    format!("if nobody knows whether it was done, asks {what}")
 }
 
 /// `issue` of `steps.issue.outputs.token`.

@@ -11,6 +11,8 @@ pub struct DryRun {
     pub lines: Vec<DryLine>,
     /// What cleanup would do.
     pub cleanup: Vec<DryLine>,
+    /// What the dead-man switch would be told. It is no request of the run.
+    pub pings: Vec<DryLine>,
 }
 
 /// A secret that a run needs.
@@ -22,6 +24,8 @@ pub struct DrySecret {
     pub source: Result<Redacted, Vec<Redacted>>,
     /// The origins that it would be sent to, as far as they are known.
     pub origins: Vec<Redacted>,
+    /// Whether a run fails without it.
+    pub is_needed: bool,
 }
 
 /// One thing that a run would do.
@@ -41,6 +45,8 @@ pub struct DryLine {
     pub is_open_ended: bool,
     /// Whether it is to be shown, and not counted only.
     pub is_shown: bool,
+    /// Whether it is asked only when nobody knows what became of a write: it is shown, and not counted.
+    pub is_question: bool,
 }
 
 /// What a line of a dry run would do.
@@ -93,7 +99,7 @@ impl DryLine {
     }
 
     fn is_request(&self) -> bool {
-        matches!(self.action, DryAction::Request { .. })
+        matches!(self.action, DryAction::Request { .. }) && !self.is_question
     }
 
     fn is_write(&self) -> bool {
@@ -144,7 +150,7 @@ impl DryRun {
     /// The exit code of the process: that of a missing secret, or of something that cannot be done. A store that is not there
     /// is shown, and no more: a playbook is often looked at on another machine than the one that will run it.
     pub fn exit_code(&self) -> i32 {
-        let is_missing = self.secrets.iter().any(|secret| secret.source.is_err());
+        let is_missing = self.secrets.iter().any(|secret| secret.is_needed && secret.source.is_err());
         let is_impossible = self.lines.iter().chain(&self.cleanup).any(DryLine::is_impossible);
         let causes = [is_missing.then_some(Cause::SignIn), is_impossible.then_some(Cause::Step)];
         Cause::heaviest(causes.into_iter().flatten()).map_or(0, Cause::exit_code)

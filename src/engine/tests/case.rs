@@ -283,7 +283,7 @@ impl Ran {
     /// All warnings.
     pub fn warnings(&self) -> Vec<String> {
         let warnings = self.events.iter().filter_map(|event| match event {
-            EventKind::Warning { text } => Some(text.to_string()),
+            EventKind::Warning { text, .. } => Some(text.to_string()),
             _ => None,
         });
         warnings.collect()

@@ -447,7 +447,13 @@ fn a_dry_run_shows_key_and_question() {
     let dry = Case::of_steps(steps).dry_run();
     let text = format!("{:?}", dry.lines[0]);
     assert!(text.contains("Idempotency-Key: ‹run.id›-a"), "{text}");
-    assert!(text.contains("if nobody knows whether it was done, asks GET /orders"), "{text}");
+    let question = &dry.lines[1];
+    assert_eq!(
+        (question.label.as_str(), question.notes[0].as_str()),
+        ("verify order", "if nobody knows whether it was done")
+    );
+    assert!(format!("{question:?}").contains("Redacted(\"/orders\")"), "{question:?}");
+    assert!(dry.summary().starts_with("1 request, "), "{}", dry.summary());
 }
 
 /// A write that is lost, a question about it that takes ten seconds, and meanwhile a signal, or two.

@@ -113,6 +113,28 @@ fn a_refused_login_is_sent_once_and_nothing_else_is() {
 }
 
 #[test]
+fn a_login_that_gets_no_answer_is_one_failure_of_the_run() {
+    let steps = "steps:\n  - { for_each: [1, 2, 3], get: '/a/${{ item }}', on_error: continue }\n  - get: /b\n\
+                 cleanup:\n  - delete: /c\n";
+    for answer in [|| Reply::status(500), Reply::lost] {
+        let ran = case(steps).answer(move |_| answer());
+        // Twice for the steps, and twice for cleanup, which is tried all the same.
+        assert_eq!(ran.network.lines(), [LOGIN; 4]);
+        assert_eq!(ran.exit_code(), 4);
+        let steps = ran.steps();
+        let ends = ["failed", "not started", "not started", "failed", "not started", "failed"];
+        assert_eq!(steps.len(), ends.len(), "{steps:?}");
+        assert!(steps.iter().zip(ends).all(|(step, end)| step.ends_with(end)), "{steps:?}");
+        let told = ran
+            .headlines()
+            .iter()
+            .filter(|headline| headline.contains("is not asked again to sign in"))
+            .count();
+        assert_eq!(told, 1, "{:?}", ran.headlines());
+    }
+}
+
+#[test]
 fn a_missing_secret_ends_the_run_before_its_first_step() {
     let ran = Case::of(&format!("{PROVIDER}steps:\n  - get: /a\n")).script([]);
     assert_eq!(ran.exit_code(), 3);

@@ -20,6 +20,8 @@ pub struct FakeSignIns {
     pub problems: RefCell<Vec<String>>,
     /// Nothing can be written.
     pub is_broken: Cell<bool>,
+    /// Of that, so much can be written all the same, before the rest cannot.
+    pub sound_writes: Cell<u32>,
     /// Nothing can be read.
     pub is_unreadable: Cell<bool>,
     /// Everything that was written or struck off, in its order.
@@ -38,7 +40,9 @@ impl FakeSignIns {
     }
 
     fn act(&self, what: &str, id: &str) -> io::Result<()> {
-        if self.is_broken.get() {
+        let is_sound = what == "write" && self.sound_writes.get() > 0;
+        self.sound_writes.set(self.sound_writes.get() - u32::from(is_sound));
+        if self.is_broken.get() && !is_sound {
             return Err(io::Error::other("/state/sessions: no space left"));
         }
         self.acts.borrow_mut().push(format!("{what} {id}"));
@@ -75,10 +79,10 @@ impl SignIns for FakeSignIns {
         Ok(())
     }
 
-    fn strike_off(&self, id: &str) -> io::Result<()> {
-        self.act("strike", id)?;
-        self.ledger.borrow_mut().retain(|known| known.id != id);
-        self.left.borrow_mut().retain(|known| known.session.id != id);
+    fn strike_off(&self, session: &OpenSession) -> io::Result<()> {
+        self.act("strike", &session.id)?;
+        self.ledger.borrow_mut().retain(|known| known.id != session.id);
+        self.left.borrow_mut().retain(|known| known.session.id != session.id);
         Ok(())
     }
 
@@ -87,12 +91,13 @@ impl SignIns for FakeSignIns {
         Ok(Noted { records: self.left.borrow().clone(), problems: self.problems.take() })
     }
 
-    fn take_up(&self, id: &str) -> io::Result<Option<Box<dyn Any>>> {
+    fn take_up(&self, session: &OpenSession) -> io::Result<Option<Box<dyn Any>>> {
         self.look()?;
+        let id = &session.id;
         self.acts.borrow_mut().push(format!("take {id}"));
         let left = self.left.borrow();
         let is_free =
-            left.iter().any(|entry| entry.session.id == id && !entry.is_in_use) && !self.is_taken.get();
+            left.iter().any(|entry| entry.session.id == *id && !entry.is_in_use) && !self.is_taken.get();
         Ok(is_free.then(|| Box::new(()) as Box<dyn Any>))
     }
 

@@ -397,7 +397,7 @@ fn warnings_and_errors_have_a_stream_of_their_own() {
     let terminal = Terminal::new(report.clone(), look, []);
     let live = LiveReport::new(terminal, Messages::new(messages.clone(), look), Progress::new(look, false));
     let mut script = Script { live, screen: report.clone(), elapsed: Duration::ZERO }.begin("two", false);
-    script.emit(EventKind::Warning { text: clean("plain http to 10.0.0.7\u{7}") });
+    script.emit(EventKind::Warning { text: clean("plain http to 10.0.0.7\u{7}"), is_alert: false });
     script.step(step("revoke"), failed("404", 10, failure("it is gone")));
     script.end(ended_by(&[Cause::Step]));
     let (report, messages) = (report.text(), messages.text());

@@ -9,7 +9,7 @@ use crate::port::fake::{
     FakeClock, FakePrompt, FakeSignIns, FakeStore, FakeSurroundings, FakeWorld, ScriptedTransport, Sent,
 };
 use crate::port::{Reach, World};
-use crate::session::{PlannedLogin, Sessions, Setup, SignInFailure, planned_logins};
+use crate::session::{PlannedLogin, Sessions, Setup, SignInFailure, Standing, planned_logins};
 use crate::template::{Data, Moment};
 use serde_json::json;
 use std::cell::RefCell;
@@ -271,13 +271,13 @@ impl Bench {
     /// What is told of sessions that others have left open.
     pub async fn left_open(&self) -> Vec<String> {
         let notes = self.sessions.close_left_open().await.expect("a ledger");
-        notes.into_iter().filter(|note| !note.is_in_use).map(|note| note.text).collect()
+        notes.into_iter().filter(|note| note.standing != Standing::InUse).map(|note| note.text).collect()
     }
 
     /// All warnings.
     pub fn warnings(&self) -> Vec<String> {
         self.kinds(|kind| match kind {
-            EventKind::Warning { text } => Some(text.to_string()),
+            EventKind::Warning { text, .. } => Some(text.to_string()),
             _ => None,
         })
     }

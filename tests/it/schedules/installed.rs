@@ -2,7 +2,10 @@
 
 use super::text;
 use crate::support::runner::{Output, Runner};
+use crate::support::scripted::Reply;
+use crate::support::session_api::{self, LOGIN, LOGOUT};
 use runner::schedule::JobId;
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
@@ -41,9 +44,13 @@ done
 
 /// Runs a script in a mount namespace of its own. `$RUNNER` is the program; the playbook lies in the working folder.
 fn in_room(prelude: &str, script: &str, flags: &[&str]) -> (Runner, Output) {
+    playbook_in_room(PLAYBOOK.to_owned(), prelude, script, flags)
+}
+
+fn playbook_in_room(playbook: String, prelude: &str, script: &str, flags: &[&str]) -> (Runner, Output) {
     let is_root = rustix::process::geteuid().is_root();
     let runner = Runner::of("unshare")
-        .file("fleet.yaml", PLAYBOOK)
+        .file("fleet.yaml", playbook)
         .env("RUNNER", env!("CARGO_BIN_EXE_runner"))
         .args(if is_root { vec!["-m"] } else { vec!["-rm"] })
         .args(flags.to_vec())
@@ -178,12 +185,58 @@ fn what_runs_elsewhere_is_not_installed() {
     }
 }
 
-#[test]
-fn a_real_user_manager_takes_a_timer_once_and_gives_it_back() {
+#[track_caller]
+fn assert_systemd() {
     assert!(
         rustix::process::geteuid().is_root() && Path::new("/lib/systemd/systemd").exists(),
         "this starts a systemd of its own, as root, from the Debian package systemd; `./tests/all` installs it"
     );
+}
+
+#[test]
+fn a_real_user_manager_runs_the_service_that_was_installed() {
+    assert_systemd();
+    let mut steps = 0;
+    let server = session_api::start(move |_| {
+        steps += 1;
+        Reply::empty(if steps == 1 { 204 } else { 404 })
+    });
+    let rest = "schedule: { cron: 15 3 * * * }\nreport: { json: report.json }\nsteps: [{ get: /work }]";
+    let playbook = session_api::text(&server.base_url(), rest);
+    let playbook = playbook.replace("{ env: OWN_KEY }", "{ file: key.txt }");
+    let script = r#"
+echo key-geheim-0815 >key.txt
+chmod 600 key.txt
+"$RUNNER" schedule install fleet.yaml
+service=$(basename "$XDG_CONFIG_HOME"/systemd/user/runner-*.service)
+end() {
+  echo "$1: $2 $(systemctl --user show --property=Result --value "$service")" \
+    "$(systemctl --user show --property=ExecMainStatus --value "$service")"
+  mv report.json "$1.json"
+}
+systemctl --user start "$service" && started=0 || started=$?
+end first "$started"
+systemctl --user start "$service" && started=0 || started=$?
+end second "$started"
+"$RUNNER" history
+"#;
+    let (room, output) =
+        playbook_in_room(playbook, OWN_MANAGER, script, &["-p", "-f", "--mount-proc", "--kill-child"]);
+    assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
+    for part in ["first: 0 success 0\n", "second: 1 exit-code 1\n", " done in ", " failed (exit 1) in "] {
+        assert!(output.stdout.contains(part), "{part:?} is not in\n{}\n{}", output.stdout, output.stderr);
+    }
+    for (name, code) in [("first.json", 0), ("second.json", 1)] {
+        let report: Value = serde_json::from_str(&file(&room, name)).expect("a report is JSON");
+        assert_eq!(report["exit_code"], code);
+    }
+    let lines = server.lines();
+    assert_eq!(lines, [[LOGIN, "GET /work", LOGOUT]; 2].concat());
+}
+
+#[test]
+fn a_real_user_manager_takes_a_timer_once_and_gives_it_back() {
+    assert_systemd();
     let script = r#"
 mkdir "a b 100% \$HOME"
 cp fleet.yaml "a b 100% \$HOME/fleet.yaml"

@@ -205,6 +205,11 @@ impl Output {
         let report: Value = serde_json::from_str(&self.read(REPORT)).expect("a report is JSON");
         let violations: Vec<_> = REPORT_SCHEMA.iter_errors(&report).map(|error| error.to_string()).collect();
         assert!(violations.is_empty(), "{violations:#?}\n{report:#}");
+        // Whoever reads that a run has not ended well reads why.
+        let mut entries = report["entries"].as_array().expect("a list").iter();
+        let is_told = report["failures"] != Value::Array(Vec::new())
+            || entries.any(|entry| entry["failure"].is_object());
+        assert!(is_told || report["exit_code"] == 0, "{report:#}");
         report
     }
 
