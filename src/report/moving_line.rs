@@ -95,7 +95,7 @@ mod tests {
         }
 
         fn clear_line(&self) -> io::Result<()> {
-            Ok(())
+            self.write_str("\n")
         }
 
         fn flush(&self) -> io::Result<()> {
