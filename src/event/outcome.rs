@@ -40,6 +40,9 @@ pub struct RunReport {
     /// Whether its journal is damaged, so that the run may have done more than is told here.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub damaged: bool,
+    /// Whether a step was begun, which may not be among the entries: a run that is cut ends it without a word.
+    #[serde(skip)]
+    pub has_begun_step: bool,
     /// Requests that were sent, those of sessions included.
     pub requests: u32,
     /// Of these, how many were repetitions of an attempt that failed.
@@ -335,7 +338,10 @@ impl EventSink for ReportFold {
                     self.last_attempt = LastAttempt { status: *status, problem, number: Some(*attempt) };
                 }
             }
-            EventKind::StepStarted { .. } => self.last_attempt = LastAttempt::default(),
+            EventKind::StepStarted { .. } => {
+                self.report.has_begun_step = true;
+                self.last_attempt = LastAttempt::default();
+            }
             EventKind::SessionOpened { session, took } => self.session_opened(session, *took),
             EventKind::SessionClosed { provider, end, took } => self.session_closed(provider, end, *took),
             EventKind::StepFinished { step, result } => self.step_finished(step, result),

@@ -149,6 +149,7 @@ pub(super) fn steps(report: &RunReport) -> String {
         }
         None | Some(Cause::Cleanup) => all,
         Some(_) if report.damaged => format!("{} as far as the journal tells", counted(done, "step")),
+        Some(_) if steps.is_empty() && report.has_begun_step => "in the first step".to_owned(),
         Some(_) if steps.is_empty() => "before the first step".to_owned(),
         Some(Cause::Deadline | Cause::Signal(_)) => format!("{done} of {all} done"),
         Some(_) if failed == 0 && done == 0 => "before the first step".to_owned(),

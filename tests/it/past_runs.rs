@@ -203,6 +203,26 @@ fn a_run_that_was_killed_in_its_login_has_a_report() {
     assert_eq!((&report["exit_code"], &report["requests"]), (&json!(137), &json!(0)), "{report:#}");
 }
 
+/// A run that was killed while its first write was on its way was not killed before it.
+#[test]
+fn a_run_that_was_killed_in_its_first_step_says_so() {
+    let (arrived, has_arrived) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let server = session_api::start(move |_| {
+        arrived.send(()).expect("the test waits");
+        let _ = may_go_on.recv();
+        Reply::empty(204)
+    });
+    let run = session_api::apply(&server, STEPS);
+    let mut running = run.spawn();
+    has_arrived.recv_timeout(PATIENCE).expect("the write begins");
+    running.signal(Signal::KILL);
+    running.finish();
+    go_on.send(()).expect("the server waits");
+    let shown = again(&run, &["report", "last"]).exits(0).stdout;
+    assert!(shown.contains("unknown: in the first step, "), "{shown}");
+}
+
 /// What is at work, what cannot be read and what is cut stays; ids are shown as long as they must be to tell runs apart.
 #[test]
 fn prune_removes_nothing_that_it_does_not_know_to_be_over() {
