@@ -19,6 +19,7 @@ use crate::port::World;
 use crate::session::{Sessions, SignInFailure};
 use crate::source::{SourceMap, Span};
 use crate::template::{Data, EvaluationError, Expression, Moment, Scope};
+use futures_util::future::LocalBoxFuture;
 
 /// A run at work: the plan, the world, and what has happened so far.
 pub struct Engine<'a> {
@@ -87,7 +88,7 @@ impl Engine<'_> {
         &self,
         limits: &Limits,
         what: &str,
-        sign_in: impl Future<Output = Result<T, SignInFailure>>,
+        sign_in: LocalBoxFuture<'_, Result<T, SignInFailure>>,
     ) -> Result<T, StepError> {
         let end = limits.finish_sign_in(self.world, sign_in).await;
         let end = end.map_err(|interruption| self.interrupted_sign_in(interruption, what))?;

@@ -21,7 +21,7 @@ use crate::model::words::duration;
 use crate::plan::PlannedRequest;
 use crate::port::{Earlier, Place, SendFailure};
 use crate::session::Generation;
-use futures_util::TryFutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json};
@@ -307,7 +307,7 @@ impl Engine<'_> {
             return Ok(None);
         };
         let what = format!("the sign-in before {}", call.subject.request());
-        let authorized = self.sessions.authorize(provider, outgoing);
+        let authorized = self.sessions.authorize(provider, outgoing).boxed_local();
         self.sign_in(&call.limits, &what, authorized).await.map(Some)
     }
 
@@ -426,7 +426,7 @@ impl Engine<'_> {
         }
         let what = format!("the renewed sign-in before {}", call.subject.request());
         let renewal = self.sessions.renew(provider, generation, &answer);
-        let renewal = renewal.map_err(|failure| failure.of_request(self.events.clean(line)));
+        let renewal = renewal.map_err(|failure| failure.of_request(self.events.clean(line))).boxed_local();
         self.sign_in(&call.limits, &what, renewal).await?;
         tries.is_renewed = true;
         tries.attempt += 1;

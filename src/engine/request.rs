@@ -20,6 +20,7 @@ use crate::model::exit::Cause;
 use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep};
 use crate::port::Reach;
 use crate::template::{Data, Moment, Scope};
+use futures_util::FutureExt;
 use std::cell::Cell;
 use url::Url;
 
@@ -81,7 +82,7 @@ impl<'a> Engine<'a> {
         let origin = Origin::of(self.sessions.account(provider).base_url());
         self.refuse_left_alone(stage.is_cleanup, origin)?;
         let what = format!("the sign-in before {}", subject.request());
-        self.sign_in(&stage.limits, &what, self.sessions.ready(provider)).await?;
+        self.sign_in(&stage.limits, &what, self.sessions.ready(provider).boxed_local()).await?;
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use crate::model::secret::SecretText;
 use crate::plan::{PlannedStep, ProviderIndex, StoreTarget};
 use crate::port::StoreKey;
 use crate::template::{Moment, Scope, Template, json_to_text};
+use futures_util::FutureExt;
 
 impl Engine<'_> {
     /// Opens a session, with what the step gives or what the provider's chains find.
@@ -29,7 +30,7 @@ impl Engine<'_> {
         let scope = self.scope(stage, &Moment::of(self.world), &own_expressions(step)).await?;
         let given = with.iter().map(|(name, tree)| Ok((name.clone(), self.credential(name, tree, &scope)?)));
         let given = given.collect::<Result<Vec<_>, StepError>>()?;
-        let opening = self.sessions.authenticate(provider, method, given);
+        let opening = self.sessions.authenticate(provider, method, given).boxed_local();
         let note = self.sign_in(&stage.limits, "the sign-in", opening).await?;
         tally.detail = Some(note.words());
         Ok(StepRecord { has_succeeded: true, ..StepRecord::default() })
