@@ -213,6 +213,10 @@ impl<'a> Engine<'a> {
 
     async fn is_wanted(&self, step: &PlannedStep, stage: &Stage) -> Result<bool, StepError> {
         let Some(condition) = &step.condition else { return Ok(true) };
+        // What was decided once is not decided anew: it was done, and is to be undone.
+        if self.taken_up.is_some_and(|taken_up| taken_up.writes.are_of(&self.places.of_step(step, stage))) {
+            return Ok(true);
+        }
         let expressions = [condition.expression()];
         let moment = self.moment(step, stage, asks_for_moment(&expressions)).await?;
         let scope = self.scope(stage, &moment, &expressions).await?;

@@ -3,7 +3,7 @@
 use super::left::{LeftJournal, TakeUpError};
 use super::record::Record;
 use super::recording::Recording;
-use crate::port::{Class, End, InDoubt, Place, Resolution, WritesLeft};
+use crate::port::{Class, End, InDoubt, Known, Place, Resolution, WritesLeft};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
@@ -57,7 +57,13 @@ pub fn writes_left(recording: &Recording) -> WritesLeft {
             keys.entry(key.value.to_string()).or_default().insert(Place(step_of(&intent.place).to_owned()));
         }
     }
-    WritesLeft { in_doubt: in_doubt(recording), keys, have_harmful: has_written(recording) }
+    let known = recording.known();
+    let is_left = |known: &Known| known.is_done() || known.in_doubt_since().is_some();
+    let is_of_step =
+        |place: &Place| !["/moment", "/item of the list"].iter().any(|end| place.0.ends_with(end));
+    let places = known.into_iter().filter(|(place, known)| is_left(known) && is_of_step(place));
+    let places = places.map(|(place, _)| place).collect();
+    WritesLeft { in_doubt: in_doubt(recording), keys, have_harmful: has_written(recording), places }
 }
 
 /// Whether a write was done, or may have been, that a run anew would do twice: that one has other keys.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
@@ -193,6 +193,11 @@ impl Known {
         since.filter(|_| !deed.is_surely_undone).map(|since| Earlier { since, was_done })
     }
 
+    /// Whether it was surely done.
+    pub fn is_done(&self) -> bool {
+        self.end() == Some(End::Done) || self.resolution == Some(Resolution::Done)
+    }
+
     fn end(&self) -> Option<End> {
         self.outcome.as_ref().map(|outcome| outcome.end)
     }
@@ -261,6 +266,17 @@ pub struct WritesLeft {
     pub keys: HashMap<String, HashSet<Place>>,
     /// Whether a run anew would do one of them twice.
     pub have_harmful: bool,
+    /// The places of all that was done, or may have been.
+    pub places: BTreeSet<Place>,
+}
+
+impl WritesLeft {
+    /// Whether something of a step was done, or may have been: the step itself, an item of it, or a step inside of it.
+    pub fn are_of(&self, step: &Place) -> bool {
+        let behind = self.places.range(step.clone()..);
+        let mut of_step = behind.map_while(|place| place.0.strip_prefix(&step.0));
+        of_step.any(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
+    }
 }
 
 /// Whether a deed is done now.

@@ -4,7 +4,7 @@
 use super::mortal::{Death, Stage};
 use super::room::{End, Kind, Room, line};
 use crate::port::StoreError;
-use crate::port::fake::{FakeStore, Reply, ScriptedTransport};
+use crate::port::fake::{FakeStore, Reply, ScriptedTransport, Sent};
 use std::rc::Rc;
 
 const BOTH: [Kind; 2] = [Kind::Memory, Kind::File];
@@ -130,4 +130,29 @@ fn what_was_done_behind_the_step_that_ends_a_resumed_run_is_undone() {
     assert_eq!(sent, [&saved[1..], &others[..]].concat(), "{failures:?}");
     let (sent, failures) = undone_after("lines[2]/request", Stage::Before);
     assert_eq!(sent, others[2..], "{failures:?}");
+}
+
+/// A step that has failed is done anew by the next process, and may succeed.
+#[test]
+fn a_condition_that_reads_differently_now_neither_hides_nor_loses_what_was_done() {
+    let steps = "steps:
+  - { id: main, get: /main, on_error: continue }
+  - { id: window, if: not steps.main.succeeded, post: /window, cleanup: [{ delete: /window }] }
+  - { id: all, if: not steps.main.succeeded, for_each: [1], steps: [{ id: inner, post: /inner, cleanup: [{ delete: /inner }] }] }
+  - { id: last, put: /last }
+";
+    let is_there = |death: &Death| death.place == "last/request" && death.stage == Stage::Before;
+    let away = |sent: &Sent| Reply::status(if line(sent) == "GET /main" { 404 } else { 200 });
+    let room = (0..).find_map(|points| {
+        let mut room = Room::new(Kind::File, steps);
+        room.network = Rc::new(ScriptedTransport::new(away));
+        let End::Died(death) = room.process(Some(points)).unwrap() else { panic!("there is no such point") };
+        is_there(&death).then_some(room)
+    });
+    let mut room = room.expect("a point");
+    answer_all(&mut room, Reply::status(200));
+    let ran = room.process(None).unwrap().ran();
+    assert_eq!(ran.verdict.exit_code(), 0, "{:?}", ran.failures());
+    let sent: Vec<_> = room.sent().iter().map(line).collect();
+    assert_eq!(sent, ["GET /main", "PUT /last", "DELETE /inner", "DELETE /window"]);
 }
