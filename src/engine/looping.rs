@@ -39,13 +39,14 @@ impl<'a> Engine<'a> {
         tally.rows = reads_rows(step).then_some(0);
         let unknown_before = self.course.unknown();
         let mut brought = Brought::default();
-        let mut stopped = None;
+        let (mut stopped, mut reached) = (None, 0);
         for (index, Item { data, digest }) in items.into_iter().enumerate() {
             if let Err(interruption) = stage.limits.check(self.world) {
                 let what = format!("item {} of {count}", index + 1);
                 stopped = Some(self.interrupted(interruption, &what));
                 break;
             }
+            reached += 1;
             let rows = tally.rows.unwrap_or(0);
             self.events.emit(EventKind::StepProgress {
                 page: None,
@@ -71,6 +72,8 @@ impl<'a> Engine<'a> {
                 }
             }
         }
+        // All are accounted for, those behind the end of the loop too.
+        tally.items = Some(ItemCounts { not_started: counts.not_started + count - reached, ..counts });
         tally.is_idle = count > 0 && counts.skipped == count;
         if counts.not_started > 0 && counts.not_started + counts.skipped == count {
             return Err(StepError::not_begun());
