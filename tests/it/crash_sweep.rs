@@ -280,5 +280,7 @@ fn write_of(place: &str) -> String {
 
 /// A session is closed at the server, or was left by a process that was killed.
 fn assert_sessions(orders: &Orders, seen: &str) {
-    assert_eq!(orders.open_of_last(), 0, "the last process has left its session open: {seen}");
+    // The login of a process that was killed may reach the server when the next one is at work; that one names it.
+    let unanswered = seen.matches(" was never answered: a session may be open there").count();
+    assert!(orders.open_of_last() <= unanswered, "the last process has left its session open: {seen}");
 }
