@@ -40,7 +40,7 @@ impl<'a> Engine<'a> {
         tally.rows = reads_rows(step).then_some(0);
         let unknown_before = self.course.unknown();
         let mut brought = Brought::default();
-        let mut stopped = None;
+        let (mut stopped, mut reached) = (None, 0);
         let mut is_over = stage.is_over;
         for (index, Item { data, digest }) in items.into_iter().enumerate() {
             if !is_over && let Err(interruption) = stage.limits.check(self.world) {
@@ -51,6 +51,7 @@ impl<'a> Engine<'a> {
             if is_over && self.taken_up.is_none() {
                 break;
             }
+            reached += 1;
             let rows = tally.rows.unwrap_or(0);
             self.events.emit(EventKind::StepProgress {
                 page: None,
@@ -75,6 +76,8 @@ impl<'a> Engine<'a> {
                 }
             }
         }
+        // All are accounted for, those behind the end of the loop too.
+        tally.items = Some(ItemCounts { not_started: counts.not_started + count - reached, ..counts });
         tally.is_idle = count > 0 && counts.skipped == count;
         if stopped.is_none() && counts.not_started > 0 && counts.not_started + counts.skipped == count {
             return Err(StepError::not_begun());

@@ -223,7 +223,7 @@ pub struct ItemCounts {
     pub failed: usize,
     /// Those for which nothing was done: every step inside was skipped.
     pub skipped: usize,
-    /// Those of which nothing was begun, since nothing more is sent to where they would go.
+    /// Those of which nothing was begun: the loop had come to its end, or nothing more is sent to where they would go.
     pub not_started: usize,
 }
 

@@ -125,7 +125,7 @@ pub struct EntryReport {
     /// Of these, for how many nothing was done, since every step inside was skipped.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub skipped_items: Option<usize>,
-    /// Of these, how many were not begun, since nothing more is sent to where they would go.
+    /// Of these, how many were not begun: the loop had come to its end, or nothing more is sent to where they would go.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub not_started_items: Option<usize>,
     /// The file that it wrote.

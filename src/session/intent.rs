@@ -5,7 +5,7 @@ use crate::event::Purpose;
 use crate::exchange::Exchange;
 use crate::exchange::retry::Ending;
 use crate::model::words;
-use crate::port::OpenSession;
+use crate::port::{Departure, OpenSession};
 use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,6 +19,8 @@ pub struct Intent<'a> {
     draft: Box<dyn Fn() -> OpenSession + 'a>,
     written: RefCell<Option<OpenSession>>,
     is_in_flight: Cell<bool>,
+    /// What is known of the request in flight when it is given up.
+    departure: RefCell<Departure>,
     /// A request of a login was answered, or the answer to a refresh was lost.
     may_be_done: Cell<bool>,
     has_lost_answers: Cell<bool>,
@@ -33,16 +35,19 @@ impl<'a> Intent<'a> {
             draft: Box::new(draft),
             written: RefCell::default(),
             is_in_flight: Cell::new(false),
+            departure: RefCell::default(),
             may_be_done: Cell::new(false),
             has_lost_answers: Cell::new(false),
         }
     }
 
-    /// Writes down that a request is about to be sent. It is on disk when this returns.
+    /// Writes down that a request is about to be sent; it is on disk when this returns. `departure` says whether the request
+    /// was sent when it is given up.
     ///
     /// # Errors
     /// As the operating system says.
-    pub fn announce(&self) -> io::Result<()> {
+    pub fn announce(&self, departure: Departure) -> io::Result<()> {
+        *self.departure.borrow_mut() = departure;
         let mut written = self.written.borrow_mut();
         if written.is_none() {
             let record = (self.draft)();
@@ -105,7 +110,8 @@ impl<'a> Intent<'a> {
 
 impl Drop for Intent<'_> {
     fn drop(&mut self) {
-        if !self.is_in_flight.get() && !self.may_be_done.get() {
+        let is_in_flight = self.is_in_flight.get() && !self.departure.borrow().was_prevented();
+        if !is_in_flight && !self.may_be_done.get() {
             self.withdraw();
         }
     }

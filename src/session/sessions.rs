@@ -18,6 +18,7 @@ use crate::model::secret::SecretText;
 use crate::plan::{Plan, ProviderIndex};
 use crate::port::RefusedLogin;
 use crate::template::{Data, Moment, Scope};
+use futures_util::future::FutureExt;
 use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -38,7 +39,8 @@ pub struct Setup {
     pub run: String,
 }
 
-/// The sessions of a run: one for each provider at most.
+/// The sessions of a run: one for each provider at most. What opens and closes them is rare and deep: it lies on the heap, not in
+/// the future of each step that may need it.
 pub struct Sessions {
     pub(super) exchange: Exchange,
     pub(super) seats: Vec<Seat>,
@@ -121,8 +123,8 @@ impl Sessions {
         }
         let open = seat.session.borrow().clone();
         match open {
-            Some(session) => self.prolong(seat, session, false).await,
-            None => self.open(seat, None, Given::new(), true).await,
+            Some(session) => self.prolong(seat, session, false).boxed_local().await,
+            None => self.open(seat, None, Given::new(), true).boxed_local().await,
         }
     }
 
@@ -192,7 +194,7 @@ impl Sessions {
             Some(session) if session.is_on_trial => {
                 Err(failure::refused_when_new(&seat.account, self.events()).into())
             }
-            Some(session) => self.prolong(seat, session, true).await.map(|_| ()),
+            Some(session) => self.prolong(seat, session, true).boxed_local().await.map(|_| ()),
             None => Ok(()),
         }
     }
@@ -218,9 +220,9 @@ impl Sessions {
                 self.ready(provider).await?;
                 return Ok(self.note_of_open(seat));
             }
-            self.close(seat, true).await;
+            self.close(seat, true).boxed_local().await;
         }
-        self.open(seat, method, given, false).await?;
+        self.open(seat, method, given, false).boxed_local().await?;
         Ok(self.note_of_open(seat))
     }
 
@@ -228,7 +230,7 @@ impl Sessions {
     pub async fn logout(&self, provider: ProviderIndex) -> Option<SessionEnd> {
         let seat = self.seat(provider);
         let _gate = seat.gate.lock().await;
-        self.close(seat, false).await
+        self.close(seat, false).boxed_local().await
     }
 
     /// Says that the steps are over, however that came: what is sent from now on is cleanup.
@@ -248,7 +250,7 @@ impl Sessions {
         let mut ends = Vec::new();
         for (_, seat) in open {
             let _gate = seat.gate.lock().await;
-            ends.extend(self.close(seat, true).await);
+            ends.extend(self.close(seat, true).boxed_local().await);
         }
         ends
     }

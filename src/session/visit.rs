@@ -283,7 +283,9 @@ impl Visit<'_> {
             self.check_pause(began, paced, rendered.origin().as_ref())?;
             let turn = self.exchange.turn(self.account.realm(), &rendered, None, self.latest_start()).await;
             self.check_run(number)?;
-            self.intent.iter().try_for_each(Intent::announce).map_err(Trouble::Unannounced)?;
+            let mut intent = self.intent.iter();
+            let announced = intent.try_for_each(|intent| intent.announce(turn.departure()));
+            announced.map_err(Trouble::Unannounced)?;
             rendered.limit_time(self.flight_time(began, paced + turn.paced()));
             let attempt = self.exchange.send(turn, &rendered, Sending::attempt(self.purpose, number)).await;
             let ending = attempt.ending(|status| expected.contains(status));

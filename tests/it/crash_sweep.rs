@@ -266,7 +266,9 @@ impl Sweep<'_> {
 
     /// Each session is closed at the server, or named: by the process that went on, or by whoever asks the ledger next.
     fn assert_sessions(&self, room: &Runner, output: &Output, seen: &str) {
-        assert_eq!(self.orders.open_of_last(), 0, "the last process has left its session open: {seen}");
+        // The login of a process that was killed may reach the server when the next one is at work; that one names it.
+        let is_closed = self.orders.open_of_last() <= unanswered(&output.text());
+        assert!(is_closed, "the last process has left its session open: {seen}");
         let left_open = self.orders.left_open();
         if named(output) < left_open {
             let asked = room.clone().args(["status", "own", "--playbook", "p.yaml"]).run().exits(0);
@@ -297,10 +299,15 @@ fn write_of(place: &str) -> String {
     }
 }
 
-/// How many sessions an output names that were left open.
+/// How many sessions an output names that were left open, or may be.
 fn named(output: &Output) -> usize {
     let text = output.text();
-    text.lines()
-        .filter(|line| line.contains("the session of run ") && line.contains(" was left open: "))
-        .count()
+    let is_left_open =
+        |line: &&str| line.contains("the session of run ") && line.contains(" was left open: ");
+    text.lines().filter(is_left_open).count() + unanswered(&text)
+}
+
+/// How many logins a text names that nobody lived to hear the answer of.
+fn unanswered(text: &str) -> usize {
+    text.matches(" was never answered: a session may be open there").count()
 }

@@ -128,6 +128,7 @@ fn a_loop_stops_at_the_first_failure_unless_told_otherwise() {
             .answer(|sent| Reply::status(if sent.line.ends_with('b') { 404 } else { 200 }));
     assert_eq!(ran.network.lines().len(), 2);
     assert_eq!(ran.steps(), ["each#1 done", "each#2 failed", "each failed", "GET /y not started"]);
+    assert_eq!(ran.step("each").items, Some(ItemCounts { all: 3, failed: 1, skipped: 0, not_started: 1 }));
 }
 
 #[test]

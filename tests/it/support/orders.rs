@@ -97,8 +97,8 @@ pub struct Orders {
 struct Books {
     /// How often each write came.
     done: BTreeMap<String, u32>,
-    /// The sessions that are open, by their tokens.
-    open: BTreeMap<String, Session>,
+    /// The sessions that are open, by their tokens, each with the number of the process that has opened it.
+    open: BTreeMap<String, usize>,
     /// How many sessions were opened.
     opened: usize,
     /// The requests of the present process.
@@ -112,14 +112,6 @@ struct Books {
     journals: PathBuf,
     /// The writes that came although no journal told of them.
     unannounced: Vec<String>,
-}
-
-/// A session at the server.
-struct Session {
-    /// The number of the process that has opened it.
-    process: usize,
-    /// Whether a request has come with its token, so that the process has surely learned of it.
-    is_used: bool,
 }
 
 impl Orders {
@@ -190,12 +182,12 @@ impl Orders {
     /// How many sessions of the last process are open.
     pub fn open_of_last(&self) -> usize {
         let books = lock(&self.books);
-        books.open.values().filter(|session| session.process == books.processes).count()
+        books.open.values().filter(|process| **process == books.processes).count()
     }
 
-    /// How many sessions are open of which their processes knew.
+    /// How many sessions are open.
     pub fn left_open(&self) -> usize {
-        lock(&self.books).open.values().filter(|session| session.is_used).count()
+        lock(&self.books).open.len()
     }
 
     /// The writes that came although no journal on disk told of them.
@@ -220,14 +212,11 @@ impl Books {
         }
         let path = request.line.split_once(" /").map_or("", |(_, path)| path);
         let token = request.header("authorization").trim_start_matches("Bearer ");
-        if let Some(session) = self.open.get_mut(token) {
-            session.is_used = true;
-        }
         match request.line.as_str() {
             LOGIN => {
                 self.opened += 1;
                 let token = format!("{TOKEN}{}", self.opened);
-                self.open.insert(token.clone(), Session { process: self.processes, is_used: false });
+                self.open.insert(token.clone(), self.processes);
                 Reply::json(200, &json!({ "token": token }))
             }
             LOGOUT => {
