@@ -32,7 +32,7 @@ fn a_resume_that_cannot_begin_names_what_is_in_doubt() {
     for words in [
         "error: no source has own.key",
         "nobody knows whether `order` was done: the process before sent it and could not find out",
-        "'order' --done` or `--retry`",
+        " order --done` or `--retry`",
     ] {
         assert!(resume.stderr.contains(words), "{words}\n{}", resume.stderr);
     }
