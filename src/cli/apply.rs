@@ -54,6 +54,7 @@ pub(super) async fn run(
     if let Some(earlier) = &earlier {
         earlier.refuse_changes(&sources)?;
         earlier.add_to(&mut options);
+        earlier.refuse_displaced(&plan, &sources, &options)?;
     }
     let state = (!args.dry_run).then(|| state::tried(&args.state));
     let cancellation = Cancellation::default();

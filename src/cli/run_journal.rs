@@ -2,7 +2,7 @@
 
 use super::args::ApplyArgs;
 use super::refusal::Refusal;
-use crate::engine::{RunIdentity, RunOptions, TakenUp};
+use crate::engine::{RunIdentity, RunOptions, TakenUp, displaced};
 use crate::journal::{
     Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, writes_left,
 };
@@ -57,9 +57,35 @@ impl Earlier {
             self.begun.playbook, self.begun.run
         )))
     }
-}
 
-impl Earlier {
+    /// Refuses a changed playbook in which something that was done has no place any more: it would be done again, or never
+    /// be undone.
+    ///
+    /// # Errors
+    /// When there is such a write.
+    pub(super) fn refuse_displaced(
+        &self,
+        plan: &Plan,
+        sources: &SourceMap,
+        options: &RunOptions,
+    ) -> Result<(), Refusal> {
+        let Some(taken_up) = options.taken_up.as_ref().filter(|_| self.begun.digest != digest(sources))
+        else {
+            return Ok(());
+        };
+        let displaced = displaced(plan, &options.selection, &taken_up.writes);
+        if displaced.is_empty() {
+            return Ok(());
+        }
+        let Begun { playbook, run, .. } = &self.begun;
+        Err(Refusal::usage(format!(
+            "run {run} cannot go on with {playbook} as it is now; nothing was sent\n  {}\n  what now: give each of them back \
+             the step that it was, with its id or name, its place and its request, then `runner resume {run} \
+             --changed-playbook`; or undo by hand what was done, and run the playbook anew",
+            displaced.join("\n  ")
+        )))
+    }
+
     /// Refuses another account than the run has worked with: what was done there would not be done here, nor undone.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use super::course::Course;
 use super::doubt::ending_of;
 use super::error::StepError;
 use super::fetch::Call;
+use super::held::digest;
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
 use super::limits::Interruption;
@@ -272,7 +273,7 @@ impl<'a> Engine<'a> {
         };
         match record::restore(&outcome, self.events) {
             Ok((record, restored)) => {
-                self.note_restored(step, stage, Some(&record), &restored).await;
+                self.note_restored(step, stage, Some(&record), &restored).await?;
                 *tally = restored;
                 Ok(record)
             }
@@ -283,7 +284,8 @@ impl<'a> Engine<'a> {
                 work(tally).await
             }
             Err(lost) => {
-                self.note_restored(step, stage, None, &Tally { may_be_done: true, ..Tally::default() }).await;
+                let restored = Tally { may_be_done: true, ..Tally::default() };
+                self.note_restored(step, stage, None, &restored).await?;
                 Err(self.lost(step, &lost))
             }
         }
@@ -291,35 +293,55 @@ impl<'a> Engine<'a> {
 
     /// Takes note of what an earlier process has done, or may have, so that it is undone at the end: each item of a loop by
     /// itself.
+    ///
+    /// # Errors
+    /// When its list is another one now. What is still there of it is taken note of.
     async fn note_restored(
         &self,
         step: &'a PlannedStep,
         stage: &Stage,
         record: Option<&StepRecord>,
         restored: &Tally,
-    ) {
+    ) -> Result<(), StepError> {
         if !restored.may_be_done {
-            return;
+            return Ok(());
         }
         self.note_done(effect(step), stage.is_cleanup);
         self.note_repeatable(effect(step), stage.is_cleanup, restored.is_restored);
-        let Some(items) = self.item_stages(step, stage).await else {
+        let Some((items, end)) = self.item_stages(step, stage).await else {
             self.register_cleanup(step, stage, &stage.frame);
-            return;
+            return Ok(());
         };
-        for (index, item) in items.iter().enumerate() {
+        for (index, item) in items {
             item.frame.record(step, record.map(|record| record.of_item(index)).unwrap_or_default());
-            self.register_cleanup(step, item, &item.frame);
+            self.register_cleanup(step, &item, &item.frame);
         }
+        end
     }
 
-    /// The stages of the items of a loop that is known as a whole; `None`: it is none.
-    async fn item_stages(&self, step: &PlannedStep, stage: &Stage) -> Option<Vec<Stage>> {
+    /// The stages of the items of a loop that is known as a whole, each with its place in the list, and whether they are what
+    /// they were; what is another one is left out. `None`: it is no loop.
+    async fn item_stages(
+        &self,
+        step: &PlannedStep,
+        stage: &Stage,
+    ) -> Option<(Vec<(usize, Stage)>, Result<(), StepError>)> {
         let repeated = step.for_each.as_ref().filter(|_| stage.loop_item.is_none())?;
         // Without its list nobody knows what the cleanup would be about.
-        let items = self.items(step, &repeated.over, stage).await.unwrap_or_default();
-        let items = items.into_iter().enumerate();
-        Some(items.map(|(index, item)| stage.of_item(&repeated.item_name, item.data, index + 1)).collect())
+        let items = match self.items(step, &repeated.over, stage).await {
+            Ok(items) => items,
+            Err(_) => return Some((Vec::new(), Ok(()))),
+        };
+        let mut end = self.refuse_shortened_list(step, stage, items.len());
+        let mut stages = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let item_stage = stage.of_item(&repeated.item_name, item.data, index + 1);
+            match self.refuse_changed_item(step, &item_stage, item.digest.as_deref()).await {
+                Ok(()) => stages.push((index, item_stage)),
+                Err(other) => end = end.and(Err(other)),
+            }
+        }
+        Some((stages, end))
     }
 
     fn lost(&self, step: &PlannedStep, lost: &Unrestorable) -> StepError {
@@ -336,11 +358,12 @@ impl<'a> Engine<'a> {
     /// may have done is to be undone.
     async fn end_of_unfinished(&self, step: &'a PlannedStep, stage: &Stage) -> StepError {
         if effect(step) != Effect::Read {
-            let stages = self.item_stages(step, stage).await.unwrap_or_else(|| vec![stage.clone()]);
-            for stage in stages {
+            let items = self.item_stages(step, stage).await.map(|(items, _)| items);
+            for (_, stage) in items.unwrap_or_else(|| vec![(0, stage.clone())]) {
                 if self.may_have_sent(step, &stage).await {
                     let restored = Tally { may_be_done: true, ..Tally::default() };
-                    self.note_restored(step, &stage, None, &restored).await;
+                    // One item has no list.
+                    let _ = self.note_restored(step, &stage, None, &restored).await;
                 }
             }
         }
@@ -386,6 +409,7 @@ impl<'a> Engine<'a> {
             attempt: sending.attempt,
             is_surely_undone,
             account: call.account.as_ref().map(|account| self.events.clean(account)),
+            request: Some(digest(self.plan, call.request)),
             ..self.deed(Place(format!("{}/request{page}", call.place)), class, &words)
         };
         if self.taken_up.is_some() {
@@ -450,7 +474,16 @@ impl<'a> Engine<'a> {
     /// A deed that nobody's account is needed for.
     pub fn deed(&self, place: Place, class: Class, words: &str) -> Deed {
         let words = self.events.clean(words);
-        Deed { place, class, account: None, words, attempt: 1, is_surely_undone: false, is_step: false }
+        Deed {
+            place,
+            class,
+            account: None,
+            words,
+            request: None,
+            attempt: 1,
+            is_surely_undone: false,
+            is_step: false,
+        }
     }
 
     /// A write that an earlier process was about to send, and nobody knows whether it did.

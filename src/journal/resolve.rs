@@ -3,9 +3,9 @@
 use super::left::{LeftJournal, TakeUpError};
 use super::record::Record;
 use super::recording::Recording;
-use crate::port::{Class, End, InDoubt, Place, Resolution, WritesLeft};
+use crate::port::{Class, End, InDoubt, Known, Place, Resolution, SentBefore, WritesLeft};
 use jiff::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use thiserror::Error;
 
@@ -57,7 +57,33 @@ pub fn writes_left(recording: &Recording) -> WritesLeft {
             keys.entry(key.value.to_string()).or_default().insert(Place(step_of(&intent.place).to_owned()));
         }
     }
-    WritesLeft { in_doubt: in_doubt(recording), keys, have_harmful: has_written(recording) }
+    WritesLeft {
+        sent: sent(recording),
+        in_doubt: in_doubt(recording),
+        keys,
+        have_harmful: has_written(recording),
+    }
+}
+
+/// The writes that were done, or may have been, by the places of their steps.
+fn sent(recording: &Recording) -> BTreeMap<Place, SentBefore> {
+    let all = recording.known();
+    let is_done = |known: &Known| known.outcome.as_ref().is_some_and(|outcome| outcome.end == End::Done);
+    let mut sent: BTreeMap<Place, SentBefore> = BTreeMap::new();
+    for intent in recording.intents() {
+        let step = Place(step_of(&intent.place).to_owned());
+        let Some(known) = all.get(&intent.place) else { continue };
+        if known.class.is_none() || known.resolution == Some(Resolution::Retry) {
+            continue;
+        }
+        let is_done = is_done(known)
+            || all.get(&step).is_some_and(is_done)
+            || known.resolution == Some(Resolution::Done);
+        let before = sent.entry(step).or_insert(SentBefore { request: None, is_done });
+        before.request.clone_from(&intent.request);
+        before.is_done &= is_done;
+    }
+    sent
 }
 
 /// Whether a write was done, or may have been, that a run anew would do twice: that one has other keys.
