@@ -22,6 +22,7 @@ use crate::exchange::retry::Ending;
 use crate::exchange::{Attempt, Rendered, Sending, Turn};
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
+use crate::model::redaction::Redactor;
 use crate::model::words;
 use crate::plan::{PlannedStep, StepKind};
 use crate::port::{self, Class, Deed, Earlier, End, JournalError, Outcome, Place, Ran, WritesLeft};
@@ -64,16 +65,36 @@ impl TakenUp {
         };
         let Verdict { causes, mut failures, .. } = verdict.clone();
         // What failed is told again: the report of this process is the last one.
-        let failed = events.filter_map(|event| match &event.kind {
-            EventKind::StepFinished { step, result } if !step.is_cleanup => Some(result),
-            _ => None,
-        });
-        let failed =
-            failed.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
-        let told = failed.filter_map(|result| result.failure.clone());
-        let told: Vec<_> = told.filter(|failure| !failures.contains(failure)).collect();
+        let told: Vec<_> =
+            failures_of_steps(events).filter(|failure| !failures.contains(failure)).cloned().collect();
         failures.extend(told);
         Self { is_in_cleanup: true, causes, failures, writes }
+    }
+
+    /// Gives the run up: only its cleanup is left to do. Where nothing has fixed its verdict, that is what it has failed for,
+    /// or what is in doubt. `last` are the events of the process before.
+    pub fn give_up<'e>(self, last: impl Iterator<Item = &'e Event> + Clone, redactor: &Redactor) -> Self {
+        if self.is_in_cleanup {
+            return self;
+        }
+        if !self.writes.in_doubt.is_empty() {
+            return Self { is_in_cleanup: true, causes: vec![Cause::Unknown], ..self };
+        }
+        let end = last.clone().find_map(|event| match &event.kind {
+            EventKind::RunFinished { verdict } => Some(verdict),
+            _ => None,
+        });
+        let headline = match end {
+            Some(_) => "the run was given up: it had failed before its end",
+            None => "the run was given up: its process had ended in the middle of it",
+        };
+        let draft = FailureDraft::new(Cause::Step, headline).advice("run the playbook anew");
+        let told = failures_of_steps(last).chain(end.into_iter().flat_map(|verdict| &verdict.failures));
+        // A doubt that is none any more is no news.
+        let told = told.filter(|failure| failure.cause != Cause::Unknown);
+        let draft = told.fold(draft, |draft, failure| draft.note(format!("before: {}", failure.headline)));
+        let failures = vec![draft.finish(redactor)];
+        Self { is_in_cleanup: true, causes: vec![Cause::Step], failures, ..self }
     }
 
     /// Whether another item of the step at a place was sent under an idempotency key.
@@ -93,6 +114,17 @@ impl TakenUp {
             course.fail_without_step(trouble.into_failure(events, sources, None));
         }
     }
+}
+
+/// The failures of steps that are told by these events, but for those of cleanup.
+fn failures_of_steps<'e>(events: impl Iterator<Item = &'e Event>) -> impl Iterator<Item = &'e Failure> {
+    events.filter_map(|event| match &event.kind {
+        EventKind::StepFinished { step, result } if !step.is_cleanup => result
+            .failure
+            .as_ref()
+            .filter(|_| matches!(result.status, StepStatus::Failed | StepStatus::Unknown)),
+        _ => None,
+    })
 }
 
 /// Who tells the writes of which nobody knows whether they were done.
