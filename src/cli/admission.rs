@@ -1,17 +1,17 @@
 //! Before a run begins: the random wait of `--jitter`, and the lock that keeps a second run out.
 
 use super::args::TimingArgs;
+use super::at_work::holder_words;
 use crate::document::Overlap;
 use crate::engine::cancelled_before_start;
 use crate::event::FailureDraft;
 use crate::journal::{Claim, Holder, LockName, RunLock, StateDir};
 use crate::model::exit::Cause;
-use crate::model::words::{duration, moment};
+use crate::model::words::duration;
 use crate::plan::Plan;
 use crate::port::World;
 use crate::report::Progress;
 use futures_util::future::{Either, select};
-use jiff::Timestamp;
 use std::error::Error;
 use std::pin::pin;
 use std::time::Duration;
@@ -108,12 +108,6 @@ impl Waiting<'_> {
             None => "another run".to_owned(),
         }
     }
-}
-
-fn holder_words(holder: &Holder, now: Timestamp) -> String {
-    let Holder { pid, since, run } = holder;
-    let run = run.as_ref().map_or_else(String::new, |run| format!(", run {run}"));
-    format!("process {pid}, since {}{run}", moment(*since, now))
 }
 
 fn busy(plan: &Plan, other: &str) -> FailureDraft {

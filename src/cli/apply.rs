@@ -56,7 +56,8 @@ pub(super) async fn run(
     let mut options = RunOptions { warnings, ..options(args, &plan, &*surroundings)? };
     if let Some(earlier) = &earlier {
         earlier.refuse_changes(&sources)?;
-        earlier.add_to(&mut options);
+        earlier.add_to(&mut options, redactor);
+        earlier.refuse_displaced(&plan, &sources, &options)?;
     }
     let state = (!args.dry_run).then(|| state::tried(&args.state));
     let cancellation = Cancellation::default();

@@ -272,7 +272,7 @@ pub struct ResumeArgs {
     /// Give the run up: only clean up after it, begin no step
     #[arg(long)]
     pub clean_up: bool,
-    /// Go on although the playbook has changed since the run began
+    /// Go on although the playbook has changed since the run began; steps whose writes were done must be what they were
     #[arg(long)]
     pub changed_playbook: bool,
     /// Go on although profile, address, settings or the user's name are others than when the run began

@@ -73,6 +73,7 @@ fn end(summary: &RunSummary) -> String {
         (RunState::Unreadable, _) => {
             format!("its journal cannot be read: {}", summary.problem.as_deref().unwrap_or_default())
         }
+        (RunState::NotBegun, _) => "ended before it began".to_owned(),
         (RunState::Unfinished, _) => "killed; may be resumed".to_owned(),
         (RunState::Done, _) => format!("done in {took}"),
         (RunState::Failed, code) => format!("failed (exit {}) in {took}", code.unwrap_or_default()),
@@ -88,6 +89,7 @@ async fn prune(args: &PruneArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
     all.truncate(all.len() - kept);
     let store = Keychain::default();
     let (mut removed, mut open, mut busy, mut unusable) = (0, 0, 0, Vec::new());
+    let mut damaged = Vec::new();
     for run in &all {
         let prunable = match Prunable::of(run) {
             Ok(prunable) => prunable,
@@ -104,6 +106,7 @@ async fn prune(args: &PruneArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
         let is_old = args.older_than.is_none_or(|age| is_older(&summary, age));
         match (is_old, args.unfinished || !summary.is_open()) {
             (false, _) => {}
+            _ if summary.state == RunState::Damaged => damaged.push(&run.path),
             (true, false) => open += 1,
             (true, true) => {
                 remove(prunable, run, &store).await?;
@@ -115,11 +118,16 @@ async fn prune(args: &PruneArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
     let left = [
         (open, "that may be gone on with; `--unfinished` removes them too"),
         (busy, "whose runs are at work"),
+        (
+            damaged.len() as u64,
+            "damaged, of which nobody knows all that was done; look at the provider, then remove the file by hand",
+        ),
         (unusable.len() as u64, "of which nobody knows what they tell"),
     ];
     for (count, why) in left.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "{} left {why}", counted(count, "journal"))?;
     }
+    damaged.iter().try_for_each(|path| writeln!(out, "  damaged: {}", path.display()))?;
     match unusable.is_empty() {
         true => Ok(0),
         false => Err(Refusal { cause: Cause::Machine, reasons: unusable }),

@@ -5,6 +5,7 @@ mod admission;
 mod apply;
 mod args;
 mod asking;
+mod at_work;
 mod bug;
 mod console;
 mod github;

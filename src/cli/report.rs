@@ -1,7 +1,9 @@
 //! `runner report`: the report of a past run, made of what its journal tells.
 
 use super::args::ReportArgs;
+use super::at_work::refuse_at_work;
 use super::refusal::Refusal;
+use super::run_journal::refuse_unbegun;
 use super::state;
 use super::streams;
 use crate::event::{Event, EventKind, EventSink, RecordFold, Verdict};
@@ -19,7 +21,7 @@ use std::time::Duration;
 /// Writes the report of a run that ended, or of what its journal tells of one that did not.
 ///
 /// # Errors
-/// When the run is not there, its journal cannot be read, or the report cannot be written.
+/// When the run is not there or still at work, its journal cannot be read, or the report cannot be written.
 pub(super) fn report(args: &ReportArgs, redactor: &Redactor) -> Result<i32, Refusal> {
     let state = state::open(&args.state)?;
     let run = find(&state, &args.run)?;
@@ -42,7 +44,12 @@ fn events(run: &RunFile, redactor: &Redactor) -> Result<Vec<Event>, Refusal> {
         cause: Cause::Machine,
         reasons: vec![format!("the journal {} cannot be read: {reason}", run.path.display())],
     };
+    let was_at_work = run.is_at_work();
     let recording = run.read().map_err(|error| unreadable(error.to_string()))?;
+    // One that has come to its end is told, though its process may still be busy with its own reports.
+    if !recording.is_finished() && (was_at_work || run.is_at_work()) {
+        return Err(refuse_at_work(run, Some(&recording)));
+    }
     if let Some(damage) = &recording.damage {
         // Where nobody listens, the exit code says it all.
         let _ = writeln!(
@@ -54,16 +61,16 @@ fn events(run: &RunFile, redactor: &Redactor) -> Result<Vec<Event>, Refusal> {
     let mut events: Vec<Event> = recording.last_events().cloned().collect();
     if events.is_empty() {
         let Some(begun) = recording.processes().next_back() else {
-            let why = recording.damage.as_ref().map(ToString::to_string);
-            return Err(unreadable(
-                why.unwrap_or_else(|| "its process ended before the run began".to_owned()),
-            ));
+            return Err(match &recording.damage {
+                Some(damage) => unreadable(damage.to_string()),
+                None => refuse_unbegun(&run.run),
+            });
         };
         events.push(beginning(begun, &recording, redactor));
     }
     let end = match (&recording.damage, recording.is_finished()) {
         (None, true) => None,
-        (None, false) => Some(recording.verdict_of_unfinished(run.is_at_work(), &run.run, redactor)),
+        (None, false) => Some(recording.verdict_of_unfinished(&run.run, redactor)),
         (Some(damage), _) => {
             let told = take_verdict(&mut events);
             Some(recording.verdict_of_damaged(damage, told.as_ref(), redactor))

@@ -3,7 +3,7 @@
 use super::apply;
 use super::args::{ApplyArgs, LogArgs, ResumeArgs, StateArgs, TimingArgs};
 use super::refusal::Refusal;
-use super::run_journal::{Earlier, refusal};
+use super::run_journal::{Earlier, refusal, refuse_unbegun};
 use super::state;
 use crate::event::EventKind;
 use crate::journal::{LeftJournal, NoRun, Recording, find};
@@ -19,11 +19,11 @@ pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor)
     let state_dir = args.state.state_dir.as_deref().map(std::path::absolute).transpose()?;
     let state_args = StateArgs { state_dir };
     let run = find(&state::open(&state_args)?, &args.run)?;
-    let left = LeftJournal::open(&run.path).map_err(|error| refusal(&error))?;
+    let left = LeftJournal::open(&run.path).map_err(|error| refusal(&error, &run))?;
     let recording = left.recording();
     refuse_what_is_over(recording, &run.run)?;
     let Some(begun) = recording.processes().next_back().cloned() else {
-        return Err(Refusal::usage(format!("run {} ended before it began; run the playbook anew", run.run)));
+        return Err(refuse_unbegun(&run.run));
     };
     let recorded = serde_json::from_value::<ApplyArgs>(begun.arguments.clone());
     let Ok(mut apply) = recorded else {

@@ -1,10 +1,11 @@
 //! The journal of a run, begun or gone on with.
 
 use super::args::ApplyArgs;
+use super::at_work::refuse_at_work;
 use super::refusal::Refusal;
-use crate::engine::{RunIdentity, RunOptions, TakenUp};
+use crate::engine::{RunIdentity, RunOptions, TakenUp, displaced};
 use crate::journal::{
-    Begun, FileJournal, JournalPorts, LeftJournal, Recording, StateDir, TakeUpError, VERSION, writes_left,
+    Begun, FileJournal, JournalPorts, LeftJournal, RunFile, StateDir, TakeUpError, VERSION, writes_left,
 };
 use crate::model::exit::Cause;
 use crate::model::hex::hex;
@@ -33,13 +34,15 @@ pub(super) struct Earlier {
 
 impl Earlier {
     /// Lets a run begin as this one that goes on.
-    pub(super) fn add_to(&self, options: &mut RunOptions) {
+    pub(super) fn add_to(&self, options: &mut RunOptions, redactor: &Redactor) {
         let RunOptions { inputs, identity, taken_up, .. } = options;
         inputs.clone_from(&self.begun.inputs);
         *identity = Some(RunIdentity { id: self.begun.run.clone(), started_at: self.begun.started_at });
+        let recording = self.left.recording();
+        let left = TakenUp::of(recording.events(), writes_left(recording));
         *taken_up = Some(match self.is_given_up {
-            true => given_up(self.left.recording()),
-            false => self::taken_up(self.left.recording()),
+            true => left.give_up(recording.last_events(), redactor),
+            false => left,
         });
     }
 
@@ -57,9 +60,35 @@ impl Earlier {
             self.begun.playbook, self.begun.run
         )))
     }
-}
 
-impl Earlier {
+    /// Refuses a changed playbook in which something that was done has no place any more: it would be done again, or never
+    /// be undone.
+    ///
+    /// # Errors
+    /// When there is such a write.
+    pub(super) fn refuse_displaced(
+        &self,
+        plan: &Plan,
+        sources: &SourceMap,
+        options: &RunOptions,
+    ) -> Result<(), Refusal> {
+        let Some(taken_up) = options.taken_up.as_ref().filter(|_| self.begun.digest != digest(sources))
+        else {
+            return Ok(());
+        };
+        let displaced = displaced(plan, &options.selection, &taken_up.writes);
+        if displaced.is_empty() {
+            return Ok(());
+        }
+        let Begun { playbook, run, .. } = &self.begun;
+        Err(Refusal::usage(format!(
+            "run {run} cannot go on with {playbook} as it is now; nothing was sent\n  {}\n  what now: give each of them back \
+             the step that it was, with its id or name, its place and its request, then `runner resume {run} \
+             --changed-playbook`; or undo by hand what was done, and run the playbook anew",
+            displaced.join("\n  ")
+        )))
+    }
+
     /// Refuses another account than the run has worked with: what was done there would not be done here, nor undone.
     ///
     /// # Errors
@@ -140,26 +169,19 @@ pub(super) fn begin(
 }
 
 /// Why a journal cannot be begun or gone on with.
-pub(super) fn refusal(error: &TakeUpError) -> Refusal {
+pub(super) fn refusal(error: &TakeUpError, run: &RunFile) -> Refusal {
     match error {
-        TakeUpError::Busy => Refusal { cause: Cause::Busy, reasons: vec![error.to_string()] },
+        TakeUpError::Busy => refuse_at_work(run, run.read().ok().as_ref()),
         TakeUpError::Damaged { .. } => Refusal { cause: Cause::Machine, reasons: vec![error.to_string()] },
         _ => Refusal { cause: Cause::Machine, reasons: vec![format!("{error}; nothing was sent")] },
     }
 }
 
-fn taken_up(recording: &Recording) -> TakenUp {
-    TakenUp::of(recording.events(), writes_left(recording))
-}
-
-/// A run of which only the cleanup is done.
-fn given_up(recording: &Recording) -> TakenUp {
-    let taken_up = taken_up(recording);
-    if taken_up.is_in_cleanup {
-        return taken_up;
-    }
-    let cause = if taken_up.writes.in_doubt.is_empty() { Cause::Step } else { Cause::Unknown };
-    TakenUp { is_in_cleanup: true, causes: vec![cause], ..taken_up }
+/// Refuses what is asked of a run of which nothing is told.
+pub(super) fn refuse_unbegun(run: &str) -> Refusal {
+    Refusal::usage(format!(
+        "run {run} ended before it began: its journal holds nothing, and nothing is sent before it does; run the playbook anew"
+    ))
 }
 
 /// SHA-256 of all files that a plan was made of.

@@ -10,6 +10,7 @@ use crate::event::FailureDraft;
 use crate::model::exit::Cause;
 use crate::model::hex::hex;
 use crate::model::redaction::Redactor;
+use crate::model::words;
 use crate::plan::{PlannedStep, StepKind};
 use crate::port::{Class, End, Outcome, Place, Ran};
 use crate::template::Data;
@@ -93,11 +94,65 @@ impl Engine<'_> {
             _ => return Ok(()),
         };
         let headline = format!("`{place}` {what}; nothing was sent for it");
-        let run = self.names.run_id_text();
-        let advice = format!(
-            "items are known by their places in the list: make the list what it was and `runner resume {run}`, or run the \
-             playbook anew and leave out what was done"
+        let within = format!("{place}/");
+        let mut sent = self.sent_from(&place.0);
+        let was_sent = sent.any(|other| *other == place || other.0.starts_with(&within));
+        Err(self.other_list(stage, headline, was_sent))
+    }
+
+    /// Refuses a list that has become shorter, if an earlier process has done something for an item behind its end, or may
+    /// have: nothing would be known of that any more, nor would it be undone.
+    ///
+    /// # Errors
+    /// When it has.
+    pub fn refuse_shortened_list(
+        &self,
+        step: &PlannedStep,
+        stage: &Stage,
+        count: usize,
+    ) -> Result<(), StepError> {
+        let place = self.places.of_step(step, stage);
+        let prefix = format!("{place}[");
+        let sent = self.sent_from(&prefix).take_while(|sent| sent.0.starts_with(&prefix));
+        let numbers = sent.filter_map(|sent| sent.0[prefix.len()..].split_once(']')?.0.parse::<usize>().ok());
+        let Some(lost) = numbers.filter(|number| *number > count).min() else { return Ok(()) };
+        let has = words::counted(count as u64, "item");
+        let headline = format!(
+            "the list of `{place}` has {has} now, and a process before has done item {lost}, or may have; nothing more was sent \
+             for it"
         );
-        Err(self.error(FailureDraft::new(Cause::Step, headline).advice(advice)))
+        Err(self.other_list(stage, headline, true))
+    }
+
+    /// The places of the steps whose writes earlier processes have sent, from this one on.
+    fn sent_from(&self, place: &str) -> impl Iterator<Item = &Place> {
+        let from = Place(place.to_owned());
+        let sent =
+            self.taken_up.into_iter().flat_map(move |taken_up| taken_up.writes.sent.range(from.clone()..));
+        sent.map(|(place, _)| place)
+    }
+
+    /// The failure of a list that is not what it was. Where something was sent that has no item any more, nothing is undone
+    /// before that has one again; only a run that is over does not wait.
+    fn other_list(&self, stage: &Stage, headline: String, was_sent: bool) -> StepError {
+        let run = self.names.run_id_text();
+        let is_in_cleanup = self.taken_up.is_some_and(|taken_up| taken_up.is_in_cleanup);
+        let trouble = match is_in_cleanup {
+            true => FailureDraft::new(Cause::Cleanup, headline)
+                .advice("look at the provider what was done, and undo it by hand"),
+            false => FailureDraft::new(Cause::Step, headline).advice(format!(
+                "items are known by their places in the list: make the list what it was and `runner resume {run}`, or run the \
+                 playbook anew and leave out what was done"
+            )),
+        };
+        if was_sent && !is_in_cleanup {
+            self.course.wait_for_person();
+        }
+        let error = self.error(trouble);
+        // What fails in a list that is over is no news, but for this.
+        if let Some(failure) = error.failure.as_deref().filter(|_| was_sent && stage.is_over) {
+            self.course.fail_without_step(failure.clone());
+        }
+        error
     }
 }

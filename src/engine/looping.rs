@@ -40,8 +40,9 @@ impl<'a> Engine<'a> {
         tally.rows = reads_rows(step).then_some(0);
         let unknown_before = self.course.unknown();
         let mut brought = Brought::default();
-        let (mut stopped, mut reached) = (None, 0);
-        let mut is_over = stage.is_over;
+        let mut stopped = self.refuse_shortened_list(step, stage, count).err();
+        let mut is_over = stage.is_over || stopped.is_some();
+        let mut reached = 0;
         for (index, Item { data, digest }) in items.into_iter().enumerate() {
             if !is_over && let Err(interruption) = stage.limits.check(self.world) {
                 let what = format!("item {} of {count}", index + 1);

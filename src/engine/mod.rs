@@ -11,6 +11,7 @@ mod error;
 mod expect;
 mod failure;
 mod fetch;
+mod held;
 mod idempotency;
 mod items;
 mod judge;
@@ -42,6 +43,7 @@ mod tally;
 mod verify;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
+pub use held::displaced;
 pub use needed::{NeededOutput, outputs_at};
 pub use outlets::{Outlet, outlets};
 pub use ping::Ping;

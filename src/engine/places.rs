@@ -1,5 +1,6 @@
 //! The places of steps in a run, by which a journal knows them.
 
+use super::selection::Selection;
 use super::stage::Stage;
 use crate::plan::{Plan, PlannedStep, StepKey, StepKind};
 use crate::port::Place;
@@ -78,6 +79,41 @@ impl Places {
         Place(format!("{}{name}{item}", stage.within))
     }
 
+    /// The step of a plan that has a place; `None`: there is none, or it is left out.
+    pub fn step_at<'p>(
+        &self,
+        plan: &'p Plan,
+        selection: &Selection,
+        place: &Place,
+    ) -> Option<&'p PlannedStep> {
+        let mut chosen = plan.steps.iter().filter(|step| selection.contains(step.key));
+        let of_cleanup = || self.step_in(&plan.cleanup, place.0.strip_prefix(CLEANUP)?);
+        chosen.find_map(|step| self.within_step(step, &place.0)).or_else(of_cleanup)
+    }
+
+    fn step_in<'p>(&self, steps: &'p [PlannedStep], place: &str) -> Option<&'p PlannedStep> {
+        steps.iter().find_map(|step| self.within_step(step, place))
+    }
+
+    /// The step itself, or the one inside of it, that has a place in its list.
+    fn within_step<'p>(&self, step: &'p PlannedStep, place: &str) -> Option<&'p PlannedStep> {
+        let rest = place.strip_prefix(self.names.get(&step.key)?.as_str())?;
+        let rest = match &step.for_each {
+            Some(_) => behind_item(rest)?,
+            None => rest,
+        };
+        if rest.is_empty() {
+            return Some(step);
+        }
+        let inner = rest.strip_prefix('/')?;
+        let of_cleanup = || self.step_in(&step.cleanup, inner.strip_prefix(CLEANUP)?);
+        let of_group = match &step.kind {
+            StepKind::Group(group) => self.step_in(&group.steps, inner),
+            _ => None,
+        };
+        of_group.or_else(of_cleanup)
+    }
+
     /// What the places of steps inside a step begin with.
     pub fn within(&self, step: &PlannedStep, stage: &Stage) -> String {
         format!("{}/", self.of_step(step, stage))
@@ -87,6 +123,12 @@ impl Places {
     pub fn of_cleanup(&self, step: &PlannedStep, stage: &Stage) -> String {
         format!("{}/cleanup/", self.of_step(step, stage))
     }
+}
+
+/// What stands behind the number of an item: of `[3]/create` that is `/create`.
+fn behind_item(place: &str) -> Option<&str> {
+    let (number, rest) = place.strip_prefix('[')?.split_once(']')?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then_some(rest)
 }
 
 /// Whether a name would be that of an item of a loop: `each[3]`.

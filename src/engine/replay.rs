@@ -7,6 +7,7 @@ use super::course::Course;
 use super::doubt::ending_of;
 use super::error::StepError;
 use super::fetch::Call;
+use super::held::digest;
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
 use super::limits::Interruption;
@@ -21,6 +22,7 @@ use crate::exchange::retry::Ending;
 use crate::exchange::{Attempt, Rendered, Sending, Turn};
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
+use crate::model::redaction::Redactor;
 use crate::model::words;
 use crate::plan::{PlannedStep, StepKind};
 use crate::port::{self, Class, Deed, Earlier, End, JournalError, Outcome, Place, Ran, WritesLeft};
@@ -63,16 +65,36 @@ impl TakenUp {
         };
         let Verdict { causes, mut failures, .. } = verdict.clone();
         // What failed is told again: the report of this process is the last one.
-        let failed = events.filter_map(|event| match &event.kind {
-            EventKind::StepFinished { step, result } if !step.is_cleanup => Some(result),
-            _ => None,
-        });
-        let failed =
-            failed.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
-        let told = failed.filter_map(|result| result.failure.clone());
-        let told: Vec<_> = told.filter(|failure| !failures.contains(failure)).collect();
+        let told: Vec<_> =
+            failures_of_steps(events).filter(|failure| !failures.contains(failure)).cloned().collect();
         failures.extend(told);
         Self { is_in_cleanup: true, causes, failures, writes }
+    }
+
+    /// Gives the run up: only its cleanup is left to do. Where nothing has fixed its verdict, that is what it has failed for,
+    /// or what is in doubt. `last` are the events of the process before.
+    pub fn give_up<'e>(self, last: impl Iterator<Item = &'e Event> + Clone, redactor: &Redactor) -> Self {
+        if self.is_in_cleanup {
+            return self;
+        }
+        if !self.writes.in_doubt.is_empty() {
+            return Self { is_in_cleanup: true, causes: vec![Cause::Unknown], ..self };
+        }
+        let end = last.clone().find_map(|event| match &event.kind {
+            EventKind::RunFinished { verdict } => Some(verdict),
+            _ => None,
+        });
+        let headline = match end {
+            Some(_) => "the run was given up: it had failed before its end",
+            None => "the run was given up: its process had ended in the middle of it",
+        };
+        let draft = FailureDraft::new(Cause::Step, headline).advice("run the playbook anew");
+        let told = failures_of_steps(last).chain(end.into_iter().flat_map(|verdict| &verdict.failures));
+        // A doubt that is none any more is no news.
+        let told = told.filter(|failure| failure.cause != Cause::Unknown);
+        let draft = told.fold(draft, |draft, failure| draft.note(format!("before: {}", failure.headline)));
+        let failures = vec![draft.finish(redactor)];
+        Self { is_in_cleanup: true, causes: vec![Cause::Step], failures, ..self }
     }
 
     /// Whether another item of the step at a place was sent under an idempotency key.
@@ -92,6 +114,17 @@ impl TakenUp {
             course.fail_without_step(trouble.into_failure(events, sources, None));
         }
     }
+}
+
+/// The failures of steps that are told by these events, but for those of cleanup.
+fn failures_of_steps<'e>(events: impl Iterator<Item = &'e Event>) -> impl Iterator<Item = &'e Failure> {
+    events.filter_map(|event| match &event.kind {
+        EventKind::StepFinished { step, result } if !step.is_cleanup => result
+            .failure
+            .as_ref()
+            .filter(|_| matches!(result.status, StepStatus::Failed | StepStatus::Unknown)),
+        _ => None,
+    })
 }
 
 /// Who tells the writes of which nobody knows whether they were done.
@@ -289,7 +322,7 @@ impl<'a> Engine<'a> {
         };
         match record::restore(&outcome, self.events) {
             Ok((record, restored)) => {
-                self.note_restored(step, stage, Some(&record), &restored).await;
+                self.note_restored(step, stage, Some(&record), &restored).await?;
                 *tally = restored;
                 Ok(record)
             }
@@ -300,7 +333,8 @@ impl<'a> Engine<'a> {
                 work(tally).await
             }
             Err(lost) => {
-                self.note_restored(step, stage, None, &Tally { may_be_done: true, ..Tally::default() }).await;
+                let restored = Tally { may_be_done: true, ..Tally::default() };
+                self.note_restored(step, stage, None, &restored).await?;
                 Err(self.lost(step, &lost))
             }
         }
@@ -308,35 +342,55 @@ impl<'a> Engine<'a> {
 
     /// Takes note of what an earlier process has done, or may have, so that it is undone at the end: each item of a loop by
     /// itself.
+    ///
+    /// # Errors
+    /// When its list is another one now. What is still there of it is taken note of.
     async fn note_restored(
         &self,
         step: &'a PlannedStep,
         stage: &Stage,
         record: Option<&StepRecord>,
         restored: &Tally,
-    ) {
+    ) -> Result<(), StepError> {
         if !restored.may_be_done {
-            return;
+            return Ok(());
         }
         self.note_done(effect(step), stage.is_cleanup);
         self.note_repeatable(effect(step), stage.is_cleanup, restored.is_restored);
-        let Some(items) = self.item_stages(step, stage).await else {
+        let Some((items, end)) = self.item_stages(step, stage).await else {
             self.register_cleanup(step, stage, &stage.frame);
-            return;
+            return Ok(());
         };
-        for (index, item) in items.iter().enumerate() {
+        for (index, item) in items {
             item.frame.record(step, record.map(|record| record.of_item(index)).unwrap_or_default());
-            self.register_cleanup(step, item, &item.frame);
+            self.register_cleanup(step, &item, &item.frame);
         }
+        end
     }
 
-    /// The stages of the items of a loop that is known as a whole; `None`: it is none.
-    async fn item_stages(&self, step: &PlannedStep, stage: &Stage) -> Option<Vec<Stage>> {
+    /// The stages of the items of a loop that is known as a whole, each with its place in the list, and whether they are what
+    /// they were; what is another one is left out. `None`: it is no loop.
+    async fn item_stages(
+        &self,
+        step: &PlannedStep,
+        stage: &Stage,
+    ) -> Option<(Vec<(usize, Stage)>, Result<(), StepError>)> {
         let repeated = step.for_each.as_ref().filter(|_| stage.loop_item.is_none())?;
         // Without its list nobody knows what the cleanup would be about.
-        let items = self.items(step, &repeated.over, stage).await.unwrap_or_default();
-        let items = items.into_iter().enumerate();
-        Some(items.map(|(index, item)| stage.of_item(&repeated.item_name, item.data, index + 1)).collect())
+        let items = match self.items(step, &repeated.over, stage).await {
+            Ok(items) => items,
+            Err(_) => return Some((Vec::new(), Ok(()))),
+        };
+        let mut end = self.refuse_shortened_list(step, stage, items.len());
+        let mut stages = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let item_stage = stage.of_item(&repeated.item_name, item.data, index + 1);
+            match self.refuse_changed_item(step, &item_stage, item.digest.as_deref()).await {
+                Ok(()) => stages.push((index, item_stage)),
+                Err(other) => end = end.and(Err(other)),
+            }
+        }
+        Some((stages, end))
     }
 
     fn lost(&self, step: &PlannedStep, lost: &Unrestorable) -> StepError {
@@ -353,11 +407,12 @@ impl<'a> Engine<'a> {
     /// may have done is to be undone.
     async fn end_of_unfinished(&self, step: &'a PlannedStep, stage: &Stage) -> StepError {
         if effect(step) != Effect::Read {
-            let stages = self.item_stages(step, stage).await.unwrap_or_else(|| vec![stage.clone()]);
-            for stage in stages {
+            let items = self.item_stages(step, stage).await.map(|(items, _)| items);
+            for (_, stage) in items.unwrap_or_else(|| vec![(0, stage.clone())]) {
                 if self.may_have_sent(step, &stage).await {
                     let restored = Tally { may_be_done: true, ..Tally::default() };
-                    self.note_restored(step, &stage, None, &restored).await;
+                    // One item has no list.
+                    let _ = self.note_restored(step, &stage, None, &restored).await;
                 }
             }
         }
@@ -403,6 +458,7 @@ impl<'a> Engine<'a> {
             attempt: sending.attempt,
             is_surely_undone,
             account: call.account.as_ref().map(|account| self.events.clean(account)),
+            request: Some(digest(self.plan, call.request)),
             ..self.deed(Place(format!("{}/request{page}", call.place)), class, &words)
         };
         if self.taken_up.is_some() {
@@ -465,7 +521,16 @@ impl<'a> Engine<'a> {
     /// A deed that nobody's account is needed for.
     pub fn deed(&self, place: Place, class: Class, words: &str) -> Deed {
         let words = self.events.clean(words);
-        Deed { place, class, account: None, words, attempt: 1, is_surely_undone: false, is_step: false }
+        Deed {
+            place,
+            class,
+            account: None,
+            words,
+            request: None,
+            attempt: 1,
+            is_surely_undone: false,
+            is_step: false,
+        }
     }
 
     /// A write that an earlier process was about to send, and nobody knows whether it did.

@@ -151,6 +151,7 @@ impl Inner {
                     class: deed.class.clone(),
                     account: deed.account.clone(),
                     words: deed.words.clone(),
+                    request: deed.request.clone(),
                     attempt: deed.attempt,
                     is_surely_undone: deed.is_surely_undone,
                 }))?;

@@ -96,8 +96,9 @@ pub(super) fn open_locked(path: &Path) -> Result<File, TakeUpError> {
     Ok(file)
 }
 
+/// Refuses an open file that has lost its name.
 #[cfg(unix)]
-fn refuse_removed(path: &Path, file: &File) -> io::Result<()> {
+pub(super) fn refuse_removed(path: &Path, file: &File) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
     let (named, opened) = (fs::symlink_metadata(path)?, file.metadata()?);
     match (named.dev(), named.ino()) == (opened.dev(), opened.ino()) {
@@ -107,6 +108,6 @@ fn refuse_removed(path: &Path, file: &File) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn refuse_removed(_: &Path, _: &File) -> io::Result<()> {
+pub(super) fn refuse_removed(_: &Path, _: &File) -> io::Result<()> {
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The file of a journal: lines are only added, and durable when that is asked for.
 
+use super::left::refuse_removed;
 use super::record::{HEADER_LENGTH, Record, header, line};
 use crate::port::JournalError;
 use crate::system::{create_private, sync_folder_of};
@@ -45,6 +46,8 @@ impl Log {
     pub fn create(path: &Path) -> Result<Self, JournalError> {
         let file = create_private(path).map_err(|error| unwritable(path, &error))?;
         file.try_lock().map_err(|error| unwritable(path, &io::Error::from(error)))?;
+        // Between the two it may have been removed, as one whose process had ended.
+        refuse_removed(path, &file).map_err(|error| unwritable(path, &error))?;
         let log = Self::of(path, file, 0, 0);
         log.state.borrow_mut().unwritten.extend(header(HEADER_LENGTH as u64).into_bytes());
         Ok(log)

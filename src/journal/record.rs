@@ -90,6 +90,9 @@ pub struct Intent {
     pub account: Option<Redacted>,
     /// What is sent: verb and address.
     pub words: Redacted,
+    /// SHA-256 of the request as playbook and definition write it, in hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub request: Option<String>,
     /// The attempt in its process, 1-based.
     pub attempt: u32,
     /// Whether it is certain that no attempt before has done it.

@@ -32,9 +32,6 @@ pub struct Recording {
 /// What is wrong with a journal. Whoever goes on with it might do twice what it does not tell any more.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Damage {
-    /// There is nothing in it.
-    #[error("it is empty: its process ended before the run began, or all of it is lost")]
-    Empty,
     /// Its first line is none of a journal, or is damaged.
     #[error("its first line is damaged, or it is no journal of this version")]
     Header,
@@ -82,7 +79,8 @@ impl Recording {
     fn of_records(bytes: &[u8], read: impl Fn(&str) -> Option<Option<Record>>) -> Self {
         let mut recording = Self { records: Vec::new(), length: 0, sum: 0, damage: None };
         let Some(durable) = parse_header(bytes) else {
-            recording.damage = Some(if bytes.is_empty() { Damage::Empty } else { Damage::Header });
+            // The first line is durable before anything is sent: where there is none, nothing was.
+            recording.damage = (!bytes.is_empty()).then_some(Damage::Header);
             return recording;
         };
         let mut place = HEADER_LENGTH;
@@ -122,7 +120,7 @@ impl Recording {
     }
 
     /// The events of the last process that worked on the run.
-    pub fn last_events(&self) -> impl Iterator<Item = &Event> {
+    pub fn last_events(&self) -> impl Iterator<Item = &Event> + Clone {
         let begin = self.records.iter().rposition(|record| matches!(record, Record::Begun(_))).unwrap_or(0);
         events_of(&self.records[begin..])
     }
@@ -183,15 +181,13 @@ impl Recording {
         outcomes.map(|outcome| (outcome.place.clone(), outcome.secrets.clone())).collect()
     }
 
-    /// The verdict of a run whose last process has not come to its end, or not yet.
-    pub fn verdict_of_unfinished(&self, is_at_work: bool, run: &str, redactor: &Redactor) -> Verdict {
+    /// The verdict of a run whose last process has not come to its end.
+    pub fn verdict_of_unfinished(&self, run: &str, redactor: &Redactor) -> Verdict {
         let unknown = unknown(self);
-        let draft = match (is_at_work, unknown.is_empty()) {
-            (true, _) => FailureDraft::new(Cause::Unavailable, "the run is still at work")
-                .advice("ask again when it has ended"),
-            (false, true) => FailureDraft::new(KILLED, "the process ended in the middle of the run")
+        let draft = match unknown.is_empty() {
+            true => FailureDraft::new(KILLED, "the process ended in the middle of the run")
                 .advice(format!("`runner resume {run}` goes on with it")),
-            (false, false) => unknown.iter().fold(
+            false => unknown.iter().fold(
                 FailureDraft::new(Cause::Unknown, "the process ended while a write was on its way")
                     .advice(format!("`runner resume {run}` says what is to be looked at, and goes on")),
                 |draft, place| draft.note(format!("nobody knows whether `{}` was done", step_of(place))),

@@ -3,10 +3,10 @@
 use super::left::{LeftJournal, TakeUpError};
 use super::record::Record;
 use super::recording::Recording;
-use crate::port::{Class, End, InDoubt, Known, Place, Resolution, WritesLeft};
+use crate::port::{Class, End, InDoubt, Known, Place, Resolution, SentBefore, WritesLeft};
 use jiff::Timestamp;
 use serde_json::Value as Json;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use thiserror::Error;
 
 /// A resolution cannot be taken down.
@@ -62,8 +62,31 @@ pub fn writes_left(recording: &Recording) -> WritesLeft {
     let is_of_step =
         |place: &Place| !["/moment", "/item of the list"].iter().any(|end| place.0.ends_with(end));
     let places = known.into_iter().filter(|(place, known)| is_left(known) && is_of_step(place));
-    let places = places.map(|(place, _)| place).collect();
-    WritesLeft { in_doubt: in_doubt(recording), keys, have_harmful: has_written(recording), places }
+    WritesLeft {
+        sent: sent(recording),
+        in_doubt: in_doubt(recording),
+        keys,
+        have_harmful: has_written(recording),
+        places: places.map(|(place, _)| place).collect(),
+    }
+}
+
+/// The writes that were done, or may have been, by the places of their steps.
+fn sent(recording: &Recording) -> BTreeMap<Place, SentBefore> {
+    let all = recording.known();
+    let mut sent: BTreeMap<Place, SentBefore> = BTreeMap::new();
+    for intent in recording.intents() {
+        let step = Place(step_of(&intent.place).to_owned());
+        let Some(known) = all.get(&intent.place) else { continue };
+        if known.class.is_none() || known.resolution == Some(Resolution::Retry) {
+            continue;
+        }
+        let is_done = known.is_done() || all.get(&step).is_some_and(Known::is_done);
+        let before = sent.entry(step).or_insert(SentBefore { request: None, is_done });
+        before.request.clone_from(&intent.request);
+        before.is_done &= is_done;
+    }
+    sent
 }
 
 /// Whether a write was done, or may have been, that a run anew would do twice: that one has other keys.

@@ -47,6 +47,8 @@ pub enum RunState {
     Done,
     /// Not well: the exit code says why.
     Failed,
+    /// Before it had begun: nothing was sent.
+    NotBegun,
     /// Not at all: its process was killed, or the machine went down.
     Unfinished,
     /// Its journal cannot be read to its end.
@@ -94,7 +96,8 @@ impl RunSummary {
 
     /// Whether it may still be gone on with, or looked into; what a damaged journal does not tell is not known to be over.
     pub fn is_open(&self) -> bool {
-        !matches!(self.state, RunState::Done | RunState::Failed) || !self.unknown.is_empty()
+        !matches!(self.state, RunState::Done | RunState::Failed | RunState::NotBegun)
+            || !self.unknown.is_empty()
     }
 }
 
@@ -102,6 +105,7 @@ fn state(is_at_work: bool, recording: &Recording, verdict: Option<&Verdict>) -> 
     match verdict {
         _ if is_at_work => RunState::AtWork,
         _ if recording.damage.is_some() => RunState::Damaged,
+        None if recording.processes().next().is_none() => RunState::NotBegun,
         None => RunState::Unfinished,
         Some(verdict) if verdict.causes.is_empty() => RunState::Done,
         Some(_) => RunState::Failed,

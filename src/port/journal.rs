@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
@@ -100,6 +100,8 @@ pub struct Deed {
     pub account: Option<Redacted>,
     /// What it is, in words: `POST https://api.example.com/orders`.
     pub words: Redacted,
+    /// What is asked for, as the playbook writes it: a digest; `None`: it is no request.
+    pub request: Option<String>,
     /// The attempt in this process, 1-based.
     pub attempt: u32,
     /// Whether it is certain that no attempt before has done it, whatever its outcome says.
@@ -257,9 +259,20 @@ pub struct InDoubt {
     pub was_cut_off: bool,
 }
 
+/// A write that an earlier process has done, or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentBefore {
+    /// The digest of its request; `None`: the journal does not have it.
+    pub request: Option<String>,
+    /// Whether it was surely done.
+    pub is_done: bool,
+}
+
 /// What earlier processes have left of the writes of a run.
 #[derive(Debug, Clone, Default)]
 pub struct WritesLeft {
+    /// Those that were done, or may have been, by the places of their steps.
+    pub sent: BTreeMap<Place, SentBefore>,
     /// Those of which nobody knows whether they were done, and of which that is to be told.
     pub in_doubt: Vec<InDoubt>,
     /// The idempotency keys that they were sent under, each with the places of its steps.
@@ -360,6 +373,7 @@ mod tests {
             class,
             account: None,
             words,
+            request: None,
             attempt: 1,
             is_surely_undone: false,
             is_step: false,

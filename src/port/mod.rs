@@ -20,7 +20,7 @@ pub use cancellation::{Cancellation, GRACE};
 pub use clock::Clock;
 pub use journal::{
     Class, Decision, Deed, Earlier, End, IdempotencyKey, InDoubt, Journal, JournalError, Known, Outcome,
-    Place, Ran, Resolution, WritesLeft, decide,
+    Place, Ran, Resolution, SentBefore, WritesLeft, decide,
 };
 pub use memory_journal::MemoryJournal;
 pub use output::{OutputFile, OutputFiles};

@@ -47,7 +47,6 @@ fn a_damaged_journal_is_named_with_the_place() {
     for (bytes, words) in [
         (whole[..middle].to_vec(), format!("it is cut: {middle} of at least")),
         (whole[..20].to_vec(), "its first line is damaged".to_owned()),
-        (Vec::new(), "it is empty: its process ended before the run began".to_owned()),
         (b"version: 1\n".repeat(99), "its first line is damaged".to_owned()),
         (flipped(30), "its first line is damaged".to_owned()),
         (flipped(60), "line 2 is damaged, at byte 56".to_owned()),
@@ -56,6 +55,10 @@ fn a_damaged_journal_is_named_with_the_place() {
         fs::write(&journal, bytes).unwrap();
         assert_refused(&orders, &room, &journal, &words);
     }
+    let before = orders.counts();
+    fs::write(&journal, "").unwrap();
+    orders.run(&room.clone().args(["resume", "last"])).exits(2);
+    assert_eq!(orders.counts(), before, "nothing is known, and nothing is sent");
     fs::write(&journal, whole).unwrap();
     orders.run(&room.clone().args(["resume", "last"])).exits(0);
     assert_eq!(orders.counts(), [1; ONCE.len()]);

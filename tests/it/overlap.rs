@@ -82,6 +82,23 @@ fn a_second_run_fails_and_names_the_first_one() {
     first.ends_alone();
 }
 
+/// A run that has not ended has no report, nor can it be gone on with: who asks hears whom to wait for.
+#[test]
+fn a_run_at_work_has_no_report_yet() {
+    let first = AtWork::new();
+    let who = format!(" (process {}, since ", first.running.id());
+    let forms = ["json", "junit", "html", "har"].map(|form| vec!["report", "last", "--format", form]);
+    let others = [vec!["report", "last"], vec!["resume", "last"], vec!["resolve", "last", "x", "--done"]];
+    for arguments in forms.into_iter().chain(others) {
+        let other = first.runner.clone().program(env!("CARGO_BIN_EXE_runner"), &arguments).run().exits(75);
+        assert!(other.stderr.starts_with("error: run ") && other.stderr.contains(&who), "{}", other.stderr);
+        assert!(other.stderr.ends_with(") is at work; ask again when it has ended\n"), "{}", other.stderr);
+        assert_eq!(other.stdout, "");
+    }
+    let runner = first.ends_alone();
+    runner.program(env!("CARGO_BIN_EXE_runner"), &["report", "last"]).run().exits(0);
+}
+
 #[test]
 fn a_second_run_is_left_out_where_that_is_wanted() {
     let first = AtWork::with("schedule: { cron: '@daily', overlap: skip }");

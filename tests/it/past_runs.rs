@@ -235,12 +235,14 @@ fn prune_removes_nothing_that_it_does_not_know_to_be_over() {
     fs::write(&twin, "another file of this ending").unwrap();
     let shown = again(&run, &["history"]).exits(0).stdout;
     assert!(shown.contains(&id), "{shown}");
-    assert_eq!(
-        again(&run, &["history", "prune", "--keep", "0"]).exits(0).stdout,
-        "1 journal removed
-1 journal left that may be gone on with; `--unfinished` removes them too
-"
+    let left = format!(
+        "1 journal left damaged, of which nobody knows all that was done; look at the provider, then remove the file by hand
+  damaged: {}
+",
+        fs::canonicalize(&twin).unwrap().display()
     );
+    let pruned = again(&run, &["history", "prune", "--keep", "0"]).exits(0).stdout;
+    assert_eq!(pruned, format!("1 journal removed\n{left}"));
     fs::set_permissions(&twin, PermissionsExt::from_mode(0o666)).unwrap();
     assert!(again(&run, &["history"]).exits(0).stdout.contains("cannot be read: other users may write it"));
     let refused = again(&run, &["history", "prune", "--keep", "0", "--unfinished"]).exits(8);
@@ -252,8 +254,92 @@ fn prune_removes_nothing_that_it_does_not_know_to_be_over() {
     assert_eq!(busy, "no journals removed\n1 journal left whose runs are at work\n");
     assert!(twin.exists());
     drop(held);
-    again(&run, &["history", "prune", "--keep", "0", "--unfinished"]).exits(0);
-    assert!(!twin.exists());
+    let damaged = again(&run, &["history", "prune", "--keep", "0", "--unfinished"]).exits(0).stdout;
+    assert_eq!(damaged, format!("no journals removed\n{left}"));
+    assert!(twin.exists());
+}
+
+/// A journal in which nothing stands yet is that of a run that has sent nothing.
+#[test]
+fn a_run_that_ended_before_it_began_is_over() {
+    let server = session_api::start(answer);
+    let run = session_api::apply(&server, STEPS);
+    run.run().exits(0);
+    let journal = journals(&run).remove(0);
+    let sent = server.lines().len();
+    fs::write(&journal, "").unwrap();
+    assert!(again(&run, &["history"]).exits(0).stdout.contains("ended before it began"));
+    for arguments in [&["resume", "last"][..], &["resume", "last", "--clean-up"], &["report", "last"]] {
+        let refused = again(&run, arguments).exits(2).stderr;
+        assert!(refused.contains("ended before it began: its journal holds nothing"), "{refused}");
+    }
+    let pruned = again(&run, &["history", "prune", "--keep", "0"]).exits(0).stdout;
+    assert_eq!((pruned.as_str(), journal.exists()), ("1 journal removed\n", false));
+    assert_eq!(server.lines().len(), sent);
+}
+
+/// A run that was killed while this request was on its way, at a server that refuses `GET /gone`.
+fn killed_at(line: &'static str, steps: &str) -> (ScriptedServer, Runner) {
+    let (arrived, has_arrived) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let server = session_api::start(move |request| {
+        if request.line == line {
+            arrived.send(()).expect("the test waits");
+            let _ = may_go_on.recv();
+        }
+        Reply::empty(if request.line == "GET /gone" { 404 } else { 204 })
+    });
+    let run = session_api::apply(&server, steps);
+    let mut running = run.spawn();
+    has_arrived.recv_timeout(PATIENCE).expect("the request");
+    running.signal(Signal::KILL);
+    assert_eq!(running.finish().signal, Some(9));
+    go_on.send(()).expect("the server waits");
+    (server, run)
+}
+
+/// What is given up is cleaned up, and is not done all the same: every report says so.
+#[test]
+fn a_run_that_is_given_up_says_why_it_is_not_done() {
+    let steps = "steps: [{ post: /orders, cleanup: [{ delete: /orders }] }, { get: /slow }]\n";
+    let (server, run) = killed_at("GET /slow", steps);
+    assert_given_up(&run, "the run was given up: its process had ended in the middle of it");
+    assert_eq!(server.lines().iter().filter(|line| *line == "DELETE /orders").count(), 1);
+    let over = again(&run, &["resume", "last"]).exits(2).stderr;
+    assert!(over.contains("its cleanup has undone what it did"), "{over}");
+}
+
+/// A question that was answered is no reason to have failed, nor is it asked again.
+#[test]
+fn a_run_that_waited_is_given_up_with_what_else_it_had_failed_for() {
+    let steps = "steps:
+  - { post: /orders, cleanup: [{ delete: /orders }] }
+  - { id: unsure, post: /unsure, on_error: continue }
+  - { get: /gone }
+";
+    let (server, run) = killed_at("POST /unsure", steps);
+    let waiting = again(&run, &["resume", "last"]).exits(5);
+    assert!(waiting.stderr.contains("not run yet, since the run waits"), "{}", waiting.text());
+    again(&run, &["resolve", "last", "unsure", "--done"]).exits(0);
+    let given_up = assert_given_up(&run, "the run was given up: it had failed before its end");
+    assert!(given_up.stderr.contains("before: ") && given_up.stderr.contains("404"), "{}", given_up.text());
+    assert!(!given_up.text().contains("nobody knows whether"), "{}", given_up.text());
+    assert_eq!(server.lines().iter().filter(|line| *line == "DELETE /orders").count(), 1);
+}
+
+/// Gives the last run up, and asserts what its reports say.
+#[track_caller]
+fn assert_given_up(run: &Runner, headline: &str) -> Output {
+    let given_up = again(run, &["resume", "last", "--clean-up"]).exits(1);
+    assert!(given_up.stderr.contains(&format!("error: {headline}")), "{}", given_up.text());
+    assert!(given_up.stderr.contains("what now: run the playbook anew"), "{}", given_up.text());
+    let report = again(run, &["report", "last", "--format", "json"]).exits(0).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["exit_code"], &report["causes"]), (&json!(1), &json!(["step"])), "{report:#}");
+    assert_eq!(report["failures"][0]["headline"], headline, "{report:#}");
+    let junit = again(run, &["report", "last", "--format", "junit"]).exits(0).stdout;
+    assert!(junit.contains(headline) && junit.contains("failures=\"1\" errors=\"0\""), "{junit}");
+    given_up
 }
 
 /// The journals of old runs go at the end of a new one, but for those that leave a question open or cannot be read.

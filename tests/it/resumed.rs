@@ -223,3 +223,55 @@ fn a_secret_output_is_lost_when_a_write_is_resolved() {
     assert!(lost.contains(words), "{lost}");
     assert!(!server.lines().contains(&"POST /use".to_owned()));
 }
+
+/// A changed playbook that has no place any more for what was done is refused before anything is sent.
+#[test]
+fn a_changed_playbook_neither_repeats_nor_forgets_what_was_done() {
+    let mut is_down = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "GET /gone" if std::mem::take(&mut is_down) => Reply::empty(404),
+        "POST /unsure" => Reply::empty(500),
+        _ => Reply::empty(204),
+    });
+    let run = session_api::apply(
+        &server,
+        "steps:
+  - { id: order, post: /orders, json: { n: 1 } }
+  - { id: pay, post: /payments }
+  - { id: unsure, post: /unsure, on_error: continue }
+  - { get: /gone }
+  - { post: /after }
+",
+    );
+    run.run().exits(5);
+    let path = run.dir().join("p.yaml");
+    let playbook = fs::read_to_string(&path).unwrap();
+    let changed = playbook
+        .replace("id: order", "id: purchase")
+        .replace("{ n: 1 }", "{ n: 2 }")
+        .replace("id: unsure", "id: sure");
+    let sent = server.lines().len();
+    for (playbook, wanted) in [
+        (changed.replace("post: /payments", "post: /refunds"), true),
+        (playbook.replace("post: /payments", "post: /refunds"), false),
+    ] {
+        fs::write(&path, playbook).unwrap();
+        let refused = again(&run, &["resume", "last", "--changed-playbook"]).run().exits(2).stderr;
+        for words in [
+            "`order` was done, and is no step of it any more",
+            "`unsure` may have been done, and is no step of it any more",
+        ] {
+            assert_eq!(refused.contains(words), wanted, "{refused}");
+        }
+        for words in ["`pay` was done, and now asks for something else", "nothing was sent", "undo by hand"] {
+            assert!(refused.contains(words), "{words}\n{refused}");
+        }
+    }
+    assert_eq!(server.lines().len(), sent);
+    fs::write(&path, playbook.replace("{ post: /after }", "{ post: /new }")).unwrap();
+    again(&run, &["resolve", "last", "unsure", "--done"]).run().exits(0);
+    again(&run, &["resume", "last", "--changed-playbook"]).run().exits(0);
+    let writes: Vec<_> = server.lines().into_iter().filter(|line| !line.ends_with("/login")).collect();
+    let once = ["POST /orders", "POST /payments", "POST /unsure", "GET /gone", "GET /gone", "POST /new"];
+    assert_eq!(writes, once);
+}

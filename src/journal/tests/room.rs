@@ -1,11 +1,11 @@
 //! A run, all processes that work on it, and the network and files that outlive them.
 
 use super::mortal::{Death, Fate, Mortal};
-use crate::engine::{RunIdentity, RunOptions, Selection, TakenUp, run};
+use crate::engine::{RunIdentity, RunOptions, Selection, TakenUp, displaced, run};
 use crate::event::{Event, EventKind, EventSink, Events, Verdict};
 use crate::journal::{
     Begun, FileJournal, Finding, JournalPorts, LeftJournal, StateDir, StateFolder, TakeUpError, VERSION,
-    path_of, resolve, writes_left,
+    open, path_of, resolve, writes_left,
 };
 use crate::model::redaction::Redactor;
 use crate::plan::{Options, Plan, check_text};
@@ -105,10 +105,7 @@ impl End {
 impl Room {
     /// The steps of a playbook on a network that answers each request with what its path says.
     pub fn new(kind: Kind, steps: &str) -> Self {
-        let fake = FakeWorld::default();
-        let playbook = format!("{API}{steps}");
-        let checked = check_text(Path::new("t.yaml"), &playbook, &Options::default(), &*fake.surroundings);
-        let plan = checked.plan.unwrap_or_else(|| panic!("the playbook is wrong: {:?}", checked.diagnostics));
+        let (plan, sources) = planned(steps);
         let keeper = match kind {
             Kind::Memory => Keeper::Memory { journal: None, events: Rc::default() },
             Kind::File => Keeper::File(tempfile::tempdir().unwrap()),
@@ -116,7 +113,7 @@ impl Room {
         Self {
             keeper,
             plan: Rc::new(plan),
-            sources: checked.sources,
+            sources,
             clock: Rc::new(StillClock(Cell::default())),
             random: Arc::default(),
             processes: 0,
@@ -124,6 +121,22 @@ impl Room {
             files: Rc::default(),
             store: Rc::default(),
         }
+    }
+
+    /// Gives the playbook other steps.
+    pub fn change(&mut self, steps: &str) {
+        let (plan, sources) = planned(steps);
+        (self.plan, self.sources) = (Rc::new(plan), sources);
+    }
+
+    /// What earlier processes have left of the writes of the run.
+    pub fn writes_left(&self) -> WritesLeft {
+        writes_left(&open(&self.path()).unwrap())
+    }
+
+    /// The writes that have no place in these steps.
+    pub fn displaced(&self, steps: &str) -> Vec<String> {
+        displaced(&planned(steps).0, &Selection::default(), &self.writes_left())
     }
 
     /// Lets a process work on the run until it has passed so many points; `None` = until the run is over.
@@ -245,6 +258,14 @@ impl Room {
             }
         }
     }
+}
+
+fn planned(steps: &str) -> (Plan, SourceMap) {
+    let fake = FakeWorld::default();
+    let playbook = format!("{API}{steps}");
+    let checked = check_text(Path::new("t.yaml"), &playbook, &Options::default(), &*fake.surroundings);
+    let plan = checked.plan.unwrap_or_else(|| panic!("the playbook is wrong: {:?}", checked.diagnostics));
+    (plan, checked.sources)
 }
 
 struct Opened {

@@ -182,7 +182,7 @@ fn corrupt_state_files() {
     let whole = fs::read(&journal).unwrap();
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;
-    for damaged in [&flipped[..], b"garbage\n", b"", &[0xff; 300], &whole[..whole.len() / 2]] {
+    for damaged in [&flipped[..], b"garbage\n", b"\n", &[0xff; 300], &whole[..whole.len() / 2]] {
         fs::write(&journal, damaged).unwrap();
         nothing_is_trusted(&api, &run, "journal");
     }
