@@ -31,6 +31,7 @@ use futures_util::future::FutureExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What an earlier process has left of a run that is taken up again.
@@ -44,6 +45,8 @@ pub struct TakenUp {
     pub failures: Vec<Failure>,
     /// What it has left of its writes.
     pub writes: WritesLeft,
+    /// How its steps failed that stand in no other one.
+    pub failed: HashMap<Place, Redacted>,
 }
 
 impl TakenUp {
@@ -58,21 +61,21 @@ impl TakenUp {
             EventKind::CleanupStarted { verdict, .. } => Some(verdict),
             _ => None,
         });
+        let failed = failed_steps(events.clone());
         let Some(verdict) = begun.last() else {
-            return Self { writes, ..Self::default() };
+            return Self { writes, failed, ..Self::default() };
         };
         let Verdict { causes, mut failures, .. } = verdict.clone();
         // What failed is told again: the report of this process is the last one.
-        let failed = events.filter_map(|event| match &event.kind {
+        let ended = events.filter_map(|event| match &event.kind {
             EventKind::StepFinished { step, result } if !step.is_cleanup => Some(result),
             _ => None,
         });
-        let failed =
-            failed.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
-        let told = failed.filter_map(|result| result.failure.clone());
+        let ended = ended.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
+        let told = ended.filter_map(|result| result.failure.clone());
         let told: Vec<_> = told.filter(|failure| !failures.contains(failure)).collect();
         failures.extend(told);
-        Self { is_in_cleanup: true, causes, failures, writes }
+        Self { is_in_cleanup: true, causes, failures, writes, failed }
     }
 
     /// Whether another item of the step at a place was sent under an idempotency key.
@@ -92,6 +95,21 @@ impl TakenUp {
             course.fail_without_step(trouble.into_failure(events, sources, None));
         }
     }
+}
+
+/// How the steps failed that stand in no other one: each as it was told first.
+fn failed_steps<'e>(events: impl Iterator<Item = &'e Event>) -> HashMap<Place, Redacted> {
+    let mut failed = HashMap::new();
+    for event in events {
+        if let EventKind::StepFinished { step, result } = &event.kind
+            && let (false, Some(failure)) = (step.is_cleanup, &result.failure)
+        {
+            let item = step.item.map(|item| format!("[{item}]")).unwrap_or_default();
+            let place = Place(format!("{}{item}", step.label.as_str()));
+            failed.entry(place).or_insert_with(|| failure.headline.clone());
+        }
+    }
+    failed
 }
 
 /// Who tells the writes of which nobody knows whether they were done.
