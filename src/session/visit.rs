@@ -83,7 +83,7 @@ pub enum Trouble {
     /// The answer is not what was asked for.
     WrongAnswer { shot: Shot, answer: Box<Answer>, is_refusal: bool, reason: Option<String> },
     /// There was no answer.
-    NoAnswer { shot: Shot, error: SendError },
+    NoAnswer { shot: Shot, error: Box<SendError> },
     /// The server asks to be left alone for longer than there is time.
     AskedToWait { shot: Option<Shot>, wish: Duration },
     /// Our own rate allows the next request only when there is no time left.
@@ -312,7 +312,7 @@ impl Visit<'_> {
             return match (attempt.outcome, next) {
                 (_, Next::AskedToWait(wish)) => Err(Trouble::AskedToWait { shot: Some(shot), wish }),
                 (Ok(answer), _) => Ok((Asked { answer, shot }, attempt.is_throttled)),
-                (Err(error), _) => Err(Trouble::NoAnswer { shot, error }),
+                (Err(error), _) => Err(Trouble::NoAnswer { shot, error: Box::new(error) }),
             };
         }
     }
