@@ -227,7 +227,8 @@ impl PodFiles {
         mounts.collect()
     }
 
-    /// The volumes of the playbook's folder and of secrets.
+    /// The volumes of the playbook's folder and of secrets. A pod begins without a secret, too: another source may have it,
+    /// and a run that lacks one names it.
     fn volumes(&self, name: &str) -> String {
         let playbook = PodFile {
             key: "playbook.yaml".to_owned(),
@@ -242,7 +243,7 @@ impl PodFiles {
         );
         if !self.secret_beside.is_empty() {
             let items = items(&self.secret_beside, 22);
-            write!(text, "                  - secret:\n{0:22}name: {name}-files\n{0:22}items:\n{items}", "")
+            write!(text, "                  - secret:\n{0:22}name: {name}-files\n{0:22}optional: true\n{0:22}items:\n{items}", "")
                 .expect("a string takes all");
         }
         for (folder, files) in &self.mounted {
@@ -250,7 +251,7 @@ impl PodFiles {
             write!(
                 text,
                 "            - name: {volume}\n              secret:\n{0:16}secretName: {name}-files\n{0:16}\
-                 defaultMode: 288\n{0:16}items:\n{items}",
+                 defaultMode: 288\n{0:16}optional: true\n{0:16}items:\n{items}",
                 ""
             )
             .expect("a string takes all");
