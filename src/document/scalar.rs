@@ -260,6 +260,11 @@ impl StatusSet {
             StatusPattern::Class(class) => status / 100 == *class,
         })
     }
+
+    /// Whether a status is written out in the set: a class does not name its statuses.
+    pub fn names(&self, status: u16) -> bool {
+        self.0.contains(&StatusPattern::Exact(status))
+    }
 }
 
 impl FromNode for StatusSet {

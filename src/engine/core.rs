@@ -119,10 +119,10 @@ impl Engine<'_> {
         StepError::not_begun()
     }
 
-    /// A sign-in that was given up: nobody knows whether it has opened a session.
+    /// A sign-in that was given up. Whether it may have opened a session is known, and told, where its requests are sent.
     fn interrupted_sign_in(&self, interruption: Interruption, what: &str) -> StepError {
         let advice = match self.course.is_safe_to_rerun() {
-            true => "run it again later; a session that was being opened may be left open".to_owned(),
+            true => "run it again later".to_owned(),
             false => self.rerun_advice(),
         };
         let error = self.error(FailureDraft::interruption(interruption, what).advice(advice));

@@ -2,7 +2,6 @@
 
 use super::core::Engine;
 use super::error::StepError;
-use super::failure::ANSWER_LOST;
 use super::fetch::{Call, Settled, StandIn, Tries, Unsettled, could_not_tell, needs_body};
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
@@ -171,14 +170,25 @@ impl Engine<'_> {
             }
             (Some(Verified::NotDone | Verified::Unclear(_)) | None, _) => {
                 self.note_deed(call);
-                let headline = format!(
-                    "{} was done by the process before, but what it brought is lost",
-                    call.subject.request()
-                );
-                let trouble = FailureDraft::new(Cause::Step, headline);
-                Err(self.error(trouble.advice(ANSWER_LOST)))
+                Err(self.error(self.done_before(call)))
             }
         }
+    }
+
+    /// A write that an earlier process has done, and whose step did not end well there or did not end. Its answer is kept
+    /// nowhere.
+    fn done_before(&self, call: &Call<'_>) -> FailureDraft {
+        let done = format!("{} was done by the process before", call.subject.request());
+        let failed = self.taken_up.and_then(|taken_up| taken_up.failed.get(&call.place));
+        let headline = match failed {
+            Some(failure) => format!("{done}, whose step failed then: {failure}"),
+            None => format!("{done}, but what it brought is lost"),
+        };
+        let (provider, run) = (&call.subject.provider, self.names.run_id_text());
+        FailureDraft::new(Cause::Step, headline).advice(format!(
+            "look at {provider} for what it brought; then take what reads its answer out of the step and go on with \
+             `runner resume {run} --changed-playbook`, or do the steps behind it with `runner apply --from STEP`"
+        ))
     }
 
     /// A write whose answer is lost, and of which `verify` or a person has said that it was done.

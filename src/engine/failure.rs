@@ -119,8 +119,13 @@ pub fn refusal_advice(status: u16) -> &'static str {
         401 => "check whether this request needs a session, and whether its credentials are right",
         403 => "use an account that may do this, or give this one the right to",
         404 | 410 => "check the address and the ids in it; `expect: { status: [2xx, 404] }` if this is fine",
+        405 => "check the verb and the path: this address takes other verbs",
         409 => "see what is there already; `expect: { status: [2xx, 409] }` if this is fine",
         412 => "it has changed there since it was read: read it anew, then send what fits that",
+        413 => "send less at once",
+        423 => "somebody holds it: release it there, or run it again later",
+        425 => "run it again later: the provider fears that somebody has copied this request",
+        499 => "see what stands between: a proxy says that the connection was closed before the answer",
         511 => "sign in to the network on the way, then run it again",
         _ => "compare what is sent with what the provider wants; `--dry-run` shows each request",
     }

@@ -271,6 +271,7 @@ impl Engine<'_> {
         let turn = turn.map_err(|interruption| self.interrupted(interruption, &what))?;
         let sending = Sending {
             follows_redirects: !expects_redirect(call.request),
+            takes_part: call.request.is_status_written && call.request.status.names(206),
             hides_bodies: outputs::makes_secrets(&call.request.outputs),
             ..Sending::attempt(call.purpose, tries.attempt)
         };
@@ -538,6 +539,7 @@ impl Engine<'_> {
                 SendFailure::Local => format!("{} cannot be sent: {error}", subject.request()),
                 SendFailure::Unknown => format!("no answer to {} came: {error}", subject.request()),
                 SendFailure::BodyCut { status } => format!("{}: {error}", subject.answered(status)),
+                SendFailure::Part => format!("{}: {error}", subject.answered(206)),
                 SendFailure::Unreadable { status: Some(status) } => {
                     format!("{}, but {error}", subject.answered(status))
                 }
@@ -617,7 +619,7 @@ impl Engine<'_> {
                 call,
                 ending,
                 &format!(
-                    "run it again later: so much was repeated in this run that {provider} is left alone now"
+                    "run it again later: so much was repeated in this run that nothing more is repeated at {provider}"
                 ),
             )),
             (_, Some(Next::AskedToWait(wish))) => Some(self.minding_deed(

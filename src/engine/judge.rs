@@ -54,7 +54,10 @@ impl Engine<'_> {
                             format!("{answered}, but {problem}; it was done, but what it brought is lost");
                         Err(FailureDraft::new(Cause::Step, headline).advice(ANSWER_LOST))
                     }
-                    false => Err(FailureDraft::new(Cause::Step, format!("{answered}, but {problem}"))),
+                    false => {
+                        let trouble = FailureDraft::new(Cause::Step, format!("{answered}, but {problem}"));
+                        Err(trouble.advice(problem.advice()))
+                    }
                 };
             }
             Some(problem) => format!("{answered}, but {problem}"),
@@ -79,6 +82,15 @@ impl Engine<'_> {
     pub fn reads_body(&self, request: &PlannedRequest) -> bool {
         let provider = request.provider.map(|provider| self.plan.provider(provider));
         needs_body(request) || provider.is_some_and(|provider| provider.success.is_some())
+    }
+
+    /// Says of a write whose answer is not what the step wants that it was done all the same.
+    pub fn minding_done(&self, trouble: FailureDraft, call: &Call<'_>) -> FailureDraft {
+        let was_done = call.request.effect == Effect::Once && call.may_be_done.get();
+        match was_done {
+            true => trouble.note("the write was done all the same: a new run does it again"),
+            false => trouble,
+        }
     }
 
     /// Asks the provider's own sign of success.
@@ -118,6 +130,8 @@ impl Engine<'_> {
         if let Some(status) = last.status.filter(|_| reads("response.status")) {
             trouble = trouble.note(format!("its status is {status}"));
         }
+        let advice = "compare `expect` with what the provider answers; `--report har=FILE` keeps that";
+        trouble = self.minding_done(trouble, call).advice(advice);
         Err(self.error(trouble))
     }
 }

@@ -10,7 +10,7 @@ use super::scope::Scopes;
 use super::tally::Tally;
 use crate::document::{Paginate, Reader};
 use crate::event::{EventKind, FailureDraft};
-use crate::exchange::{Answer, Rendered};
+use crate::exchange::{Answer, Rendered, UNDECLARED_JSON};
 use crate::model::exit::Cause;
 use crate::plan::PlannedRequest;
 use crate::template::{Data, SharedJson};
@@ -130,9 +130,15 @@ impl Engine<'_> {
             return Ok(None);
         }
         let body = settled.answer.as_ref().map_or(&Json::Null, |answer| &answer.body);
-        let rows = rows::extract(&call.request.rows, body);
-        rows.map(Some)
-            .map_err(|problem| self.error(call.subject.no_rows(&problem).request(&settled.request_line)))
+        rows::extract(&call.request.rows, body).map(Some).map_err(|problem| {
+            let trouble = call.subject.no_rows(&problem).request(&settled.request_line);
+            let undeclared = settled.answer.as_ref().and_then(Answer::undeclared_json);
+            let trouble = match undeclared {
+                Some(words) => trouble.note(words).advice(UNDECLARED_JSON),
+                None => trouble,
+            };
+            self.error(self.minding_done(trouble, call))
+        })
     }
 }
 

@@ -33,6 +33,7 @@ use futures_util::future::FutureExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What an earlier process has left of a run that is taken up again.
@@ -46,6 +47,8 @@ pub struct TakenUp {
     pub failures: Vec<Failure>,
     /// What it has left of its writes.
     pub writes: WritesLeft,
+    /// How its steps failed that stand in no other one.
+    pub failed: HashMap<Place, Redacted>,
 }
 
 impl TakenUp {
@@ -60,15 +63,16 @@ impl TakenUp {
             EventKind::CleanupStarted { verdict, .. } => Some(verdict),
             _ => None,
         });
+        let failed = failed_steps(events.clone());
         let Some(verdict) = begun.last() else {
-            return Self { writes, ..Self::default() };
+            return Self { writes, failed, ..Self::default() };
         };
         let Verdict { causes, mut failures, .. } = verdict.clone();
         // What failed is told again: the report of this process is the last one.
         let told: Vec<_> =
             failures_of_steps(events).filter(|failure| !failures.contains(failure)).cloned().collect();
         failures.extend(told);
-        Self { is_in_cleanup: true, causes, failures, writes }
+        Self { is_in_cleanup: true, causes, failures, writes, failed }
     }
 
     /// Gives the run up: only its cleanup is left to do. Where nothing has fixed its verdict, that is what it has failed for,
@@ -125,6 +129,21 @@ fn failures_of_steps<'e>(events: impl Iterator<Item = &'e Event>) -> impl Iterat
             .filter(|_| matches!(result.status, StepStatus::Failed | StepStatus::Unknown)),
         _ => None,
     })
+}
+
+/// How the steps failed that stand in no other one: each as it was told first.
+fn failed_steps<'e>(events: impl Iterator<Item = &'e Event>) -> HashMap<Place, Redacted> {
+    let mut failed = HashMap::new();
+    for event in events {
+        if let EventKind::StepFinished { step, result } = &event.kind
+            && let (false, Some(failure)) = (step.is_cleanup, &result.failure)
+        {
+            let item = step.item.map(|item| format!("[{item}]")).unwrap_or_default();
+            let place = Place(format!("{}{item}", step.label.as_str()));
+            failed.entry(place).or_insert_with(|| failure.headline.clone());
+        }
+    }
+    failed
 }
 
 /// Who tells the writes of which nobody knows whether they were done.

@@ -15,7 +15,7 @@ use super::tally::Tally;
 use super::verify::Verifier;
 use crate::document::{Effect, Literal, OnError, Tree};
 use crate::event::{FailureDraft, Purpose};
-use crate::exchange::{Origin, Parts, RenderError, Rendered, Value, render};
+use crate::exchange::{Answer, Origin, Parts, RenderError, Rendered, UNDECLARED_JSON, Value, render};
 use crate::model::exit::Cause;
 use crate::plan::{PlannedCall, PlannedPath, PlannedRequest, PlannedStep};
 use crate::port::Reach;
@@ -275,11 +275,15 @@ impl<'a> Engine<'a> {
     }
 
     fn output_error(&self, call: &Call<'_>, last: &Settled, problem: OutputProblem) -> StepError {
+        let undeclared = last.answer.as_ref().and_then(Answer::undeclared_json);
         let (headline, advice, span) = match &problem {
             OutputProblem::Evaluation(error) => return self.evaluation_error(error),
             OutputProblem::Missing { span, .. } => {
                 let answered = last.status.map(|status| call.subject.answered(status)).unwrap_or_default();
-                let advice = "give it a `default` if it may be missing".to_owned();
+                let advice = match &undeclared {
+                    Some(_) => UNDECLARED_JSON.to_owned(),
+                    None => "give it a `default` if it may be missing".to_owned(),
+                };
                 (format!("{answered}, but {problem}"), advice, *span)
             }
             OutputProblem::Lost { name, span } => {
@@ -292,7 +296,11 @@ impl<'a> Engine<'a> {
             }
         };
         let trouble = FailureDraft::new(Cause::Step, headline).at(span).request(&last.request_line);
-        self.error(trouble.advice(advice))
+        let trouble = trouble.notes(undeclared).advice(advice);
+        self.error(match problem {
+            OutputProblem::Missing { .. } => self.minding_done(trouble, call),
+            _ => trouble,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{json, retry};
+use super::{SOMEONE_IN_FRONT, json, retry};
 use crate::document::{Reader, ReaderPlace};
 use crate::model::words::counted;
 use crate::port::Response;
@@ -10,6 +10,10 @@ use serde_json::{Map, Value};
 use std::fmt;
 use thiserror::Error;
 use url::Url;
+
+/// What to do about JSON that is not said to be JSON.
+pub const UNDECLARED_JSON: &str = "let the API answer with `Content-Type: application/json`; until then \
+     `${{ response.body | fromjson }}` reads it";
 
 /// Why a body could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -49,6 +53,25 @@ pub enum BodyError {
         /// The character set.
         charset: String,
     },
+}
+
+impl BodyError {
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Json { .. } => {
+                "tell those who run the API; `--report har=FILE` keeps what came, to look at that place"
+            }
+            Self::Ends { .. } => "run it again; if it ends there again, tell those who run the API",
+            Self::Html => SOMEONE_IN_FRONT,
+            Self::DuplicateKey { .. } => {
+                "tell those who run the API: nobody can say which of the two values holds"
+            }
+            Self::Number => "let the API send that number as text",
+            Self::Depth => "ask for a part of it, if the API can give one",
+            Self::Charset { .. } => "let the API answer in UTF-8, and JSON never in anything else (RFC 8259)",
+        }
+    }
 }
 
 /// An answer with its body decoded.
@@ -147,6 +170,20 @@ impl Answer {
             ("headers".to_owned(), Data::Secret(name.to_owned(), self.headers_as_json())),
             ("body".to_owned(), Data::Secret(name.to_owned(), self.body.clone())),
         ])
+    }
+
+    /// What a body is declared as that is JSON and yet read as text: no path finds anything in it.
+    pub fn undeclared_json(&self) -> Option<String> {
+        let text = self.body.as_str().filter(|text| text.trim_start().starts_with(['{', '[']))?;
+        json::parse(text).ok()?;
+        Some(match self.header(CONTENT_TYPE.as_str()) {
+            Some(declared) => {
+                format!("its body is JSON, but its `Content-Type` says `{declared}`: it is read as text")
+            }
+            None => {
+                "its body is JSON, but it has no `Content-Type` that says so: it is read as text".to_owned()
+            }
+        })
     }
 
     /// What came back, in a few words: `empty body`, `an HTML page`.

@@ -2,7 +2,7 @@ use super::Origin;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// How many requests in a row may go without an answer.
+/// How many requests in a row may go without an answer, or with one that says that the origin is not well.
 const MOST: u32 = 5;
 
 /// How a request ended that was settled, with all its repetitions, as far as the origin's health goes.
@@ -16,8 +16,8 @@ pub enum Health {
     Unsaid,
 }
 
-/// Which origins are left alone for the rest of a run: those that gave no answer to several requests in a row. Each of
-/// these was repeated as often as it may be, so that the next ones would fare no better and make it worse.
+/// Which origins are left alone for the rest of a run: those that gave no answer to several requests in a row, or only
+/// said that they are not well. Each of these was repeated as often as it may be, so that the next ones would fare no better and make it worse.
 #[derive(Debug, Default)]
 pub struct Breaker(RefCell<HashMap<Origin, u32>>);
 
@@ -42,7 +42,9 @@ impl Breaker {
 
     /// Why nothing is begun there, in words.
     pub fn words(origin: &Origin) -> String {
-        format!("{origin} is left alone: it gave no answer to {MOST} requests in a row")
+        format!(
+            "{origin} is left alone: {MOST} requests in a row got no answer, or one that says that it is not well"
+        )
     }
 }
 
@@ -56,7 +58,7 @@ mod tests {
 
     /// A request each: `a`nswered, `d`own or `u`nsaid; and how many were begun before the origin was left alone.
     #[test]
-    fn five_in_a_row_without_an_answer_are_enough() {
+    fn five_in_a_row_that_find_it_down_are_enough() {
         for (ends, begun) in [
             ("ddddd", 5),
             ("dddddaaa", 5),
@@ -90,7 +92,7 @@ mod tests {
         (0..5).for_each(|_| breaker.note(&one, Health::Down));
         breaker.note(&one, Health::Answered);
         assert!(breaker.is_open(&one) && !breaker.is_open(&other));
-        let words = "https://a is left alone: it gave no answer to 5 requests in a row";
+        let words = "https://a is left alone: 5 requests in a row got no answer, or one that says that it is not well";
         assert_eq!(Breaker::words(&one), words);
     }
 }

@@ -27,6 +27,11 @@ impl SendError {
                      `HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT`"
                         .to_owned(),
                 ),
+                SendFailure::Part => Some(
+                    "see what stands between this machine and the provider, for no part was asked for; \
+                     `expect: { status: 206 }` if a part is what the step wants"
+                        .to_owned(),
+                ),
                 _ => None,
             },
             Self::Refused(_) => None,

@@ -20,7 +20,7 @@ mod shown;
 mod value;
 mod wire;
 
-pub use answer::{Answer, BodyError};
+pub use answer::{Answer, BodyError, UNDECLARED_JSON};
 pub use aside::{send_aside, shown_aside};
 pub use breaker::Breaker;
 pub use errors::{SOMEONE_IN_FRONT, Said, hint, status_text};

@@ -15,6 +15,8 @@ use url::Url;
 pub struct Realm {
     origins: Vec<Origin>,
     allows_http: bool,
+    /// What lets plain http through, for those whose address it is.
+    http_help: &'static str,
     ca_file: Option<PathBuf>,
     limit: Option<RateLimit>,
     limiter: Option<Limiter>,
@@ -30,6 +32,7 @@ impl Realm {
         Self {
             origins,
             allows_http,
+            http_help: "`allow_http: true` at the provider allows that",
             ca_file: None,
             limit: None,
             limiter: None,
@@ -84,7 +87,7 @@ impl Realm {
             return Err(format!("{origin} is none of the provider's origins ({})", allowed.join(", ")));
         }
         if !origin.is_private() && !self.allows_http {
-            return Err(format!("{origin} is not encrypted; `allow_http: true` at the provider allows that"));
+            return Err(format!("{origin} is not encrypted; {}", self.http_help));
         }
         Ok(())
     }
@@ -173,7 +176,13 @@ impl Realms {
             return Rc::new(Realm::new(Vec::new(), false));
         };
         let mut realms = self.0.borrow_mut();
-        let realm = realms.entry(origin.clone()).or_insert_with(|| Rc::new(Realm::new(vec![origin], false)));
+        let realm = realms.entry(origin.clone()).or_insert_with(|| {
+            let realm = Realm::new(vec![origin], false);
+            Rc::new(Realm {
+                http_help: "write https: without a provider plain http goes to this machine only",
+                ..realm
+            })
+        });
         realm.clone()
     }
 }

@@ -49,6 +49,7 @@ impl Ending {
                 Self::Done => Self::DoneBodyCut,
                 refusal => refusal,
             },
+            Err(SendFailure::Part) => Self::DoneBodyCut,
             Err(SendFailure::Unreadable { status: None }) => Self::Unreadable,
             Err(SendFailure::Unreadable { status: Some(status) }) => match Self::of_status(status) {
                 Self::Done => Self::DoneUnreadable,
@@ -313,6 +314,7 @@ mod tests {
             (SendFailure::Unknown, Ending::Unknown),
             (SendFailure::BodyCut { status: 201 }, Ending::DoneBodyCut),
             (SendFailure::BodyCut { status: 404 }, Ending::Rejected),
+            (SendFailure::Part, Ending::DoneBodyCut),
             (SendFailure::BodyCut { status: 429 }, Ending::Throttled),
             (SendFailure::BodyCut { status: 500 }, Ending::Unknown),
             (SendFailure::Unreadable { status: None }, Ending::Unreadable),

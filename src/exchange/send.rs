@@ -6,10 +6,10 @@ use super::retry::Ending;
 use super::wire::{Keeping, Wire};
 use super::{Answer, Limiter, Origin, Realm, Rendered};
 use crate::event::{EventKind, Events, Purpose};
-use crate::model::words::counted;
+use crate::model::words::{counted, grouped};
 use crate::port::{Departure, Request, Response, SendFailure, TransportError, World};
 use http::Method;
-use http::header::LOCATION;
+use http::header::{CONTENT_RANGE, LOCATION, RANGE};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -61,6 +61,8 @@ pub struct Sending {
     pub attempt: u32,
     /// Whether redirects of a read are followed. False where the step expects one.
     pub follows_redirects: bool,
+    /// Whether the step expects a part of a body (206), though it asks for none with `Range`.
+    pub takes_part: bool,
     /// Whether the bodies hold what the step makes a secret of later: then no event does.
     pub hides_bodies: bool,
 }
@@ -68,7 +70,7 @@ pub struct Sending {
 impl Sending {
     /// The attempt of that number, redirects followed.
     pub fn attempt(purpose: Purpose, attempt: u32) -> Self {
-        Self { purpose, attempt, follows_redirects: true, hides_bodies: false }
+        Self { purpose, attempt, follows_redirects: true, takes_part: false, hides_bodies: false }
     }
 }
 
@@ -314,7 +316,10 @@ impl Exchange {
             let follows = is_read && sending.follows_redirects;
             let target = match redirect_target(&request.url, &response) {
                 Some(target) if follows => target?,
-                _ => return whole(Answer::decode(response, request.url)),
+                _ => {
+                    let takes_part = sending.takes_part || request.headers.contains_key(RANGE);
+                    return whole(Answer::decode(response, request.url), takes_part);
+                }
             };
             if flight.redirects >= MOST_REDIRECTS {
                 let reason = format!("more than {MOST_REDIRECTS} redirects in a row");
@@ -459,15 +464,50 @@ fn redirect_target(from: &Url, response: &Response) -> Option<Result<Url, SendEr
     })
 }
 
-/// Takes an answer whose connection ended in the middle of its body for what it is.
-fn whole(answer: Answer) -> Result<Answer, SendError> {
-    if !answer.is_cut() {
-        return Ok(answer);
+/// Takes an answer that is not all of what there is for what it is: one whose connection ended in the middle of its body,
+/// or a part that nobody has asked for.
+fn whole(answer: Answer, takes_part: bool) -> Result<Answer, SendError> {
+    let fail = |failure, reason| Err(TransportError { failure, reason }.into());
+    if answer.is_cut() {
+        let received = counted(answer.bytes.len() as u64, "byte");
+        let reason = format!("body cut after {received}, in the middle of its JSON");
+        return fail(SendFailure::BodyCut { status: answer.status }, reason);
     }
-    let received = counted(answer.bytes.len() as u64, "byte");
-    let failure = SendFailure::BodyCut { status: answer.status };
-    let reason = format!("body cut after {received}, in the middle of its JSON");
-    Err(TransportError { failure, reason }.into())
+    if answer.status == 206 && !takes_part {
+        let range = ContentRange::of(&answer);
+        if !range.as_ref().is_some_and(ContentRange::is_all) {
+            let which = range.map_or_else(|| "it does not say which".to_owned(), |range| range.words());
+            return fail(SendFailure::Part, format!("a part came only: {which}"));
+        }
+    }
+    Ok(answer)
+}
+
+/// Which part of a body an answer has (RFC 9110, section 14.4).
+struct ContentRange {
+    first: u64,
+    last: u64,
+    /// `None`: the server does not say how much there is.
+    all: Option<u64>,
+}
+
+impl ContentRange {
+    fn of(answer: &Answer) -> Option<Self> {
+        let (unit, range) = answer.header(CONTENT_RANGE.as_str())?.trim().split_once(' ')?;
+        let (part, all) = range.split_once('/').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
+        let (first, last) = part.split_once('-')?;
+        Some(Self { first: first.parse().ok()?, last: last.parse().ok()?, all: all.parse().ok() })
+    }
+
+    fn is_all(&self) -> bool {
+        self.first == 0 && self.all.is_some() && self.all == self.last.checked_add(1)
+    }
+
+    fn words(&self) -> String {
+        let [first, last] = [self.first, self.last].map(grouped);
+        let all = self.all.map(|all| format!(" of {}", grouped(all))).unwrap_or_default();
+        format!("bytes {first}-{last}{all}")
+    }
 }
 
 fn was_sent(outcome: &Result<Answer, SendError>) -> bool {
@@ -641,6 +681,29 @@ mod tests {
             .await;
         assert_eq!(attempt.outcome.unwrap().status, 302);
         assert_eq!(write.transport.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_nobody_asked_for_is_not_taken_for_the_whole() {
+        let part = |range: &str| Reply::json(206, json!([1])).header("content-range", range);
+        for (range, words) in [
+            ("bytes 0-20/1000", "a part came only: bytes 0-20 of 1,000"),
+            ("bytes 1000-1999/*", "a part came only: bytes 1,000-1,999"),
+            ("items 0-20/1000", "a part came only: it does not say which"),
+        ] {
+            let bench = bench(ScriptedTransport::new(move |_| part(range)));
+            let attempt = bench.get("https://a.example/x").await;
+            assert_eq!((attempt.status(), attempt.ending(|_| true)), (Some(206), Ending::DoneBodyCut));
+            assert_eq!(reason(attempt), words);
+        }
+        let all = bench(ScriptedTransport::new(move |_| part("bytes 0-2/3")));
+        assert_eq!(all.get("https://a.example/x").await.outcome.unwrap().body, json!([1]));
+        let expected = Sending { takes_part: true, ..Sending::attempt(Purpose::Step, 1) };
+        let bench = bench(ScriptedTransport::new(move |_| part("bytes 0-20/1000")));
+        let (realm, request) =
+            (realm(&["https://a.example"], false), rendered(Method::GET, "https://a.example/x"));
+        let turn = bench.exchange.turn(&realm, &request, None, None).await;
+        assert_eq!(bench.exchange.send(turn, &request, expected).await.outcome.unwrap().body, json!([1]));
     }
 
     #[tokio::test]

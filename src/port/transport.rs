@@ -124,6 +124,8 @@ pub enum SendFailure {
         /// The status.
         status: u16,
     },
+    /// A part of the answer came, and no part was asked for: 206 Partial Content (RFC 9110, section 15.3.7).
+    Part,
     /// An answer came in a form that no other attempt will change: too large, not decipherable.
     Unreadable {
         /// The status; `None` when not even that could be read.
@@ -142,6 +144,7 @@ impl SendFailure {
             | Self::TurnedAway
             | Self::Unknown => None,
             Self::BodyCut { status } => Some(status),
+            Self::Part => Some(206),
             Self::Unreadable { status } => status,
         }
     }

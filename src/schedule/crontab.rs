@@ -2,6 +2,7 @@
 
 use super::job::{Job, JobId, Unsayable};
 use super::mark::{Mark, Origin, marked, origin, read_mark};
+use super::needs::Needs;
 use super::text::one_line;
 use crate::calendar::{CronExpression, Shifted, Zone, shifted};
 use crate::model::words::shell_quoted;
@@ -38,7 +39,35 @@ pub fn entry(job: &Job, machine: &Zone, now: Timestamp) -> Result<String, Unsaya
     let lines =
         on_machine(job, machine, now)?.iter().map(|cron| format!("{cron} {command}\n")).collect::<String>();
     let id = job.id();
-    Ok(format!("{}{END}{}\n", marked(&id, &job.playbook, &lines), id.as_str()))
+    let text = format!("{}{lines}", needs(job));
+    Ok(format!("{}{END}{}\n", marked(&id, &job.playbook, &text), id.as_str()))
+}
+
+/// Where secrets and settings come from: cron hands on nothing of what a shell has.
+fn needs(job: &Job) -> String {
+    let Needs { variables, credential_files, secret_files, .. } = &job.needs;
+    let mut text = String::new();
+    let mut line = |start: &str, line: &str| text.extend([start, &one_line(line), "\n"]);
+    if !variables.is_empty() {
+        line(
+            "# ",
+            "cron hands on no variable of your shell. Give these in .env beside the playbook, in the file of",
+        );
+        line("# ", "`--env-file`, or in the crontab itself, as lines NAME=VALUE above this one:");
+        variables.iter().for_each(|known| line("#   ", &format!("{}  {}", known.name, known.holds)));
+    }
+    if !credential_files.is_empty() {
+        line(
+            "# ",
+            "A line CREDENTIALS_DIRECTORY=FOLDER above this one names the folder that has these files:",
+        );
+        credential_files.iter().for_each(|file| line("#   ", &format!("{}  {}", file.name, file.holds)));
+    }
+    if !secret_files.is_empty() {
+        line("# ", "These files have to be there when it runs, for you to read and nobody else:");
+        secret_files.iter().for_each(|file| line("#   ", &format!("{}  {}", file.path, file.holds)));
+    }
+    text
 }
 
 /// The schedule by the clock of the machine.

@@ -21,7 +21,7 @@ pub use github::{Checkout, workflow};
 pub use job::{Job, JobId, Unsayable, grace};
 pub use kubernetes::cron_job;
 pub use mark::{Mark, Origin, marked, origin};
-pub use needs::{CredentialFile, Needs, Variable};
+pub use needs::{CredentialFile, Needs, SecretFile, Variable};
 pub use systemd::{Manager, Units, units};
 pub use text::{duration_text, one_line};
 pub use upcoming::upcoming;

@@ -1,7 +1,7 @@
 //! Where the secrets and settings of a scheduled playbook come from.
 
-use crate::document::{Source, SourceKind};
-use crate::plan::{Plan, PlannedProvider};
+use crate::document::{Part, Source, SourceKind};
+use crate::plan::{Plan, PlannedBody, PlannedProvider, PlannedStep, StepKind};
 use crate::port::CREDENTIALS_PREFIX;
 
 /// What must be there when nobody is.
@@ -11,6 +11,12 @@ pub struct Needs {
     pub variables: Vec<Variable>,
     /// Credentials that systemd hands over as files.
     pub credential_files: Vec<CredentialFile>,
+    /// Other files that hold secrets or settings.
+    pub secret_files: Vec<SecretFile>,
+    /// Files below the playbook's folder that requests send, and definitions and certificates that it names there.
+    pub files: Vec<String>,
+    /// What nobody has but a keychain or a person: `emnify.password`.
+    pub of_people: Vec<String>,
 }
 
 /// An environment variable that may hold something the playbook needs.
@@ -35,6 +41,15 @@ pub struct CredentialFile {
     pub is_first: bool,
 }
 
+/// A file that holds something the playbook needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    /// The file as the playbook writes it: `/run/secrets/token`, or a path below the playbook's folder.
+    pub path: String,
+    /// What it is for.
+    pub holds: String,
+}
+
 impl Needs {
     /// Those of a playbook.
     pub fn of(plan: &Plan) -> Self {
@@ -43,9 +58,20 @@ impl Needs {
             needs.add_provider(provider);
         }
         for secret in plan.secrets.iter().filter(|secret| secret.is_used) {
-            needs.add(&format!("secrets.{}", secret.name), &secret.sources, true, false);
+            let holds = format!("secrets.{}", secret.name);
+            needs.add(&holds, &secret.sources, true, false);
+            needs.note_people(&holds, &secret.sources, false);
         }
+        needs.add_bodies(&plan.steps);
+        needs.add_bodies(&plan.cleanup);
         needs
+    }
+
+    /// The files that a process reads besides those of credentials: where the playbook itself does not stand in them.
+    #[must_use]
+    pub fn with_files(mut self, files: impl IntoIterator<Item = String>) -> Self {
+        files.into_iter().for_each(|file| self.add_path(&file));
+        self
     }
 
     fn add_provider(&mut self, provider: &PlannedProvider) {
@@ -60,6 +86,12 @@ impl Needs {
                 let is_env_passed_over = has_profile && !credential.is_chain_of_playbook;
                 let holds = format!("{}.{}", provider.name, credential.name);
                 self.add(&holds, &credential.sources, credential.is_secret, is_env_passed_over);
+                // Which of several ways is taken depends on what is there.
+                let mut ways =
+                    provider.methods.iter().filter(|way| chosen.is_none_or(|chosen| chosen.name == way.name));
+                if ways.all(|way| way.required.contains(&credential.name)) {
+                    self.note_people(&holds, &credential.sources, is_env_passed_over);
+                }
             }
         }
     }
@@ -73,9 +105,11 @@ impl Needs {
                     }
                 }
                 SourceKind::File { path, .. } => {
-                    let name = path.as_literal().and_then(|path| path.strip_prefix(CREDENTIALS_PREFIX));
-                    if let Some(name) = name.filter(|name| is_credential_name(name)) {
-                        self.add_file(name, holds, index == 0);
+                    let path = path.as_literal().unwrap_or_default();
+                    match path.strip_prefix(CREDENTIALS_PREFIX) {
+                        Some(name) if is_credential_name(name) => self.add_file(name, holds, index == 0),
+                        Some(_) => {}
+                        None => self.add_secret_file(path, holds),
                     }
                 }
                 SourceKind::Env(_)
@@ -84,6 +118,56 @@ impl Needs {
                 | SourceKind::Totp(_)
                 | SourceKind::Value(_) => {}
             }
+        }
+    }
+
+    /// Takes note of what only a keychain or a person has.
+    fn note_people(&mut self, holds: &str, sources: &[Source], is_env_passed_over: bool) {
+        let is_of_people = |source: &Source| match source.kind {
+            SourceKind::Stored | SourceKind::Prompt(_) => true,
+            SourceKind::Env(_) => is_env_passed_over,
+            SourceKind::File { .. } | SourceKind::Totp(_) | SourceKind::Value(_) => false,
+        };
+        if sources.iter().all(is_of_people) && !sources.is_empty() {
+            self.of_people.push(holds.to_owned());
+        }
+    }
+
+    fn add_bodies(&mut self, steps: &[PlannedStep]) {
+        for step in steps {
+            match &step.kind {
+                StepKind::Group(group) => self.add_bodies(&group.steps),
+                StepKind::Request(request) => self.add_body(&request.body),
+                _ => {}
+            }
+            self.add_bodies(&step.cleanup);
+        }
+    }
+
+    fn add_body(&mut self, body: &PlannedBody) {
+        let of_part = |part: &Part| match part {
+            Part::File(part) => part.file.as_literal().map(str::to_owned),
+            Part::Value(_) => None,
+        };
+        let files: Vec<String> = match body {
+            PlannedBody::File(file) => file.as_literal().map(str::to_owned).into_iter().collect(),
+            PlannedBody::Multipart(parts) => parts.iter().filter_map(|(_, part)| of_part(part)).collect(),
+            _ => Vec::new(),
+        };
+        files.iter().for_each(|file| self.add_path(file));
+    }
+
+    fn add_path(&mut self, path: &str) {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        if !path.is_empty() && !self.files.iter().any(|known| known == path) {
+            self.files.push(path.to_owned());
+        }
+    }
+
+    fn add_secret_file(&mut self, path: &str, holds: &str) {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        if !path.is_empty() && !self.secret_files.iter().any(|known| known.path == path) {
+            self.secret_files.push(SecretFile { path: path.to_owned(), holds: holds.to_owned() });
         }
     }
 

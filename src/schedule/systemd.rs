@@ -124,6 +124,14 @@ fn secrets(needs: &Needs) -> String {
         )
         .expect("a string takes all");
     }
+    if !needs.secret_files.is_empty() {
+        text += "# These files have to be there when it runs. One that the playbook names as $CREDENTIALS_DIRECTORY/NAME\n\
+                 # is handed over by systemd instead, and needs no place that others know:\n";
+        for file in &needs.secret_files {
+            writeln!(text, "#   {}  {}", one_line(&file.path), one_line(&file.holds))
+                .expect("a string takes all");
+        }
+    }
     if !needs.variables.is_empty() {
         text += "# Read from the environment, or from .env beside the playbook:\n";
         for variable in &needs.variables {

@@ -5,7 +5,7 @@ use super::names;
 use super::visit::{Shot, Trouble, Visit, no_answer_words};
 use crate::credential::{FoundIn, Missing};
 use crate::event::{Events, Failure, FailureDraft};
-use crate::exchange::{Answer, Breaker, SOMEONE_IN_FRONT, Said, hint, is_redirect, status_text};
+use crate::exchange::{Answer, Breaker, RenderError, SOMEONE_IN_FRONT, Said, hint, is_redirect, status_text};
 use crate::model::exit::Cause;
 use crate::model::redacted::Redacted;
 use crate::model::words;
@@ -150,7 +150,8 @@ impl Visit<'_> {
             Trouble::Missing(reason) => missing(reason, self.account, events),
             Trouble::Unsendable(error) => {
                 let headline = format!("the sign-in request for {provider} cannot be made: {error}");
-                FailureDraft::new(Cause::SignIn, headline).finish(events.redactor())
+                let advice = "see what its credentials and settings hold: one of them does not fit there";
+                FailureDraft::new(Cause::SignIn, headline).advice(advice).finish(events.redactor())
             }
             Trouble::Question(text) => FailureDraft::new(
                 Cause::SignIn,
@@ -198,6 +199,23 @@ impl Visit<'_> {
                 self.describe_wrong_answer(shot, answer, reason.as_deref(), trouble.is_passing())
             }
         }
+    }
+
+    /// The failure of a session that cannot be put on a request, be it one that a login has opened.
+    pub fn describe_uncarried(&self, error: &RenderError, is_opened: bool) -> Failure {
+        let provider = &self.account.provider().name;
+        let (headline, advice) = match is_opened {
+            true => (
+                format!("the login at {provider} was done, but no request can carry what it gave: {error}"),
+                "compare `session` and `send` in the provider's definition with what the login answers",
+            ),
+            false => (
+                format!("no request can carry the credentials of {provider}: {error}"),
+                "correct what does not fit there where it comes from; `runner status` says where that is",
+            ),
+        };
+        let redactor = self.exchange.events().redactor();
+        FailureDraft::new(Cause::SignIn, headline).advice(advice).finish(redactor)
     }
 
     async fn describe_refusal(&self, shot: &Shot, answer: &Answer) -> Failure {

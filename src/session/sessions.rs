@@ -148,8 +148,12 @@ impl Sessions {
                 Ok(scope) => rendered.carry(send, &scope, self.events().redactor()).map_err(Trouble::from),
                 Err(missing) => Err(missing.into()),
             };
-            if let Err(trouble) = carried {
-                return Err(visit.describe(&trouble).await.into());
+            match carried {
+                Ok(()) => {}
+                Err(Trouble::Unsendable(error)) => {
+                    return Err(visit.describe_uncarried(&error, seat.has_login(&session)).into());
+                }
+                Err(trouble) => return Err(visit.describe(&trouble).await.into()),
             }
         }
         Ok(session.generation)

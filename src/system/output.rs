@@ -1,6 +1,6 @@
-use super::own_file::create_private;
+use super::own_file::{create_private, open_own};
 use crate::port::{OutputFile, OutputFiles};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -28,9 +28,8 @@ struct Unfinished {
 impl Unfinished {
     fn create(path: &Path) -> io::Result<Self> {
         let target = target_of(path)?;
-        let temporary = beside(&target, |name| format!(".{name}.{:08x}.tmp", fastrand::u32(..)))?;
-        let writer = BufWriter::new(create_private(&temporary)?);
-        Ok(Self { writer, target, temporary: Some(temporary) })
+        let (file, temporary) = create_temporary(&target)?;
+        Ok(Self { writer: BufWriter::new(file), target, temporary: Some(temporary) })
     }
 
     fn move_to(&mut self, target: &Path) -> io::Result<()> {
@@ -42,6 +41,67 @@ impl Unfinished {
         }
         Ok(())
     }
+}
+
+/// Makes the file of the first name that is free beside a target. What a process writes it keeps locked: a file that
+/// nobody locks was left by one that was killed, and makes room.
+fn create_temporary(target: &Path) -> io::Result<(File, PathBuf)> {
+    // Where a name is taken for ever, such as by another user's file, the next one is free.
+    const NAMES: u32 = 1_000;
+    for number in 1..NAMES {
+        let path = beside(target, |name| format!(".{name}.{number}.tmp"))?;
+        let file = match create_private(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && remove_left(&path) => {
+                create_private(&path)
+            }
+            made => made,
+        };
+        match file {
+            Ok(file) if !is_taken(&file) => return Ok((file, path)),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many unfinished files of this name lie beside it"))
+}
+
+/// Locks a file that was just made. True when another process has taken it for one that was left, and removes it. Where the
+/// disk knows no locks, nobody takes one for that.
+fn is_taken(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock)) || is_removed(file)
+}
+
+#[cfg(unix)]
+fn is_removed(file: &File) -> bool {
+    file.metadata().is_ok_and(|found| std::os::unix::fs::MetadataExt::nlink(&found) == 0)
+}
+
+/// An open file cannot be removed there.
+#[cfg(not(unix))]
+fn is_removed(_: &File) -> bool {
+    false
+}
+
+/// Removes a file that a killed process has left. Returns whether there was such a file.
+fn remove_left(path: &Path) -> bool {
+    let Ok(file) = open_own(path, true) else { return false };
+    // Whoever has it open may have given it its final name meanwhile.
+    file.try_lock().is_ok() && is_at(&file, path) && fs::remove_file(path).is_ok()
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |found: fs::Metadata| (found.dev(), found.ino());
+    let (open, there) = (file.metadata().map(identity), fs::symlink_metadata(path).map(identity));
+    matches!((open, there), (Ok(open), Ok(there)) if open == there)
+}
+
+/// Nobody can tell: the file stays.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    false
 }
 
 /// The file that a path means. A link stays a link; a device or a pipe cannot be replaced by a file.
@@ -178,6 +238,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(written(&folder.path().join("a.json")));
         assert_eq!(files(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_makes_room_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        for left in [".a.json.1.tmp", ".a.json.2.tmp"] {
+            drop(create_private(&folder.path().join(left)).unwrap());
+        }
+        let (first, second) = (written(&path), written(&path));
+        assert_eq!(files(folder.path()), [".a.json.1.tmp", ".a.json.2.tmp"], "each has one of its own");
+        let third = written(&path);
+        assert_eq!(files(folder.path()).len(), 3);
+        second.commit().unwrap();
+        drop(third);
+        assert_eq!(files(folder.path()), [".a.json.1.tmp", "a.json"]);
+        first.commit().unwrap();
+        assert_eq!(files(folder.path()), ["a.json"]);
+        // What is no file of one's own is nobody's to remove.
+        symlink(&path, folder.path().join(".a.json.1.tmp")).unwrap();
+        written(&path).commit().unwrap();
+        assert_eq!(files(folder.path()), [".a.json.1.tmp", "a.json"]);
     }
 
     #[test]

@@ -275,3 +275,26 @@ fn a_changed_playbook_neither_repeats_nor_forgets_what_was_done() {
     let once = ["POST /orders", "POST /payments", "POST /unsure", "GET /gone", "GET /gone", "POST /new"];
     assert_eq!(writes, once);
 }
+
+/// A write that was done and whose step failed then: nothing of it is lost, and nothing of it is sent again.
+#[test]
+fn a_write_whose_step_failed_names_that_failure_and_how_to_go_on() {
+    let server = session_api::start(|_| Reply::json(201, &json!({ "v": 5 })));
+    let steps = "steps:\n  - { id: order, post: /orders, expect: { that: response.body.v == 7 } }\n  - post: /after\n";
+    let run = session_api::apply(&server, steps);
+    run.run().exits(1);
+    // However often it is gone on with.
+    for _ in 0..2 {
+        let resume = again(&run, &["resume", "last"]).run().exits(1);
+        let words = "error: `POST /orders` was done by the process before, whose step failed then: the answer to \
+                     `POST /orders` does not satisfy `response.body.v == 7`\n";
+        assert!(resume.stderr.contains(words), "{}", resume.stderr);
+        assert!(resume.stderr.contains("--changed-playbook`"), "{}", resume.stderr);
+    }
+    let changed = fs::read_to_string(run.dir().join("p.yaml")).unwrap();
+    let changed = changed.replace(", expect: { that: response.body.v == 7 }", "");
+    fs::write(run.dir().join("p.yaml"), changed).unwrap();
+    again(&run, &["resume", "last", "--changed-playbook"]).run().exits(0);
+    let count = |line: &str| server.lines().iter().filter(|sent| *sent == line).count();
+    assert_eq!((count("POST /orders"), count("POST /after")), (1, 1), "{:?}", server.lines());
+}

@@ -8,6 +8,7 @@ use crate::model::exit::Cause;
 use crate::plan::{Options, Plan, resolve_inputs};
 use crate::port::{Surroundings, VariableOrigin};
 use crate::schedule::{Checkout, Job, JobId, Needs, Unsayable, grace};
+use crate::source::SourceMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::{env, fs, path};
@@ -27,7 +28,7 @@ pub(super) fn read(
     }
     let profiles = args.profile.iter().map(|profile| split_profile(profile)).collect();
     let options = Options { profiles, ..Options::default() };
-    let (plan, _) = playbook::check(&args.playbook, &options, &surroundings, err)?;
+    let (plan, sources) = playbook::check(&args.playbook, &options, &surroundings, err)?;
     let Some(schedule) = plan.schedule.clone() else {
         let reason = format!(
             "{} has no `schedule`: write for example `schedule: {{ cron: 15 3 * * *, timezone: Europe/Berlin }}`",
@@ -36,6 +37,14 @@ pub(super) fn read(
         return Err(Refusal::usage(reason));
     };
     check_inputs(&plan, args, scheduler, &surroundings)?;
+    let needs = Needs::of(&plan).with_files(files_beside(&plan, &sources, &args.playbook));
+    for holds in &needs.of_people {
+        writeln!(
+            err,
+            "warning: {holds} comes from the keychain or a person only, and a scheduled run finds neither: give it a \
+             source `env` or `file`, too"
+        )?;
+    }
     let file = absolute(&args.playbook)?;
     let program = env::current_exe().map_err(|error| Refusal::start(&error))?;
     Ok(Job {
@@ -47,8 +56,18 @@ pub(super) fn read(
         schedule,
         deadline: plan.deadline,
         grace: grace(&plan),
-        needs: Needs::of(&plan),
+        needs,
     })
+}
+
+/// The definitions and certificates below the playbook's folder that it reads, as paths from there.
+fn files_beside(plan: &Plan, sources: &SourceMap, playbook: &Path) -> Vec<String> {
+    let folder = playbook::folder(playbook);
+    let definitions = sources.iter().map(|(_, file)| Path::new(file.name())).filter(|file| *file != playbook);
+    let certificates = plan.providers.iter().filter_map(|provider| provider.ca_file.as_deref());
+    let files = definitions.filter(|file| file.is_file()).chain(certificates);
+    let below = files.filter_map(|file| file.strip_prefix(folder).ok()?.to_str().map(str::to_owned));
+    below.collect()
 }
 
 /// What the run will not find anew: the variables of this shell are not there at night, and `.env` is not elsewhere.

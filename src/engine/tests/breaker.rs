@@ -4,7 +4,8 @@ use super::case::{Case, KEY, PROVIDER, Ran};
 use crate::event::ItemCounts;
 use crate::port::fake::Reply;
 
-const LEFT_ALONE: &str = "https://api.test is left alone: it gave no answer to 5 requests in a row";
+const LEFT_ALONE: &str =
+    "https://api.test is left alone: 5 requests in a row got no answer, or one that says that it is not well";
 
 /// Ten items of a loop that goes on whatever happens, then a step.
 fn ten(request: &str) -> Case {

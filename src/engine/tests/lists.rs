@@ -145,3 +145,28 @@ fn an_answer_without_rows_is_no_empty_list() {
         Case::of_steps("steps:\n  - { get: /x, save: x.ndjson }\n").answer(|_| Reply::json(200, json!({})));
     assert_eq!(ran.exit_code(), 1);
 }
+
+#[test]
+fn a_part_that_nobody_asked_for_is_no_list() {
+    let part = |_: &Sent| Reply::json(206, json!([1, 2])).header("content-range", "bytes 0-20/1000");
+    let ran = Case::of_steps("steps:\n  - { get: /x, rows: $, save: x.ndjson }\n").answer(part);
+    assert_eq!((ran.exit_code(), ran.network.lines().len()), (4, 3), "as a cut body");
+    let (headline, advice) = ran.headline_and_advice();
+    let words = "api answered 206 Partial Content to `GET /x`: a part came only: bytes 0-20 of 1,000";
+    assert_eq!(headline, words);
+    assert!(advice.contains("`expect: { status: 206 }`"), "{advice}");
+    for step in
+        ["headers: { Range: bytes=0-20 }", "expect: { status: 206 }", "expect: { status: [200, 206] }"]
+    {
+        let ran = Case::of_steps(&format!("steps:\n  - {{ get: /x, rows: $, {step} }}\n")).answer(part);
+        assert_eq!(ran.exit_code(), 0, "{step}: {:?}", ran.headlines());
+    }
+    let ran = Case::of_steps("steps:\n  - { get: /x, rows: $, expect: { status: 2xx } }\n").answer(part);
+    assert_eq!(ran.exit_code(), 4, "a class names no status");
+    let ran = Case::of_steps("steps:\n  - { post: /x, outputs: { a: '$[0]' } }\n").answer(part);
+    assert!(
+        ran.headlines()[0].ends_with("it was done, but what it brought is lost"),
+        "{:?}",
+        ran.headlines()
+    );
+}

@@ -9,4 +9,5 @@ mod once;
 mod ping;
 mod polling;
 mod repetition;
+mod sayable;
 mod sign_in;

@@ -205,7 +205,7 @@ fn asked(keys: &str, replies: Vec<Reply>, answer: impl Fn() -> Reply + 'static) 
         "steps:
   - id: order
     post: /orders
-    verify: {{ get: /orders, query: {{ ref: '${{{{ run.id }}}}' }}, done: row_count == 1, outputs: {{ id: '$[0].id' }} }}
+    verify: {{ get: /orders, query: {{ ref: '${{{{ run.id }}}}' }}, done: row_count >= 1, outputs: {{ id: '$[0].id' }} }}
     outputs: {{ id: $.id }}
     {keys}
   - {{ id: ship, put: '/orders/${{{{ steps.order.outputs.id }}}}' }}
@@ -324,7 +324,7 @@ fn an_answer_whose_body_is_lost_is_made_good_by_verify_and_never_sent_again() {
 
 #[test]
 fn a_body_that_nobody_reads_is_not_asked_for() {
-    let steps = "steps:\n  - { id: order, post: /orders, verify: { get: /orders, done: row_count == 1 } }\n";
+    let steps = "steps:\n  - { id: order, post: /orders, verify: { get: /orders, done: row_count >= 1 } }\n";
     let ran = Case::of_steps(steps).script([("POST https://api.test/orders", Reply::cut(201))]);
     assert_eq!(ran.exit_code(), 0);
 }
@@ -336,7 +336,7 @@ fn outputs_that_verify_lacks_have_their_default_or_are_lost() {
             "steps:
   - id: order
     post: /orders
-    verify: {{ get: /orders, done: row_count == 1, outputs: {{ id: '$[0].id' }} }}
+    verify: {{ get: /orders, done: row_count >= 1, outputs: {{ id: '$[0].id' }} }}
     outputs: {{ id: $.id, {outputs} }}
   - {{ id: ship, put: /x, json: {{ id: '${{{{ steps.order.outputs.id }}}}', way: '${{{{ steps.order.outputs.way }}}}' }} }}
 "
@@ -358,7 +358,7 @@ fn outputs_that_verify_lacks_have_their_default_or_are_lost() {
 
 #[test]
 fn rows_and_files_of_a_lost_answer_are_lost() {
-    let steps = "steps:\n  - { id: order, post: /orders, save: order.json, verify: { get: /orders, done: row_count == 1 } }\n";
+    let steps = "steps:\n  - { id: order, post: /orders, save: order.json, verify: { get: /orders, done: row_count >= 1 } }\n";
     let ran = Case::of_steps(steps).run(answering("POST", vec![Reply::lost()], found(json!([1]))), |_| {});
     assert_eq!((ran.exit_code(), ran.file("order.json")), (1, None));
     let headline = "`POST /orders` was done, says `verify`, but its answer is lost and with it the file";
@@ -371,7 +371,7 @@ fn what_a_secret_output_is_made_of_is_secret_in_verify_too() {
   - id: issue
     post: /tokens
     outputs: { token: { path: $.token, secret: true } }
-    verify: { get: /tokens, done: row_count == 1, outputs: { token: '$[0].token' } }
+    verify: { get: /tokens, done: row_count >= 1, outputs: { token: '$[0].token' } }
   - { id: use, get: /x, query: { t: '${{ steps.issue.outputs.token }}' } }
 ";
     let ran = Case::of_steps(steps).run(
@@ -391,7 +391,7 @@ fn cleanup_undoes_what_verify_has_found_and_not_what_it_has_not() {
     let steps = "steps:
   - id: window
     post: /windows
-    verify: { get: /windows, done: row_count == 1 }
+    verify: { get: /windows, done: row_count >= 1 }
     cleanup: [{ delete: /windows }]
 ";
     let run =
@@ -442,7 +442,7 @@ fn a_dry_run_shows_key_and_question() {
   - id: order
     post: /orders
     idempotency_key: ${{ run.id }}-a
-    verify: { get: /orders, done: row_count == 1 }
+    verify: { get: /orders, done: row_count >= 1 }
 ";
     let dry = Case::of_steps(steps).dry_run();
     let text = format!("{:?}", dry.lines[0]);
@@ -458,7 +458,7 @@ fn a_dry_run_shows_key_and_question() {
 
 /// A write that is lost, a question about it that takes ten seconds, and meanwhile a signal, or two.
 fn interrupted(is_insisted: bool) -> Ran {
-    let steps = "steps:\n  - { id: order, post: /orders, verify: { get: /orders, done: row_count == 1 } }\n";
+    let steps = "steps:\n  - { id: order, post: /orders, verify: { get: /orders, done: row_count >= 1 } }\n";
     let case = Case::of_steps(steps);
     let (clock, cancellation) = (case.clock(), Rc::new(RefCell::new(Cancellation::default())));
     let for_network = cancellation.clone();

@@ -80,6 +80,21 @@ async fn start_success_and_failure_have_an_address_each() {
 }
 
 #[tokio::test]
+async fn an_address_has_its_query_whether_it_is_written_out_or_a_secret() {
+    for address in ["https://hc.test/a-b-c?create=1", "${{ secrets.switch }}"] {
+        let mut bench = Bench::new(address, ScriptedTransport::new(|_| Reply::status(200)));
+        let secret = FakeSurroundings::default().variable("SWITCH", "https://hc.test/a-b-c?create=1");
+        bench.fake.surroundings = Rc::new(secret);
+        bench.start().await.unwrap();
+        bench.end(0).await.unwrap();
+        assert_eq!(
+            bench.network.lines(),
+            [format!("GET {PING}/start?create=1"), format!("GET {PING}?create=1")]
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_address_is_redacted_once_it_is_known_as_a_secret() {
     let bench = Bench::new("${{ secrets.switch }}", ScriptedTransport::new(|_| Reply::status(404)));
     let why = bench.start().await.unwrap_err();
@@ -121,7 +136,7 @@ async fn a_secret_leads_to_no_place_that_is_not_encrypted() {
     let mut bench = Bench::new("${{ secrets.switch }}", ScriptedTransport::new(|_| Reply::status(200)));
     bench.fake.surroundings = Rc::new(FakeSurroundings::default().variable("SWITCH", "http://hc.test/a-b-c"));
     let why = bench.start().await.unwrap_err();
-    assert!(why.contains("http://hc.test is not encrypted"), "{why}");
+    assert!(why.contains("http://hc.test is not encrypted; write https"), "{why}");
     assert!(bench.network.lines().is_empty());
 }
 

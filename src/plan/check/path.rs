@@ -8,6 +8,7 @@ use crate::document::Ident;
 use crate::plan::PlannedPath;
 use crate::source::{Code, Diagnostic, Span};
 use crate::template::Template;
+use std::ops::Range;
 
 /// Which forms a path may have at its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) enum PathRules {
     Step,
     /// An operation: what goes to its provider.
     Operation,
+    /// A ping: a whole address with its query, or what `Step` takes.
+    Ping,
     /// Sign-in: what is below `auth_base_url`.
     SignIn,
 }
@@ -48,17 +51,39 @@ pub(super) fn check(
         });
         return None;
     }
-    is_plain(context, path, 0).then(|| PlannedPath::Path(path.clone()))
+    is_plain(context, path, 0..path.source().len()).then(|| PlannedPath::Path(path.clone()))
 }
 
-/// Reports what must not stand in the written parts of a path, which begins at an offset.
-fn is_plain(context: &Context<'_>, path: &Template, start: usize) -> bool {
-    let parts = path.literal_ranges().into_iter().filter(|range| range.end > start);
-    let parts = parts.map(|range| range.start.max(start)..range.end);
-    let mistakes: Vec<_> = parts.filter_map(|range| mistake_in(path, range)).collect();
+/// Reports what must not stand in the written parts of a path, which has this place in its address.
+fn is_plain(context: &Context<'_>, path: &Template, place: Range<usize>) -> bool {
+    let mistakes: Vec<_> = written_parts(path, place).filter_map(|range| mistake_in(path, range)).collect();
     let is_plain = mistakes.is_empty();
     mistakes.into_iter().for_each(|mistake| context.report(mistake));
     is_plain
+}
+
+/// As [`is_plain`], for the query of an address that is written out.
+fn is_plain_query(context: &Context<'_>, path: &Template, place: Range<usize>) -> bool {
+    let mistakes: Vec<_> = written_parts(path, place)
+        .filter_map(|range| {
+            let text = &path.source()[range.clone()];
+            let found = text.find(|c: char| c.is_whitespace() || c.is_control() || c == '#')?;
+            let length = text[found..].chars().next().map_or(1, char::len_utf8);
+            let span = path.place(range.start + found..range.start + found + length);
+            Some(Diagnostic::new(Code::InvalidAddress, span, "blanks and `#` have no place in a query"))
+        })
+        .collect();
+    let is_plain = mistakes.is_empty();
+    mistakes.into_iter().for_each(|mistake| context.report(mistake));
+    is_plain
+}
+
+/// What of a part of an address is written out, between its templates.
+fn written_parts(path: &Template, place: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let parts = path.literal_ranges().into_iter();
+    parts
+        .map(move |range| range.start.max(place.start)..range.end.min(place.end))
+        .filter(|range| !range.is_empty())
 }
 
 /// A path that is exactly one template: an address of an answer, or a secret of the playbook.
@@ -66,8 +91,8 @@ fn whole_template(context: &Context<'_>, path: &Template, rules: PathRules) -> O
     let reference = path.as_expression().and_then(|expression| expression.as_reference());
     let is_secret = reference.is_some_and(|reference| reference.name(0) == Some("secrets"));
     match rules {
-        PathRules::Step if is_secret => Some(PlannedPath::Address(path.clone())),
-        PathRules::Step | PathRules::Operation => Some(PlannedPath::Answered(path.clone())),
+        PathRules::Step | PathRules::Ping if is_secret => Some(PlannedPath::Address(path.clone())),
+        PathRules::Step | PathRules::Ping | PathRules::Operation => Some(PlannedPath::Answered(path.clone())),
         PathRules::SignIn => {
             let message = "a request under `auth` has a path of its own, never an address from elsewhere";
             context.report(Diagnostic::new(Code::InvalidAddress, path.span(), message));
@@ -86,7 +111,7 @@ fn whole_address(
         context.report(Diagnostic::new(code, span, message).help(help));
         None
     };
-    if rules != PathRules::Step {
+    if !matches!(rules, PathRules::Step | PathRules::Ping) {
         let help =
             "write the path only; the address is the provider's `base_url` or, under `auth`, `auth_base_url`";
         return fail(
@@ -107,15 +132,21 @@ fn whole_address(
         let message = "an address holds no user name and no password";
         return fail(Code::InvalidAddress, path.span(), message, help);
     }
-    if !is_plain(context, path, host_end) {
+    let query = query_start(path).filter(|_| rules == PathRules::Ping).unwrap_or(path.source().len());
+    if !is_plain(context, path, host_end..query) || !is_plain_query(context, path, query..path.source().len())
+    {
         return None;
     }
     match address::scheme_of(&path.literal_start()[..host_end]) {
         Scheme::Https | Scheme::LoopbackHttp => Some(PlannedPath::Address(path.clone())),
         Scheme::Http => {
             let span = path.place(0..scheme.len());
-            let help =
-                "write https; plain http to a server of your own needs a provider with `allow_http: true`";
+            let help = match rules {
+                PathRules::Ping => "write https: a ping goes over plain http to this machine only",
+                _ => {
+                    "write https; plain http to a server of your own needs a provider with `allow_http: true`"
+                }
+            };
             fail(
                 Code::InsecureAddress,
                 span,
@@ -130,6 +161,12 @@ fn whole_address(
     }
 }
 
+/// Where the query of an address begins that is written out.
+fn query_start(path: &Template) -> Option<usize> {
+    let mut parts = path.literal_ranges().into_iter();
+    parts.find_map(|range| Some(range.start + path.source()[range].find('?')?))
+}
+
 /// What was probably meant by braces with a name in them.
 fn mended_braces(written: &str) -> Option<String> {
     let name = written.strip_prefix('{')?.strip_suffix('}')?.trim();
@@ -141,7 +178,7 @@ fn mended_braces(written: &str) -> Option<String> {
 }
 
 /// What must not stand in the written parts of a path.
-fn mistake_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnostic> {
+fn mistake_in(path: &Template, range: Range<usize>) -> Option<Diagnostic> {
     if let Some(diagnostic) = query_in(path, range.clone()) {
         return Some(diagnostic);
     }
@@ -165,12 +202,14 @@ fn mistake_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnost
         return Some(invalid(place(empty, 2), "a part of this path is empty"));
     }
     let dots = ["/./", "/../"].into_iter().find_map(|dots| Some((text.find(dots)?, dots.len())));
-    let end = ["/.", "/.."].into_iter().find(|end| text.ends_with(end) && range.end == path.source().len());
+    let end = ["/.", "/.."].into_iter().find(|end| {
+        text.ends_with(end) && matches!(path.source()[range.end..].chars().next(), None | Some('?'))
+    });
     let dots = dots.or_else(|| end.map(|end| (text.len() - end.len(), end.len())));
     dots.map(|(found, length)| invalid(place(found, length), "`.` and `..` have no place in a path"))
 }
 
-fn query_in(path: &Template, range: std::ops::Range<usize>) -> Option<Diagnostic> {
+fn query_in(path: &Template, range: Range<usize>) -> Option<Diagnostic> {
     let found = range.start + path.source()[range].find(['?', '#'])?;
     let is_query = path.source()[found..].starts_with('?');
     let (message, help) = match is_query {

@@ -50,7 +50,7 @@ fn check_ping(context: &Context<'_>, playbook: &Playbook, ping: &Template) -> Op
         secrets: Some(&playbook.secrets),
         ..View::default()
     };
-    match path::check(context, ping, &view, PathRules::Step)? {
+    match path::check(context, ping, &view, PathRules::Ping)? {
         address @ PlannedPath::Address(_) => Some(address),
         PlannedPath::Path(_) | PlannedPath::Answered(_) => {
             let message = "`ping` is a whole address";

@@ -68,8 +68,12 @@ impl Reply {
 
     /// An answer of any type.
     pub fn text(status: u16, content_type: &str, body: &str) -> Self {
-        let reply = Self::status(status).header("content-type", content_type);
-        Self::of(reply.result.map(|response| Response { body: body.into(), ..response }))
+        Self::body(status, body).header("content-type", content_type)
+    }
+
+    /// An answer that does not say of which type it is.
+    pub fn body(status: u16, body: &str) -> Self {
+        Self::of(Self::status(status).result.map(|response| Response { body: body.into(), ..response }))
     }
 
     /// The answer with one more header.

@@ -237,3 +237,16 @@ async fn a_refused_code_does_not_blame_the_password() {
     let typed = texts(bench.step().await.unwrap_err().failure());
     assert_eq!(typed[2..], ["you typed mfa_code", "what now: run it again and type it anew"]);
 }
+
+#[tokio::test]
+async fn a_token_that_no_request_can_carry_was_given_by_a_login_that_was_done() {
+    let token = json!({"access_token": "token-geheim\r\nX-Evil: 1"});
+    let bench = Case::sayable("login-json")
+        .start(ScriptedTransport::new(move |_| Reply::json(200, token.clone())))
+        .await;
+    let texts = texts(bench.step().await.unwrap_err().failure());
+    let happened = "the login at api was done, but no request can carry what it gave: ";
+    assert!(texts[0].starts_with(happened), "{texts:?}");
+    assert!(texts[1].contains("`session` and `send`"), "{texts:?}");
+    assert_eq!(bench.transport.lines(), [LOGIN]);
+}

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use runner::calendar::Zone;
 use runner::document::{Overlap, parse};
 use runner::schedule::{
-    Checkout, CredentialFile, Job, Manager, Needs, Variable, cron_job, entry, units, workflow,
+    Checkout, CredentialFile, Job, Manager, Needs, SecretFile, Variable, cron_job, entry, units, workflow,
 };
 use runner::source::{Diagnostics, SourceMap};
 use std::fs;
@@ -42,6 +42,11 @@ fn jobs() -> Vec<Job> {
                 is_first: false,
             },
         ],
+        secret_files: ["/run/secrets/tok", "/var/run/secrets/a/b c", "web hook's.txt", "/etc/x: y\nz"]
+            .map(|path| SecretFile { path: path.to_owned(), holds: "api.pin\nx: y".to_owned() })
+            .to_vec(),
+        files: ["body.bin", "data/a b's: #x.bin", "../out.bin"].map(str::to_owned).to_vec(),
+        of_people: vec!["api.password".to_owned()],
     };
     let overlaps = [Overlap::Fail, Overlap::Skip, Overlap::Wait];
     let jobs = PATHS.iter().enumerate().map(|(index, (folder, playbook))| Job {
@@ -169,10 +174,10 @@ fn the_shell_of_cron_gets_the_words_that_are_meant() {
         let zone = Zone::named("Europe/Berlin").expect("the zone is known");
         let machine = if job.schedule.zone.name() == "UTC" { Zone::utc() } else { zone };
         let entry = entry(&job, &machine, Timestamp::UNIX_EPOCH).expect("the job can be said");
-        let lines: Vec<&str> = entry.lines().collect();
-        assert_eq!(lines.len(), 3, "{entry}");
-        assert!(lines[0].starts_with("# ") && lines[2].starts_with("# "), "{entry}");
-        let command = lines[1].splitn(6, ' ').nth(5).expect("five fields come before");
+        let (comments, lines): (Vec<&str>, Vec<&str>) =
+            entry.lines().partition(|line| line.starts_with("# "));
+        assert!(comments.len() >= 2 && lines.len() == 1, "{entry}");
+        let command = lines[0].splitn(6, ' ').nth(5).expect("five fields come before");
         // What cron does: it ends the command at a `%`, unless a backslash stands before it.
         assert!(!command.replace("\\%", "").contains('%'), "{command}");
         assert_eq!(by_shell(&command.replace("\\%", "%")), expected(&job, true, &job.playbook));
@@ -307,4 +312,109 @@ fn what_would_fail_at_night_is_refused_by_day() {
     );
     let none = none.args(["schedule", "print", "--input", "days=3", "fleet.yaml"]).run().exits(2);
     assert!(none.stderr.contains("has no `schedule`: write for example"), "{}", none.stderr);
+}
+
+const NEEDS: &str = "version: 1
+name: Needs
+schedule: { cron: 0 4 * * * }
+secrets:
+  switch: { from: [{ env: SWITCH }] }
+  pin: { from: [stored, prompt] }
+  note: { from: [{ file: note.txt }] }
+providers:
+  acme:
+    use: ./acme.yaml
+steps:
+  - { post: /devices, file: body.bin }
+  - { post: /notes, json: { note: '${{ secrets.note }}', pin: '${{ secrets.pin }}' } }
+report: { ping: '${{ secrets.switch }}' }
+";
+
+const DEFINITION: &str = "version: 1
+provider: acme
+description: a test
+base_url: https://acme.test
+credentials:
+  token: { from: [{ file: /run/secrets/tok }] }
+  key: { from: [{ file: $CREDENTIALS_DIRECTORY/key }] }
+auth: { send: { headers: { Authorization: 'Bearer ${{ credentials.token }}', X-Key: '${{ credentials.key }}' } } }
+";
+
+/// Whoever pastes a schedule reads in it what the playbook does not bring along.
+#[test]
+fn each_form_says_or_mounts_what_the_playbook_needs() {
+    let runner = Runner::new().file("needs.yaml", NEEDS).file("acme.yaml", DEFINITION).file("body.bin", "x");
+    for (form, lines) in [
+        (
+            "crontab",
+            &[
+                "#   SWITCH  secrets.switch",
+                "# A line CREDENTIALS_DIRECTORY=FOLDER above this one names the folder that has these files:",
+                "#   key  acme.key",
+                "#   /run/secrets/tok  acme.token",
+                "#   note.txt  secrets.note",
+            ][..],
+        ),
+        (
+            "systemd",
+            &[
+                "#   SWITCH  secrets.switch",
+                "LoadCredential=key:%E/runner/credentials/key",
+                "#   /run/secrets/tok  acme.token",
+            ],
+        ),
+        (
+            "kubernetes",
+            &[
+                "#           SWITCH  secrets.switch",
+                "#           tok  acme.token",
+                "                  mountPath: /run/secrets",
+                "                  mountPath: /run/credentials",
+                "                - name: CREDENTIALS_DIRECTORY",
+                "                        - { key: \"body.bin\", path: \"body.bin\" }",
+                "                        - { key: \"acme.yaml\", path: \"acme.yaml\" }",
+                "                        - { key: \"note.txt\", path: \"note.txt\" }",
+            ],
+        ),
+        (
+            "github",
+            &[
+                "          SWITCH: ${{ secrets.SWITCH }} # secrets.switch",
+                "          FILE_TOK: ${{ secrets.FILE_TOK }} # acme.token",
+                "          CREDENTIALS_DIRECTORY: /run/credentials",
+                "      # Has to be in the repository, beside the playbook: body.bin",
+                "      # Has to be in the repository, beside the playbook: acme.yaml",
+            ],
+        ),
+    ] {
+        let output = runner.clone().args(["schedule", "print", "--for", form, "needs.yaml"]).run().exits(0);
+        for line in lines {
+            assert!(output.stdout.lines().any(|it| it == *line), "{line} is not in\n{}", output.stdout);
+        }
+        let warning = "warning: secrets.pin comes from the keychain or a person only";
+        assert_eq!(output.stderr.matches("warning: ").count(), 1, "{}", output.stderr);
+        assert!(output.stderr.contains(warning), "{}", output.stderr);
+    }
+}
+
+/// The step of a workflow that writes secrets into files is run by a real shell.
+#[test]
+fn a_workflow_writes_the_files_of_secrets() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let path = "a b/web hook's.txt";
+    let secret_files = vec![SecretFile { path: path.to_owned(), holds: "api.pin".to_owned() }];
+    let job = Job { needs: Needs { secret_files, ..Needs::default() }, ..job(schedule("@daily", "UTC")) };
+    let checkout = Checkout { folder: ".".to_owned(), file: "./p.yaml".to_owned() };
+    let text = workflow(&job, &checkout, "runner").expect("it can be said");
+    let mut sources = SourceMap::default();
+    let file = sources.add("workflow".to_owned(), text.clone());
+    let read = parse(&sources, file, &mut Diagnostics::default()).expect("it is YAML").to_json();
+    let step = &read["jobs"]["run"]["steps"][1];
+    let name = "FILE_WEB_HOOK_S_TXT";
+    assert_eq!(step["env"][name], format!("${{{{ secrets.{name} }}}}"), "{text}");
+    let script = step["run"].as_str().expect("a script");
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", script]).env(name, "line 1\n$HOME `id`\n").current_dir(folder.path());
+    assert!(run(&mut shell, "dash").status.success(), "{script}");
+    assert_eq!(fs::read_to_string(folder.path().join(path)).unwrap(), "line 1\n$HOME `id`\n");
 }
