@@ -78,8 +78,9 @@ impl Engine<'_> {
         let deed =
             self.deed(Place(format!("{place}/item of the list")), Class::Composed, "an item of a list");
         let now = Json::from(digest);
-        // An item that does not begin may be another one next time.
-        let outcome = Outcome::plain(if stage.is_over { End::NotDone } else { End::Done }, now.clone());
+        // What does not begin any more takes no place.
+        let end = if stage.is_over { End::NotDone } else { End::Done };
+        let outcome = Outcome::plain(end, now.clone());
         let ran = self.world.journal.run(&deed, async { outcome }.boxed_local()).await;
         let before = match ran.map_err(|error| self.journal_error(&error, &step.label()))? {
             Ran::Before(outcome) => outcome.value,
