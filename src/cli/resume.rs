@@ -2,11 +2,12 @@
 
 use super::apply;
 use super::args::{ApplyArgs, LogArgs, ResolveArgs, ResumeArgs, StateArgs, TimingArgs};
+use super::at_work::refuse_at_work;
 use super::refusal::Refusal;
-use super::run_journal::{Earlier, refusal, refuse_unbegun};
+use super::run_journal::{self, Earlier, refusal, refuse_unbegun};
 use super::state;
 use crate::event::EventKind;
-use crate::journal::{LeftJournal, NoRun, Recording, ResolveError, find, resolve as resolve_writes};
+use crate::journal::{NoRun, Recording, ResolveError, TakeUpError, find, resolve as resolve_writes};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use crate::port::Resolution;
@@ -21,7 +22,7 @@ pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor)
     let state_dir = args.state.state_dir.as_deref().map(std::path::absolute).transpose()?;
     let state_args = StateArgs { state_dir };
     let run = find(&state::open(&state_args)?, &args.run)?;
-    let left = LeftJournal::open(&run.path).map_err(|error| refusal(&error, &run))?;
+    let left = run_journal::left(&run)?;
     let recording = left.recording();
     refuse_what_is_over(recording, &run.run)?;
     let Some(begun) = recording.processes().next_back().cloned() else {
@@ -88,7 +89,8 @@ pub(super) fn resolve(args: &ResolveArgs, out: &mut dyn Write) -> Result<i32, Re
     let now = jiff::Timestamp::now();
     let count = resolve_writes(&run.path, &args.step, resolution, now).map_err(|error| match error {
         ResolveError::NothingUnknown { .. } => Refusal::usage(error.to_string()),
-        ResolveError::Journal(error) => refusal(&error, &run),
+        ResolveError::Journal(TakeUpError::Busy) => refuse_at_work(&run, run.read().ok().as_ref()),
+        ResolveError::Journal(error) => refusal(&error),
     })?;
     let what = if args.done { "counts as done" } else { "will be sent again" };
     let writes = crate::model::words::counted(count as u64, "write");
