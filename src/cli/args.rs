@@ -381,7 +381,7 @@ pub struct PruneArgs {
     /// All but the newest N
     #[arg(long, value_name = "N", group = "which")]
     pub keep: Option<usize>,
-    /// Also those that were killed or ended with an unknown write
+    /// Also those that were killed or ended with an unknown write; never a damaged one
     #[arg(long)]
     pub unfinished: bool,
     /// Where the journals are

@@ -3,12 +3,10 @@
 use super::apply;
 use super::args::{ApplyArgs, ResolveArgs, StateArgs};
 use super::refusal::Refusal;
-use super::run_journal::refusal;
+use super::run_journal::{self, refusal};
 use super::state;
 use crate::engine::{NeededOutput, outputs_at, told};
-use crate::journal::{
-    Finding, LeftJournal, Recording, ResolveError, find, resolve as resolve_writes, unknown_of,
-};
+use crate::journal::{Finding, Recording, ResolveError, find, resolve as resolve_writes, unknown_of};
 use crate::model::words::counted;
 use crate::port::{Place, Resolution};
 use crate::source::nearest;
@@ -23,12 +21,8 @@ use std::io::Write;
 pub(super) fn resolve(args: &ResolveArgs, out: &mut dyn Write) -> Result<i32, Refusal> {
     let state_dir = args.state.state_dir.as_deref().map(std::path::absolute).transpose()?;
     let run = find(&state::open(&StateArgs { state_dir })?, &args.run)?;
-    let refused = |error| match error {
-        ResolveError::NothingUnknown { .. } => Refusal::usage(error.to_string()),
-        ResolveError::Journal(error) => refusal(&error, &run),
-    };
-    let left = LeftJournal::open(&run.path).map_err(|error| refusal(&error, &run))?;
-    unknown_of(left.recording(), &args.step).map_err(refused)?;
+    let left = run_journal::left(&run)?;
+    unknown_of(left.recording(), &args.step)?;
     let resolution = if args.done { Resolution::Done } else { Resolution::Retry };
     let outputs = args.done.then(|| outputs(args, left.recording())).transpose()?.flatten();
     let lost = outputs.as_ref().map(|outputs| outputs.lost.clone()).unwrap_or_default();
@@ -36,7 +30,7 @@ pub(super) fn resolve(args: &ResolveArgs, out: &mut dyn Write) -> Result<i32, Re
     #[expect(clippy::disallowed_methods, reason = "the command says when it was said")]
     let at = jiff::Timestamp::now();
     let finding = Finding { step: &args.step, resolution, told, at };
-    let count = resolve_writes(left, &finding).map_err(refused)?;
+    let count = resolve_writes(left, &finding)?;
     let what = if args.done { "counts as done" } else { "will be sent again" };
     let writes = counted(count as u64, "write");
     writeln!(out, "{writes} of `{}` {what}; `runner resume {}` goes on", args.step, args.run)?;
@@ -123,4 +117,13 @@ fn planned_outputs(recording: &Recording, step: &str) -> Option<Vec<NeededOutput
 
 fn quoted(names: &[impl AsRef<str>]) -> String {
     names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+impl From<ResolveError> for Refusal {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::NothingUnknown { .. } => Self::usage(error.to_string()),
+            ResolveError::Journal(error) => refusal(&error),
+        }
+    }
 }

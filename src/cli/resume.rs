@@ -3,10 +3,10 @@
 use super::apply;
 use super::args::{ApplyArgs, LogArgs, ResumeArgs, StateArgs, TimingArgs};
 use super::refusal::Refusal;
-use super::run_journal::{Earlier, refusal, refuse_unbegun};
+use super::run_journal::{self, Earlier, refuse_unbegun};
 use super::state;
 use crate::event::EventKind;
-use crate::journal::{LeftJournal, NoRun, Recording, find};
+use crate::journal::{NoRun, Recording, find};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
 use std::env;
@@ -19,7 +19,7 @@ pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor)
     let state_dir = args.state.state_dir.as_deref().map(std::path::absolute).transpose()?;
     let state_args = StateArgs { state_dir };
     let run = find(&state::open(&state_args)?, &args.run)?;
-    let left = LeftJournal::open(&run.path).map_err(|error| refusal(&error, &run))?;
+    let left = run_journal::left(&run)?;
     let recording = left.recording();
     refuse_what_is_over(recording, &run.run)?;
     let Some(begun) = recording.processes().next_back().cloned() else {

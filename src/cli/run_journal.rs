@@ -168,10 +168,21 @@ pub(super) fn begin(
     Ok(journal)
 }
 
-/// Why a journal cannot be begun or gone on with.
-pub(super) fn refusal(error: &TakeUpError, run: &RunFile) -> Refusal {
-    match error {
+/// The journal that a run has left.
+///
+/// # Errors
+/// When the run is at work, or its journal cannot be gone on with.
+pub(super) fn left(run: &RunFile) -> Result<LeftJournal, Refusal> {
+    LeftJournal::open(&run.path).map_err(|error| match error {
         TakeUpError::Busy => refuse_at_work(run, run.read().ok().as_ref()),
+        error => refusal(&error),
+    })
+}
+
+/// Why a journal cannot be begun or gone on with.
+pub(super) fn refusal(error: &TakeUpError) -> Refusal {
+    match error {
+        TakeUpError::Busy => Refusal { cause: Cause::Busy, reasons: vec![error.to_string()] },
         TakeUpError::Damaged { .. } => Refusal { cause: Cause::Machine, reasons: vec![error.to_string()] },
         _ => Refusal { cause: Cause::Machine, reasons: vec![format!("{error}; nothing was sent")] },
     }
