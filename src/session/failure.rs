@@ -214,8 +214,11 @@ impl Visit<'_> {
                 "correct what does not fit there where it comes from; `runner status` says where that is",
             ),
         };
+        let logout = self.method.auth.logout.iter().flat_map(|requests| &requests.0);
+        let is_left = is_opened && logout.into_iter().any(|request| request.auth.is_some());
+        let left = is_left.then(|| "its logout cannot carry it either: the session is left open".to_owned());
         let redactor = self.exchange.events().redactor();
-        FailureDraft::new(Cause::SignIn, headline).advice(advice).finish(redactor)
+        FailureDraft::new(Cause::SignIn, headline).notes(left).advice(advice).finish(redactor)
     }
 
     async fn describe_refusal(&self, shot: &Shot, answer: &Answer) -> Failure {

@@ -242,11 +242,13 @@ async fn a_refused_code_does_not_blame_the_password() {
 async fn a_token_that_no_request_can_carry_was_given_by_a_login_that_was_done() {
     let token = json!({"access_token": "token-geheim\r\nX-Evil: 1"});
     let bench = Case::sayable("login-json")
+        .replace("      session:", "      logout: { auth: session, delete: /login }\n      session:")
         .start(ScriptedTransport::new(move |_| Reply::json(200, token.clone())))
         .await;
     let texts = texts(bench.step().await.unwrap_err().failure());
     let happened = "the login at api was done, but no request can carry what it gave: ";
     assert!(texts[0].starts_with(happened), "{texts:?}");
-    assert!(texts[1].contains("`session` and `send`"), "{texts:?}");
+    assert_eq!(texts[1], "its logout cannot carry it either: the session is left open");
+    assert!(texts[2].contains("`session` and `send`"), "{texts:?}");
     assert_eq!(bench.transport.lines(), [LOGIN]);
 }
