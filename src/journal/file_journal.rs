@@ -7,12 +7,12 @@ use super::recording::open;
 use super::state_dir::{StateDir, StateDirError, StateFolder};
 use crate::event::{Event, EventKind, EventSink};
 use crate::port::{
-    Cancellation, Class, Clock, Decision, Deed, End, Journal, JournalError, Known, Outcome, Place, Ran,
-    SecretStore, StoreKey, decide,
+    Begin, Cancellation, Class, Clock, Deed, End, Journal, JournalError, Known, Memory, Outcome, Place, Ran,
+    SecretStore, StoreKey,
 };
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,10 +36,9 @@ struct Inner {
     log: Log,
     ports: JournalPorts,
     run: String,
-    /// What is known of deeds that may be asked for.
-    known: RefCell<BTreeMap<Place, Known>>,
-    /// Outcomes of writes are in the file and not yet durable.
-    has_undurable_outcome: Cell<bool>,
+    memory: Memory,
+    /// The length of the file behind the last outcome of a write: what follows it waits until that is durable.
+    outcomes_end: Cell<u64>,
     /// The names of the secrets that deeds of earlier processes have brought.
     secret_names: HashMap<Place, Vec<String>>,
     /// The secrets that are kept for those who take the run up.
@@ -81,10 +80,10 @@ impl FileJournal {
         let kept = RefCell::new(kept.collect());
         Ok(Self(Rc::new(Inner {
             log,
+            memory: Memory::new(ports.clock.clone(), known),
             ports,
             run,
-            known: RefCell::new(known.into_iter().collect()),
-            has_undurable_outcome: Cell::new(false),
+            outcomes_end: Cell::new(0),
             secret_names,
             kept,
         })))
@@ -93,7 +92,7 @@ impl FileJournal {
     /// Of how many deeds it remembers something.
     #[cfg(test)]
     pub fn remembered(&self) -> usize {
-        self.0.known.borrow().len()
+        self.0.memory.remembered()
     }
 
     /// Why not all of it could be written.
@@ -118,19 +117,14 @@ impl FileJournal {
 
 impl Inner {
     async fn perform(&self, deed: &Deed, work: LocalBoxFuture<'_, Outcome>) -> Result<Ran, JournalError> {
-        let now = self.ports.clock.now();
-        let known = self.known.borrow().get(&deed.place).cloned().unwrap_or_default();
-        match decide(&known, deed, now) {
-            Decision::Skip(outcome) => {
-                if deed.is_step {
-                    self.forget(&deed.place);
-                }
+        let (now, earlier) = match self.memory.begin(deed) {
+            Begin::Not(Ran::Before(outcome)) => {
+                self.memory.forget(deed);
                 return Ok(Ran::Before(self.with_secrets(deed, outcome).await));
             }
-            Decision::Unclear(at) => return Ok(Ran::Unclear(at)),
-            Decision::Do => {}
-        }
-        let earlier = known.earlier(deed);
+            Begin::Not(ran) => return Ok(ran),
+            Begin::At(now, earlier) => (now, earlier),
+        };
         self.announce(deed, now).await?;
         let outcome = work.await;
         // What was done stays done, whether or not it can be written down: the next deed finds the journal broken.
@@ -142,7 +136,7 @@ impl Inner {
     async fn announce(&self, deed: &Deed, now: jiff::Timestamp) -> Result<(), JournalError> {
         match deed.class {
             Class::Composed => self.error().map_or(Ok(()), Err),
-            Class::Read if self.has_undurable_outcome.get() => self.commit().await,
+            Class::Read if !self.log.is_durable_up_to(self.outcomes_end.get()) => self.log.commit().await,
             Class::Read => self.error().map_or(Ok(()), Err),
             Class::Idempotent { .. } | Class::Once => {
                 self.log.add(&Record::Intent(Intent {
@@ -155,17 +149,11 @@ impl Inner {
                     attempt: deed.attempt,
                     is_surely_undone: deed.is_surely_undone,
                 }))?;
-                self.commit().await?;
-                let mut all = self.known.borrow_mut();
-                all.entry(deed.place.clone()).or_default().announce(now, &deed.class, deed.is_surely_undone);
+                self.log.commit().await?;
+                self.memory.announce(deed, now);
                 Ok(())
             }
         }
-    }
-
-    async fn commit(&self) -> Result<(), JournalError> {
-        self.has_undurable_outcome.set(false);
-        self.log.commit().await
     }
 
     fn error(&self) -> Option<JournalError> {
@@ -185,27 +173,13 @@ impl Inner {
             value: outcome.value.clone(),
             secrets,
         }))?;
-        if deed.is_step {
-            self.forget(&deed.place);
-        } else {
-            let mut all = self.known.borrow_mut();
-            all.entry(deed.place.clone()).or_default().conclude(outcome);
+        self.memory.conclude(deed, outcome);
+        self.memory.forget(deed);
+        if is_write {
+            self.outcomes_end.set(self.log.end());
         }
-        self.has_undurable_outcome.set(self.has_undurable_outcome.get() || is_write);
         // A read that is lost with its process is done again.
         if deed.class == Class::Read { Ok(()) } else { self.log.write() }
-    }
-
-    /// Forgets a step that is done, and what it was made of: in this process nobody asks for them any more. Its cleanup is yet
-    /// to come.
-    fn forget(&self, step: &Place) {
-        let (inside, cleanup) = (format!("{step}/"), format!("{step}/cleanup/"));
-        let mut all = self.known.borrow_mut();
-        all.remove(step);
-        let inner = all.range(Place(inside.clone())..).map(|(place, _)| place);
-        let inner = inner.take_while(|place| place.0.starts_with(&inside));
-        let done: Vec<_> = inner.filter(|place| !place.0.starts_with(&cleanup)).cloned().collect();
-        done.iter().for_each(|place| drop(all.remove(place)));
     }
 
     /// Keeps the secrets that a deed brought in the user's store, if there is one. Returns the names of all.

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 
 /// So much may wait in memory before it is written.
@@ -36,6 +36,8 @@ struct State {
     is_in_folder: bool,
     /// Once something could not be written, nothing is written any more.
     broken: Option<JournalError>,
+    /// Why a sync has failed, also one for which nobody waited to the end: the system says it once.
+    failed_sync: Arc<OnceLock<JournalError>>,
 }
 
 impl Log {
@@ -72,6 +74,7 @@ impl Log {
             sum,
             is_in_folder: false,
             broken: None,
+            failed_sync: Arc::default(),
         };
         let (is_syncing, has_synced) = (Cell::new(false), Notify::new());
         Self { path: path.to_owned(), state: RefCell::new(state), is_syncing, has_synced }
@@ -84,7 +87,19 @@ impl Log {
 
     /// Why nothing is written any more.
     pub fn error(&self) -> Option<JournalError> {
-        self.state.borrow().broken.clone()
+        self.state.borrow().intact().err()
+    }
+
+    /// The length of the file when all that was added is in it.
+    pub fn end(&self) -> u64 {
+        let state = self.state.borrow();
+        state.written + state.unwritten.len() as u64
+    }
+
+    /// Whether so much of the file is durable, and nothing has gone wrong since.
+    pub fn is_durable_up_to(&self, end: u64) -> bool {
+        let state = self.state.borrow();
+        state.synced >= end && state.intact().is_ok()
     }
 
     /// Adds a record. It is in the file after [`Log::write`].
@@ -166,9 +181,16 @@ impl Log {
         state.note(&self.path, written)?;
         let (file, path) = (state.file.clone(), self.path.clone());
         let is_in_folder = state.is_in_folder;
+        let failed = state.failed_sync.clone();
         let sync = move || {
-            file.sync_data()?;
-            if is_in_folder { Ok(()) } else { sync_folder_of(&path) }
+            let synced = file.sync_data().and_then(|()| match is_in_folder {
+                true => Ok(()),
+                false => sync_folder_of(&path),
+            });
+            synced.inspect_err(|error| {
+                // Another failure may have come before: it is the one to be told.
+                let _ = failed.set(unwritable(&path, error));
+            })
         };
         Ok((sync, length))
     }
@@ -184,7 +206,7 @@ impl Log {
 
 impl State {
     fn intact(&self) -> Result<(), JournalError> {
-        self.broken.clone().map_or(Ok(()), Err)
+        self.broken.as_ref().or_else(|| self.failed_sync.get()).cloned().map_or(Ok(()), Err)
     }
 
     fn write_at(&self, place: u64, bytes: &[u8]) -> io::Result<()> {

@@ -1,8 +1,7 @@
-use super::journal::{Decision, Deed, End, Journal, JournalError, Known, Outcome, Place, Ran, decide};
+use super::journal::{Deed, Journal, JournalError, Outcome, Ran};
+use super::known::{Begin, Memory};
 use super::{Cancellation, Clock};
 use futures_util::future::{FutureExt, LocalBoxFuture};
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,45 +10,31 @@ use std::time::Duration;
 pub struct MemoryJournal {
     clock: Rc<dyn Clock>,
     cancellation: Cancellation,
-    known: Rc<RefCell<HashMap<Place, Known>>>,
+    memory: Rc<Memory>,
 }
 
 impl MemoryJournal {
     /// An empty one.
     pub fn new(clock: Rc<dyn Clock>, cancellation: Cancellation) -> Self {
-        Self { clock, cancellation, known: Rc::default() }
+        let memory = Rc::new(Memory::new(clock.clone(), []));
+        Self { clock, cancellation, memory }
     }
 
     /// Takes down what a person has found out about a deed.
     #[cfg(test)]
-    pub fn resolve(&self, place: &Place, resolution: super::Resolution) {
-        self.known
-            .borrow_mut()
-            .entry(place.clone())
-            .or_default()
-            .resolve(resolution, serde_json::Value::Null);
+    pub fn resolve(&self, place: &super::Place, resolution: super::Resolution) {
+        self.memory.resolve(place, resolution);
     }
 
     async fn perform(&self, deed: &Deed, work: LocalBoxFuture<'_, Outcome>) -> Ran {
-        let now = self.clock.now();
-        let known = self.known.borrow().get(&deed.place).cloned().unwrap_or_default();
-        match decide(&known, deed, now) {
-            Decision::Skip(outcome) => return Ran::Before(outcome),
-            Decision::Unclear(at) => return Ran::Unclear(at),
-            Decision::Do => {}
+        match self.memory.begin(deed) {
+            Begin::Not(ran) => ran,
+            Begin::At(now, earlier) => {
+                self.memory.announce(deed, now);
+                self.memory.conclude(deed, work.await);
+                Ran::Now(earlier)
+            }
         }
-        let earlier = known.earlier(deed);
-        let is_write = deed.class.is_write();
-        if is_write {
-            let mut all = self.known.borrow_mut();
-            all.entry(deed.place.clone()).or_default().announce(now, &deed.class, deed.is_surely_undone);
-        }
-        let outcome = work.await;
-        if is_write || outcome.end == End::Done {
-            let mut all = self.known.borrow_mut();
-            all.entry(deed.place.clone()).or_default().conclude(outcome);
-        }
-        Ran::Now(earlier)
     }
 }
 

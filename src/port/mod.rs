@@ -5,6 +5,7 @@ mod clock;
 #[cfg(test)]
 pub mod fake;
 mod journal;
+mod known;
 mod memory_journal;
 mod output;
 mod prompt;
@@ -15,13 +16,12 @@ mod sign_ins;
 mod surroundings;
 mod transport;
 mod world;
+mod writes_left;
 
 pub use cancellation::{Cancellation, GRACE};
 pub use clock::Clock;
-pub use journal::{
-    Class, Decision, Deed, Earlier, End, IdempotencyKey, InDoubt, Journal, JournalError, Known, Outcome,
-    Place, Ran, Resolution, SentBefore, WritesLeft, decide,
-};
+pub use journal::{Class, Deed, Earlier, End, IdempotencyKey, Journal, JournalError, Outcome, Place, Ran};
+pub use known::{Begin, Known, Memory, Resolution};
 pub use memory_journal::MemoryJournal;
 pub use output::{OutputFile, OutputFiles};
 pub use prompt::{Prompt, PromptError, Question};
@@ -32,3 +32,4 @@ pub use sign_ins::{Closing, Forgetful, LedgerEntry, LoginKey, Noted, OpenSession
 pub use surroundings::{Surroundings, VariableOrigin};
 pub use transport::{Body, BodyPart, Departure, Request, Response, SendFailure, Transport, TransportError};
 pub use world::World;
+pub use writes_left::{InDoubt, SentBefore, WritesLeft};
