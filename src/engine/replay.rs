@@ -31,6 +31,7 @@ use futures_util::future::FutureExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What an earlier process has left of a run that is taken up again.
@@ -48,30 +49,30 @@ pub struct TakenUp {
 
 impl TakenUp {
     /// What the processes before have fixed, as their events tell it: once cleanup has begun, the verdict. What was in doubt
-    /// by then is told with that.
+    /// by then is told with that, unless a person has spoken since: then what is in doubt still is told anew.
     pub fn of<'e>(events: impl Iterator<Item = &'e Event> + Clone, mut writes: WritesLeft) -> Self {
-        let is_cleanup = |event: &&Event| matches!(event.kind, EventKind::CleanupStarted { .. });
-        if let Some(begun) = events.clone().find(is_cleanup) {
-            writes.in_doubt.retain(|doubt| doubt.since >= begun.at);
-        }
         let begun = events.clone().filter_map(|event| match &event.kind {
-            EventKind::CleanupStarted { verdict, .. } => Some(verdict),
+            EventKind::CleanupStarted { verdict, .. } => Some((event.at, verdict)),
             _ => None,
         });
-        let Some(verdict) = begun.last() else {
+        let (Some((begun_at, _)), Some((_, verdict))) = (begun.clone().next(), begun.last()) else {
             return Self { writes, ..Self::default() };
         };
-        let Verdict { causes, mut failures, .. } = verdict.clone();
+        let Verdict { mut causes, mut failures, .. } = verdict.clone();
         // What failed is told again: the report of this process is the last one.
-        let failed = events.filter_map(|event| match &event.kind {
-            EventKind::StepFinished { step, result } if !step.is_cleanup => Some(result),
-            _ => None,
-        });
-        let failed =
-            failed.filter(|result| matches!(result.status, StepStatus::Failed | StepStatus::Unknown));
-        let told = failed.filter_map(|result| result.failure.clone());
-        let told: Vec<_> = told.filter(|failure| !failures.contains(failure)).collect();
+        let told: Vec<_> = failures_of_steps(events).filter(|failure| !failures.contains(failure)).collect();
         failures.extend(told);
+        if writes.are_resolved {
+            failures.retain(|failure| failure.cause != Cause::Unknown);
+            if writes.in_doubt.is_empty() {
+                // What a doubt has ended has not come to its end, whatever is known now.
+                let is_ended_by_doubt = causes == [Cause::Unknown];
+                causes.retain(|cause| *cause != Cause::Unknown);
+                causes.extend(is_ended_by_doubt.then_some(Cause::Step));
+            }
+        } else {
+            writes.in_doubt.retain(|doubt| doubt.since >= begun_at);
+        }
         Self { is_in_cleanup: true, causes, failures, writes }
     }
 
@@ -92,6 +93,28 @@ impl TakenUp {
             course.fail_without_step(trouble.into_failure(events, sources, None));
         }
     }
+}
+
+/// Why steps have failed, as the last process tells it that has come to them.
+fn failures_of_steps<'e>(events: impl Iterator<Item = &'e Event>) -> impl Iterator<Item = Failure> {
+    let mut process = 0;
+    let (mut last, mut failed) = (HashMap::new(), Vec::new());
+    for event in events {
+        match &event.kind {
+            EventKind::RunStarted { .. } => process += 1,
+            EventKind::StepFinished { step, result }
+                if !step.is_cleanup && result.status != StepStatus::NotStarted =>
+            {
+                last.insert(step.key, process);
+                if matches!(result.status, StepStatus::Failed | StepStatus::Unknown) {
+                    failed.push((step.key, process, result.failure.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+    let told = failed.into_iter().filter(move |(key, process, _)| last.get(key) == Some(process));
+    told.filter_map(|(_, _, failure)| failure)
 }
 
 /// Who tells the writes of which nobody knows whether they were done.
