@@ -53,12 +53,11 @@ fn write_list<'a>(
         for step in &summary.unknown {
             let step = visible(step);
             let indent = width + 2;
-            writeln!(
-                out,
-                "{:indent$}unknown: `{step}`; `runner resolve {id} {} --done` or `--retry`",
-                "",
-                shell_quoted(&step)
-            )?;
+            let what_now = match summary.over {
+                true => "the run is over, and nobody goes on with it".to_owned(),
+                false => format!("`runner resolve {id} {} --done` or `--retry`", shell_quoted(&step)),
+            };
+            writeln!(out, "{:indent$}unknown: `{step}`; {what_now}", "")?;
         }
     }
     Ok(())
@@ -74,6 +73,7 @@ fn end(summary: &RunSummary) -> String {
             format!("its journal cannot be read: {}", summary.problem.as_deref().unwrap_or_default())
         }
         (RunState::NotBegun, _) => "ended before it began".to_owned(),
+        (RunState::Unfinished, _) if summary.over => "killed".to_owned(),
         (RunState::Unfinished, _) => "killed; may be resumed".to_owned(),
         (RunState::Done, _) => format!("done in {took}"),
         (RunState::Failed, code) => format!("failed (exit {}) in {took}", code.unwrap_or_default()),

@@ -11,7 +11,7 @@ use crate::model::redaction::Learned;
 use crate::model::secret::SecretText;
 use crate::model::words;
 use crate::plan::{Options, PlannedCredential, PlannedMethod, PlannedProvider};
-use crate::port::{GRACE, PromptError, Question, StoreKey};
+use crate::port::{GRACE, PromptError, Question, StoreError, StoreKey};
 use crate::session::{PlannedLogin, Sessions};
 use std::io;
 use std::time::Duration;
@@ -37,7 +37,15 @@ pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result
     console.say(&warnings);
     let sessions = prepared.map_err(|failures| console.fail(&failures))?.given_by_a_person();
     let keeper = Keeper::new(provider, &sessions);
-    keeper.check_store(&wanted, console).await?;
+    let unkept = keeper.store_problem(&wanted, console).await;
+    match &unkept {
+        Some(problem) if method.auth.login.0.is_empty() => {
+            return Err(keeper.stop(&format!("nothing can be kept: {problem}"), console));
+        }
+        Some(problem) => console
+            .warn(&format!("nothing can be kept: {problem}; the login proves the credentials all the same")),
+        None => {}
+    }
     if console.playbook.is_some() {
         // A playbook from elsewhere may have moved a provider: whoever types a password should see where it goes.
         let origins = keeper.origins.join(" and ");
@@ -49,13 +57,19 @@ pub(super) async fn login(args: &LoginArgs, console: &mut Console<'_>) -> Result
     let note = sign_in(&sessions, method, &given, console).await;
     console.say(&warnings);
     let note = note?;
-    let kept = keeper.keep(&given, &before, console).await;
+    let kept = match &unkept {
+        Some(problem) => {
+            Err(keeper.stop(&format!("signed in, but nothing could be kept: {problem}"), console))
+        }
+        None => keeper.keep(&given, &before, console).await,
+    };
     let end = sessions.logout(PROVIDER).await;
     console.say(&warnings);
+    let code = closing(end, console);
     let names = kept?;
     report(method, &note, &names, &keeper, console)?;
     warn_of_environment(provider, &wanted, console);
-    Ok(closing(end, console))
+    Ok(code)
 }
 
 /// What the command line says that the check must know.
@@ -247,28 +261,30 @@ impl Keeper {
         StoreKey::credential(&self.provider, &self.profile, name)
     }
 
-    /// Keeps something and forgets it, so that nobody types a password for nothing: a locked store looks like an empty one
-    /// until then.
-    async fn check_store(
+    /// Why the store does not take what a login keeps: it is given something and forgets it, for a locked store looks like an
+    /// empty one until then.
+    async fn store_problem(
         &self,
         wanted: &[&PlannedCredential],
-        console: &mut Console<'_>,
-    ) -> Result<(), Refusal> {
+        console: &Console<'_>,
+    ) -> Option<StoreError> {
         if wanted.is_empty() {
-            return Ok(());
+            return None;
         }
-        let (store, key) = (console.world.store.clone(), self.key(".login"));
-        let tried = match store.set(&key, &"nothing".into(), &[]).await {
-            Ok(()) => store.delete(&key).await,
-            Err(error) => Err(error),
-        };
-        tried.map(|_| ()).map_err(|error| {
-            let advice = format!(
-                "credentials can also come from environment variables; {} names them",
-                self.place_of_variables
-            );
-            console.stop(Cause::Machine, &format!("nothing can be kept: {error}"), Some(&advice))
-        })
+        let (store, key) = (&console.world.store, self.key(".login"));
+        match store.set(&key, &"nothing".into(), &[]).await {
+            Ok(()) => store.delete(&key).await.err(),
+            Err(error) => Some(error),
+        }
+    }
+
+    /// Says that nothing is kept, and where credentials can come from otherwise.
+    fn stop(&self, why: &str, console: &mut Console<'_>) -> Refusal {
+        let advice = format!(
+            "credentials can also come from environment variables; {} names them",
+            self.place_of_variables
+        );
+        console.stop(Cause::Machine, why, Some(&advice))
     }
 
     /// What the store has of those credentials that a login may change by itself: a new password that was demanded.

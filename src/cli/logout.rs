@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::subject::PROVIDER;
 use crate::model::exit::Cause;
 use crate::port::StoreKey;
-use crate::session::{Sessions, profile_of};
+use crate::session::{LedgerNote, Sessions, Standing, profile_of};
 
 /// Closes what was left open, and says what is open still; forgets the credentials. Returns the exit code.
 ///
@@ -21,29 +21,34 @@ pub(super) async fn logout(args: &LogoutArgs, console: &mut Console<'_>) -> Resu
     let profile = profile.map_err(|why| console.stop(Cause::Invalid, &why, None))?;
     let place = format!("{}/{profile}", provider.name);
     let (setup, _) = console.setup(&subject, Vec::new());
-    let left_open: Vec<String> = match Sessions::preview(setup).await {
-        Ok((sessions, _)) => match sessions.close_left_open().await {
-            Ok(notes) => notes.into_iter().map(|note| note.text).collect(),
-            Err(failure) => vec![failure.headline.to_string()],
-        },
+    let left_open = match Sessions::preview(setup).await {
+        Ok((sessions, _)) => sessions.close_left_open().await.map_err(|failure| console.fail(&[failure])),
         // Where not all settings are there, no session can be closed.
-        Err(_) => Vec::new(),
+        Err(_) => Ok(Vec::new()),
     };
-    for text in &left_open {
-        console.line(text)?;
+    for note in left_open.iter().flatten() {
+        console.line(&note.text)?;
     }
     if args.clear {
         let kept = provider.credentials.iter().filter(|credential| !credential.is_one_time);
         let names: Vec<&str> = kept.map(|credential| credential.name.as_str()).collect();
-        return forget(&provider.name, &profile, &names, console).await;
+        forget(&provider.name, &profile, &names, console).await?;
+        return Ok(exit_code(&left_open?));
     }
+    let left_open = left_open?;
     if left_open.is_empty() {
         console.line(format!("no session of {place} is open: a session ends with its run"))?;
     }
     let clear = format!("{} --clear", console.command("logout", &provider.name));
     let store = console.world.store.name().to_owned();
     console.line(format!("`{clear}` forgets the credentials of {place} in the {store}"))?;
-    Ok(0)
+    Ok(exit_code(&left_open))
+}
+
+/// That of a failed cleanup, where a session was to be closed and is open still.
+fn exit_code(notes: &[LedgerNote]) -> i32 {
+    let is_open = notes.iter().any(|note| note.standing == Standing::NotClosed);
+    if is_open { Cause::Cleanup.exit_code() } else { 0 }
 }
 
 /// Tries to forget every credential; one that fails does not save the others.
@@ -52,7 +57,7 @@ async fn forget(
     profile: &str,
     names: &[&str],
     console: &mut Console<'_>,
-) -> Result<i32, Refusal> {
+) -> Result<(), Refusal> {
     let (mut forgotten, mut failed) = (Vec::new(), Vec::new());
     let mut first_failure = None;
     for &name in names {
@@ -79,5 +84,5 @@ async fn forget(
             return Err(console.stop(Cause::Machine, &why, None));
         }
     }
-    Ok(0)
+    Ok(())
 }

@@ -24,16 +24,27 @@ pub(super) fn resolve(args: &ResolveArgs, out: &mut dyn Write) -> Result<i32, Re
     let left = run_journal::left(&run)?;
     unknown_of(left.recording(), &args.step)?;
     let resolution = if args.done { Resolution::Done } else { Resolution::Retry };
-    let outputs = args.done.then(|| outputs(args, left.recording())).transpose()?.flatten();
+    let is_over = left.recording().is_over();
+    // What nobody goes on with needs nothing.
+    let is_needed = args.done && !(is_over && args.output.is_empty());
+    let outputs = is_needed.then(|| outputs(args, left.recording())).transpose()?.flatten();
     let lost = outputs.as_ref().map(|outputs| outputs.lost.clone()).unwrap_or_default();
     let told = outputs.map_or(Json::Null, |outputs| told(outputs.given));
     #[expect(clippy::disallowed_methods, reason = "the command says when it was said")]
     let at = jiff::Timestamp::now();
     let finding = Finding { step: &args.step, resolution, told, at };
     let count = resolve_writes(left, &finding)?;
-    let what = if args.done { "counts as done" } else { "will be sent again" };
-    let writes = counted(count as u64, "write");
-    writeln!(out, "{writes} of `{}` {what}; `runner resume {}` goes on", args.step, args.run)?;
+    let (writes, step) = (counted(count as u64, "write"), &args.step);
+    let what = match (args.done, is_over) {
+        (true, _) => "counts as done",
+        (false, true) => "counts as not done",
+        (false, false) => "will be sent again",
+    };
+    let what_now = match is_over {
+        true => "the run is over, and nobody goes on with it".to_owned(),
+        false => format!("`runner resume {}` goes on", args.run),
+    };
+    writeln!(out, "{writes} of `{step}` {what}; {what_now}")?;
     for name in lost {
         writeln!(out, "its output `{name}` is a secret and lost: what needs it fails")?;
     }

@@ -5,7 +5,6 @@ use super::args::{ApplyArgs, LogArgs, ResumeArgs, StateArgs, TimingArgs};
 use super::refusal::Refusal;
 use super::run_journal::{self, Earlier, refuse_unbegun};
 use super::state;
-use crate::event::EventKind;
 use crate::journal::{NoRun, Recording, find};
 use crate::model::exit::Cause;
 use crate::model::redaction::Redactor;
@@ -54,24 +53,19 @@ pub(super) async fn resume(args: &ResumeArgs, log: LogArgs, redactor: &Redactor)
 
 /// Refuses a run of which nothing is left to do, or that would be done on top of its own cleanup.
 fn refuse_what_is_over(recording: &Recording, run: &str) -> Result<(), Refusal> {
-    if recording.processes().any(|begun| begun.is_simulated) {
-        return Err(Refusal::usage(format!(
-            "run {run} was simulated: its providers ended with it; run the playbook anew"
-        )));
+    if !recording.is_over() {
+        return Ok(());
     }
-    let verdict = recording.last_events().find_map(|event| match &event.kind {
-        EventKind::RunFinished { verdict } => Some(verdict),
-        _ => None,
-    });
-    match verdict {
-        Some(verdict) if verdict.causes.is_empty() => {
-            Err(Refusal::usage(format!("run {run} is done; there is nothing to go on with")))
+    let is_done = recording.end().is_some_and(|(verdict, _)| verdict.causes.is_empty());
+    Err(Refusal::usage(match is_done {
+        _ if recording.is_simulated() => {
+            format!("run {run} was simulated: its providers ended with it; run the playbook anew")
         }
-        Some(_) if recording.has_cleaned_up() => Err(Refusal::usage(format!(
-            "run {run} has ended, and its cleanup has undone what it did; run the playbook anew"
-        ))),
-        _ => Ok(()),
-    }
+        true => format!("run {run} is done; there is nothing to go on with"),
+        false => {
+            format!("run {run} has ended, and its cleanup has undone what it did; run the playbook anew")
+        }
+    }))
 }
 
 impl From<NoRun> for Refusal {

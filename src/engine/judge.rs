@@ -45,7 +45,7 @@ impl Engine<'_> {
         let answered = call.subject.answered(answer.status);
         let is_write = call.request.effect == Effect::Once && answer.is_success();
         let happened = match &answer.problem {
-            Some(problem) if !is_foreign(answer) => {
+            Some(problem) if !answer.is_foreign() => {
                 return match is_write {
                     // The same answer with its body cut is a success, too.
                     true if !self.reads_body(call.request) => Ok(()),
@@ -61,7 +61,7 @@ impl Engine<'_> {
                 };
             }
             Some(problem) => format!("{answered}, but {problem}"),
-            None if is_foreign(answer) && !keeps_page(call.request) => {
+            None if answer.is_foreign() && !keeps_page(call.request) => {
                 format!("{answered} with an HTML page")
             }
             None if !answer.is_proven_whole && answer.is_success() && self.reads_body(call.request) => {
@@ -173,12 +173,7 @@ fn doubtful(answered: &str, is_write: bool) -> FailureDraft {
 
 /// Whether an answer to a write says as much as none: something in front of the provider may have given it.
 pub fn says_nothing(call: &Call<'_>, answer: &Answer) -> bool {
-    is_foreign(answer) && !keeps_page(call.request)
-}
-
-/// A web page where data is wanted: no API answers a success so.
-fn is_foreign(answer: &Answer) -> bool {
-    answer.is_html() && answer.is_success()
+    answer.is_foreign() && !keeps_page(call.request)
 }
 
 /// Whether the step keeps the body as it came.

@@ -53,25 +53,31 @@ pub struct TakenUp {
 
 impl TakenUp {
     /// What the processes before have fixed, as their events tell it: once cleanup has begun, the verdict. What was in doubt
-    /// by then is told with that.
+    /// by then is told with that, unless a person has spoken since: then what is in doubt still is told anew.
     pub fn of<'e>(events: impl Iterator<Item = &'e Event> + Clone, mut writes: WritesLeft) -> Self {
-        let is_cleanup = |event: &&Event| matches!(event.kind, EventKind::CleanupStarted { .. });
-        if let Some(begun) = events.clone().find(is_cleanup) {
-            writes.in_doubt.retain(|doubt| doubt.since >= begun.at);
-        }
         let begun = events.clone().filter_map(|event| match &event.kind {
-            EventKind::CleanupStarted { verdict, .. } => Some(verdict),
+            EventKind::CleanupStarted { verdict, .. } => Some((event.at, verdict)),
             _ => None,
         });
         let failed = failed_steps(events.clone());
-        let Some(verdict) = begun.last() else {
+        let (Some((begun_at, _)), Some((_, verdict))) = (begun.clone().next(), begun.last()) else {
             return Self { writes, failed, ..Self::default() };
         };
-        let Verdict { causes, mut failures, .. } = verdict.clone();
+        let Verdict { mut causes, mut failures, .. } = verdict.clone();
         // What failed is told again: the report of this process is the last one.
-        let told: Vec<_> =
-            failures_of_steps(events).filter(|failure| !failures.contains(failure)).cloned().collect();
+        let told: Vec<_> = failures_of_steps(events).filter(|failure| !failures.contains(failure)).collect();
         failures.extend(told);
+        if writes.are_resolved {
+            failures.retain(|failure| failure.cause != Cause::Unknown);
+            if writes.in_doubt.is_empty() {
+                // What a doubt has ended has not come to its end, whatever is known now.
+                let is_ended_by_doubt = causes == [Cause::Unknown];
+                causes.retain(|cause| *cause != Cause::Unknown);
+                causes.extend(is_ended_by_doubt.then_some(Cause::Step));
+            }
+        } else {
+            writes.in_doubt.retain(|doubt| doubt.since >= begun_at);
+        }
         Self { is_in_cleanup: true, causes, failures, writes, failed }
     }
 
@@ -93,7 +99,8 @@ impl TakenUp {
             None => "the run was given up: its process had ended in the middle of it",
         };
         let draft = FailureDraft::new(Cause::Step, headline).advice("run the playbook anew");
-        let told = failures_of_steps(last).chain(end.into_iter().flat_map(|verdict| &verdict.failures));
+        let of_run = end.into_iter().flat_map(|verdict| verdict.failures.clone());
+        let told = failures_of_steps(last).chain(of_run);
         // A doubt that is none any more is no news.
         let told = told.filter(|failure| failure.cause != Cause::Unknown);
         let draft = told.fold(draft, |draft, failure| draft.note(format!("before: {}", failure.headline)));
@@ -120,15 +127,26 @@ impl TakenUp {
     }
 }
 
-/// The failures of steps that are told by these events, but for those of cleanup.
-fn failures_of_steps<'e>(events: impl Iterator<Item = &'e Event>) -> impl Iterator<Item = &'e Failure> {
-    events.filter_map(|event| match &event.kind {
-        EventKind::StepFinished { step, result } if !step.is_cleanup => result
-            .failure
-            .as_ref()
-            .filter(|_| matches!(result.status, StepStatus::Failed | StepStatus::Unknown)),
-        _ => None,
-    })
+/// Why steps have failed, as the last process tells it that has come to them.
+fn failures_of_steps<'e>(events: impl Iterator<Item = &'e Event>) -> impl Iterator<Item = Failure> {
+    let mut process = 0;
+    let (mut last, mut failed) = (HashMap::new(), Vec::new());
+    for event in events {
+        match &event.kind {
+            EventKind::RunStarted { .. } => process += 1,
+            EventKind::StepFinished { step, result }
+                if !step.is_cleanup && result.status != StepStatus::NotStarted =>
+            {
+                last.insert(step.key, process);
+                if matches!(result.status, StepStatus::Failed | StepStatus::Unknown) {
+                    failed.push((step.key, process, result.failure.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+    let told = failed.into_iter().filter(move |(key, process, _)| last.get(key) == Some(process));
+    told.filter_map(|(_, _, failure)| failure)
 }
 
 /// How the steps failed that stand in no other one: each as it was told first.

@@ -179,7 +179,7 @@ async fn prepare<'a>(
         match standing {
             Standing::InUse => {}
             Standing::Over => events.warn(text),
-            Standing::Open => events.alert(text),
+            Standing::Open | Standing::NotClosed => events.alert(text),
         }
     }
     names.secrets = secrets;

@@ -129,6 +129,11 @@ impl Answer {
         looks_like_html(&self.bytes)
     }
 
+    /// True for a web page where data or nothing is wanted: no API answers a success so, but something in front of it.
+    pub fn is_foreign(&self) -> bool {
+        self.is_html() && self.is_success()
+    }
+
     /// The first header of a name, in any case, if it is readable text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

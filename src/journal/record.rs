@@ -141,7 +141,11 @@ pub fn read_whole(json: &str) -> Option<Option<Record>> {
     serde_json::from_str(json).ok().map(Some)
 }
 
-/// Reads what a summary of a run needs of a record: of events the last one only, of outcomes no values. `None`: it is none.
+/// What stands in the events that tell how a run and its cleanup have ended.
+const TELLING: [&str; 3] = ["\"run_finished\"", "\"cleanup_started\"", "\"is_cleanup\":true"];
+
+/// Reads what a summary of a run needs of a record: of events how the run and its cleanup have ended, of outcomes no values.
+/// `None`: it is none.
 pub fn read_in_brief(json: &str) -> Option<Option<Record>> {
     #[derive(Deserialize)]
     struct Line {
@@ -155,7 +159,7 @@ pub fn read_in_brief(json: &str) -> Option<Option<Record>> {
         secrets: Vec<String>,
     }
     match json {
-        _ if json.starts_with("{\"event\":") && !json.contains("\"run_finished\"") => Some(None),
+        _ if json.starts_with("{\"event\":") && !TELLING.iter().any(|text| json.contains(text)) => Some(None),
         _ if json.starts_with("{\"outcome\":") => {
             let Line { outcome: Outcome { place, end, secrets } } = serde_json::from_str(json).ok()?;
             Some(Some(Record::Outcome(RecordedOutcome { place, end, value: Json::Null, secrets })))

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 use thiserror::Error;
 
 /// What ends a process without a word: SIGKILL, or the machine.
@@ -135,20 +136,30 @@ impl Recording {
 
     /// Whether its last process has come to the end of the run.
     pub fn is_finished(&self) -> bool {
-        self.last_events().any(|event| matches!(event.kind, EventKind::RunFinished { .. }))
+        self.end().is_some()
     }
 
-    /// Whether the run has ended so that nothing is left that could be gone on with.
-    pub fn is_over(&self) -> bool {
-        let verdict = self.last_events().find_map(|event| match &event.kind {
-            EventKind::RunFinished { verdict } => Some(verdict),
+    /// The verdict and the duration of its last process, if that has come to the end of the run.
+    pub fn end(&self) -> Option<(&Verdict, Duration)> {
+        self.last_events().find_map(|event| match &event.kind {
+            EventKind::RunFinished { verdict } => Some((verdict, event.elapsed)),
             _ => None,
-        });
-        verdict.is_some_and(|verdict| verdict.causes.is_empty() || self.has_cleaned_up())
+        })
+    }
+
+    /// Whether it was simulated: its providers have ended with it.
+    pub fn is_simulated(&self) -> bool {
+        self.processes().any(|begun| begun.is_simulated)
+    }
+
+    /// Whether nobody can go on with the run: it is done, its cleanup has undone what it did, or it was simulated.
+    pub fn is_over(&self) -> bool {
+        let is_undone = |verdict: &Verdict| verdict.causes.is_empty() || self.has_cleaned_up();
+        self.is_simulated() || self.end().is_some_and(|(verdict, _)| is_undone(verdict))
     }
 
     /// Whether the last cleanup of the run has come to its end, and every step of it ended well: nothing of it is left to do.
-    pub fn has_cleaned_up(&self) -> bool {
+    fn has_cleaned_up(&self) -> bool {
         let events: Vec<_> = self.events().collect();
         let is_start = |event: &&Event| matches!(event.kind, EventKind::CleanupStarted { .. });
         let Some(start) = events.iter().rposition(is_start) else { return false };

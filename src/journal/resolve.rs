@@ -65,6 +65,7 @@ pub fn writes_left(recording: &Recording) -> WritesLeft {
     WritesLeft {
         sent: sent(recording),
         in_doubt: in_doubt(recording),
+        are_resolved: recording.records.iter().any(|record| matches!(record, Record::Resolved { .. })),
         keys,
         have_harmful: has_written(recording),
         places: places.map(|(place, _)| place).collect(),
@@ -126,13 +127,28 @@ pub fn step_of(place: &Place) -> &str {
     place.0.rsplit_once("/request").map_or(place.0.as_str(), |(step, _)| step)
 }
 
-/// The unknown writes of a step.
+/// The writes of which a person has said whether they were done since the last process worked on the run: nobody has acted
+/// upon that.
+fn said(recording: &Recording) -> impl Iterator<Item = &Place> {
+    let records = recording.records.iter().rev();
+    let since = records.take_while(|record| !matches!(record, Record::Begun(_)));
+    since.filter_map(|record| match record {
+        Record::Resolved { place, .. } => Some(place),
+        _ => None,
+    })
+}
+
+/// The writes of a step that a person can say something of: the unknown ones, and those of which nobody has acted yet upon
+/// what was said.
 ///
 /// # Errors
 /// When there are none.
 pub fn unknown_of(recording: &Recording, step: &str) -> Result<Vec<Place>, ResolveError> {
     let all = unknown(recording);
-    let places: Vec<_> = all.iter().filter(|place| step_of(place) == step).cloned().collect();
+    let mut places: Vec<_> =
+        all.iter().chain(said(recording)).filter(|place| step_of(place) == step).cloned().collect();
+    places.sort_unstable();
+    places.dedup();
     if places.is_empty() {
         let unknown = all.iter().map(|place| format!("`{}`", step_of(place))).collect();
         return Err(ResolveError::NothingUnknown { wanted: step.to_owned(), unknown });
@@ -153,7 +169,8 @@ pub struct Finding<'a> {
     pub at: Timestamp,
 }
 
-/// Takes down what a person says of all unknown writes of a step. Returns how many there are.
+/// Takes down what a person says of all writes of [`unknown_of`] a step, in place of what was said before. Returns how many
+/// there are.
 ///
 /// # Errors
 /// When there are none, or the journal cannot be written.

@@ -3,7 +3,7 @@
 use super::history::RunFile;
 use super::recording::Recording;
 use super::resolve::{step_of, unknown};
-use crate::event::{EventKind, Verdict};
+use crate::event::Verdict;
 use crate::model::redacted::Redacted;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,6 +30,8 @@ pub struct RunSummary {
     pub exit_code: Option<i32>,
     /// How long the last one took, in milliseconds, if it came to its end.
     pub took_ms: Option<u64>,
+    /// Whether nobody can go on with it.
+    pub over: bool,
     /// The steps of whose writes nobody knows whether they were done.
     pub unknown: Vec<String>,
     /// Why its journal cannot be read, or not to its end.
@@ -73,10 +75,7 @@ impl RunSummary {
     /// The summary of what a journal tells.
     pub(super) fn of_recording(file: &RunFile, recording: &Recording, is_at_work: bool) -> Self {
         let begun = recording.processes().next_back();
-        let end = recording.last_events().find_map(|event| match &event.kind {
-            EventKind::RunFinished { verdict } => Some((verdict, event.elapsed)),
-            _ => None,
-        });
+        let end = recording.end();
         let mut unknown: Vec<_> = unknown(recording).iter().map(|place| step_of(place).to_owned()).collect();
         unknown.dedup();
         Self {
@@ -85,10 +84,11 @@ impl RunSummary {
             started_at: begun.map(|begun| begun.started_at),
             playbook: begun.map(|begun| begun.name.clone()),
             file: begun.map(|begun| begun.playbook.clone()),
-            simulated: begun.is_some_and(|begun| begun.is_simulated),
+            simulated: recording.is_simulated(),
             processes: recording.processes().count(),
             exit_code: end.map(|(verdict, _)| verdict.exit_code()),
             took_ms: end.map(|(_, took)| milliseconds(took)),
+            over: !is_at_work && recording.is_over(),
             unknown,
             problem: recording.damage.as_ref().map(ToString::to_string),
         }

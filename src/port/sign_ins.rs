@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// For so long a session is told of whose end nobody knows: a week.
 const LONGEST_TOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// For so long a record outlives its time: the clock by which that has passed may have been wrong.
+const KEPT_BEHIND: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Whose login it is, and with which credentials. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +60,16 @@ impl RefusedLogin {
         let until = self.at.checked_add(lasts).ok().filter(|_| self.at <= latest)?;
         (until > now).then(|| until.min(latest))
     }
+
+    /// Whether its record may go: it has not held for so long that no clock is so wrong.
+    pub fn is_forgettable(&self, now: Timestamp) -> bool {
+        let until = self.at.checked_add(Duration::from_millis(self.lasts_ms));
+        until.is_ok_and(|until| is_long_past(until, now))
+    }
+}
+
+fn is_long_past(end: Timestamp, now: Timestamp) -> bool {
+    end.checked_add(KEPT_BEHIND).is_ok_and(|last| last <= now)
 }
 
 /// How a session can be closed by somebody else than the process that has opened it.
@@ -106,8 +118,16 @@ pub struct OpenSession {
 impl OpenSession {
     /// Whether it need not be told of any more.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        let end = self.valid_until.or_else(|| self.opened_at.checked_add(LONGEST_TOLD).ok());
-        end.is_some_and(|end| end <= now)
+        self.told_until().is_some_and(|end| end <= now)
+    }
+
+    /// Whether its record may go: it has been over for so long that no clock is so wrong.
+    pub fn is_forgettable(&self, now: Timestamp) -> bool {
+        self.told_until().is_some_and(|end| is_long_past(end, now))
+    }
+
+    fn told_until(&self) -> Option<Timestamp> {
+        self.valid_until.or_else(|| self.opened_at.checked_add(LONGEST_TOLD).ok())
     }
 }
 
@@ -137,7 +157,7 @@ impl<T> Default for Noted<T> {
 
 /// What runs tell each other about signing in. Every error names the file.
 pub trait SignIns {
-    /// The refusals that still hold at `now`. Those that do not are forgotten.
+    /// The refusals that still hold at `now`. Those that have not held for long are forgotten.
     ///
     /// # Errors
     /// As the operating system says.

@@ -31,6 +31,8 @@ pub struct WritesLeft {
     pub sent: BTreeMap<Place, SentBefore>,
     /// Those of which nobody knows whether they were done, and of which that is to be told.
     pub in_doubt: Vec<InDoubt>,
+    /// Whether a person has said of any whether it was done.
+    pub are_resolved: bool,
     /// The idempotency keys that they were sent under, each with the places of its steps.
     pub keys: HashMap<String, HashSet<Place>>,
     /// Whether a run anew would do one of them twice.

@@ -61,7 +61,7 @@ impl Sessions {
 }
 
 /// The credentials that a login or refresh by a method replaces.
-fn replaced(method: &PlannedMethod) -> Vec<&str> {
+pub fn replaced(method: &PlannedMethod) -> Vec<&str> {
     let auth = &method.auth;
     let by_challenges = auth.challenges.iter().flatten().flat_map(|challenge| challenge.store.names());
     auth.store.iter().flat_map(|store| store.names()).chain(by_challenges).collect()

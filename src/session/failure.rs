@@ -45,6 +45,13 @@ impl SignInFailure {
         Self { failure: Box::new(draft.finish(events.redactor())), is_not_begun: true }
     }
 
+    /// The same failure with one more note.
+    #[must_use]
+    pub fn with_note(mut self, note: Redacted) -> Self {
+        self.failure.notes.push(note);
+        self
+    }
+
     /// The same failure with the request that showed it, unless it has one of its own.
     #[must_use]
     pub fn of_request(mut self, request: Redacted) -> Self {
@@ -231,6 +238,11 @@ impl Visit<'_> {
         }
         let mut draft = self.draft_refusal(&what, answer, &shot.credentials);
         draft.request = Some(request);
+        if let Some(lockout) = self.method.auth.lockout.as_ref().filter(|_| !self.is_typed()) {
+            let (time, login) = (words::duration(lockout.duration.0), self.account.login_command());
+            draft =
+                draft.note(format!("no run repeats this login for {time}, unless `{login}` succeeds before"));
+        }
         draft.finish(self.exchange.events().redactor())
     }
 

@@ -25,8 +25,10 @@ const TIME_TO_TELL: Duration = Duration::from_millis(200);
 enum Fate {
     Closed,
     HadEnded,
-    /// It lives on, for this reason.
+    /// It lives on and cannot be closed from here, for this reason.
     Open(String),
+    /// It lives on: its closing has failed for this reason, and may succeed later.
+    NotClosed(String),
     /// Nobody knows whether there is one.
     Unanswered,
 }
@@ -55,6 +57,8 @@ pub enum Standing {
     Over,
     /// It may be open, and nobody closes it.
     Open,
+    /// It may be open: its closing has failed, and is tried again by whoever comes next.
+    NotClosed,
 }
 
 impl Sessions {
@@ -89,7 +93,6 @@ impl Sessions {
         let world = self.exchange.world();
         let now = world.clock.now();
         let seat = self.seats.iter().find(|seat| seat.is_of(&session));
-        let is_over = session.is_over(now);
         let in_use = || {
             let text = ledger_line(&session, true, now);
             seat.map(|_| LedgerNote { text, standing: Standing::InUse })
@@ -97,24 +100,26 @@ impl Sessions {
         if is_in_use {
             return in_use();
         }
-        if seat.is_none() && !is_over {
+        if session.is_forgettable(now) {
+            if let Ok(Some(_taken)) = world.sign_ins.take_up(&session) {
+                self.up_to(end, self.strike_off(Some(&session))).await;
+            }
             return None;
         }
+        let seat = seat.filter(|_| !session.is_over(now))?;
         let fate = match world.sign_ins.take_up(&session) {
-            Ok(Some(_taken)) if is_over => {
-                self.up_to(end, self.strike_off(Some(&session))).await;
-                return None;
-            }
             // It is given back at the end of this: those who come later find what could not be closed now.
-            Ok(Some(_taken)) => self.close_left(seat?, &session, end).await,
+            Ok(Some(_taken)) => self.close_left(seat, &session, end).await,
             Ok(None) => return in_use(),
-            Err(_) if is_over => return None,
-            Err(error) => Fate::Open(error.to_string()),
+            Err(error) => Fate::NotClosed(error.to_string()),
         };
         let (words, standing) = match fate {
             Fate::Closed => (": closed now".to_owned(), Standing::Over),
             Fate::HadEnded => (": it had ended meanwhile".to_owned(), Standing::Over),
             Fate::Open(why) => (format!(": {}, for {why}", end_words(&session, now)), Standing::Open),
+            Fate::NotClosed(why) => {
+                (format!(": {}, for {why}", end_words(&session, now)), Standing::NotClosed)
+            }
             Fate::Unanswered => (String::new(), Standing::Open),
         };
         Some(LedgerNote { text: format!("{}{words}", ledger_line(&session, false, now)), standing })
@@ -138,8 +143,8 @@ impl Sessions {
             Closing::Kept => {}
         }
         let fate = self.up_to(end, self.log_out(seat, method, left, end)).await;
-        let fate = fate.unwrap_or_else(|| Fate::open("there was no time left to close it"));
-        if !matches!(fate, Fate::Open(_)) {
+        let fate = fate.unwrap_or_else(|| Fate::NotClosed("there was no time left to close it".to_owned()));
+        if matches!(fate, Fate::Closed | Fate::HadEnded) {
             self.up_to(end, self.strike_off(Some(left))).await;
         }
         fate
@@ -154,7 +159,7 @@ impl Sessions {
             Ok(text) => {
                 text.and_then(|text| SessionValues::of_text(&text, &account.provider().name, self.events()))
             }
-            Err(error) => return Fate::Open(error.to_string()),
+            Err(error) => return Fate::NotClosed(error.to_string()),
         };
         let Some(values) = values else { return Fate::open("its tokens were not kept") };
         let session = Session {
@@ -176,7 +181,9 @@ impl Sessions {
         match visit.logout(&session, None).await {
             Some(SessionEnd::Closed) => Fate::Closed,
             Some(SessionEnd::AlreadyOver) => Fate::HadEnded,
-            Some(SessionEnd::Failed { reason, .. }) => Fate::Open(format!("its logout failed ({reason})")),
+            Some(SessionEnd::Failed { reason, .. }) => {
+                Fate::NotClosed(format!("its logout failed ({reason})"))
+            }
             Some(SessionEnd::Forgotten { .. }) | None => Fate::open("this API has no logout"),
         }
     }
@@ -202,25 +209,20 @@ impl Seat {
     }
 
     /// Whether a session was opened at this provider.
-    fn is_of(&self, session: &OpenSession) -> bool {
+    pub fn is_of(&self, session: &OpenSession) -> bool {
         let account = &self.account;
         session.definition.as_str() == account.provider().definition
             && session.origin.as_str() == account.sign_in_origin()
     }
 }
 
-fn is_unanswered(session: &OpenSession) -> bool {
+/// Whether nobody has read what came of it.
+pub fn is_unanswered(session: &OpenSession) -> bool {
     matches!(session.closing, Closing::UnansweredLogin | Closing::UnansweredRefresh)
 }
 
 /// A line of the ledger in words: `the session of run 01M81AKT at emnify as ops@example.com, opened 14:02 UTC, was left open`
 pub fn ledger_line(session: &OpenSession, is_in_use: bool, now: Timestamp) -> String {
-    let (what, opened) = match session.closing {
-        Closing::UnansweredLogin => ("a login", "sent"),
-        Closing::UnansweredRefresh => ("a refresh", "sent"),
-        Closing::NoLogout | Closing::Kept | Closing::Impossible => ("the session", "opened"),
-    };
-    let who = session.account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
     let state = match (is_in_use, is_unanswered(session)) {
         (true, false) => "is in use".to_owned(),
         (true, true) => "is a matter of a run at work".to_owned(),
@@ -229,8 +231,19 @@ pub fn ledger_line(session: &OpenSession, is_in_use: bool, now: Timestamp) -> St
             format!("was never answered: a session may be open there{}", until_words(session, now))
         }
     };
+    format!("{}, {state}", ledger_words(session, now))
+}
+
+/// `a login of run 01M81AKT at emnify as ops@example.com, sent 14:02 UTC`
+pub fn ledger_words(session: &OpenSession, now: Timestamp) -> String {
+    let (what, opened) = match session.closing {
+        Closing::UnansweredLogin => ("a login", "sent"),
+        Closing::UnansweredRefresh => ("a refresh", "sent"),
+        Closing::NoLogout | Closing::Kept | Closing::Impossible => ("the session", "opened"),
+    };
+    let who = session.account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
     let at = words::moment(session.opened_at, now);
-    format!("{what} of run {} at {}{who}, {opened} {at}, {state}", session.run, session.provider)
+    format!("{what} of run {} at {}{who}, {opened} {at}", session.run, session.provider)
 }
 
 /// `it ends at 18:02 UTC`

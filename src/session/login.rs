@@ -5,7 +5,7 @@ use super::intent::Intent;
 use super::names;
 use super::seat::Session;
 use super::values::{self, SessionValues};
-use super::visit::{Asked, Trouble, Visit, no_answer_words};
+use super::visit::{Asked, HTML_PAGE, Trouble, Visit, no_answer_words};
 use crate::document::{AuthRequest, Challenge, Named, Reader};
 use crate::event::SessionEnd;
 use crate::exchange::{Answer, Breaker, Said, status_text};
@@ -166,6 +166,9 @@ impl Visit<'_> {
 
     fn logout_problem(&self, trouble: &Trouble) -> String {
         match trouble {
+            Trouble::WrongAnswer { answer, reason: Some(reason), .. } => {
+                format!("answered {}, but {reason}", status_text(answer.status))
+            }
             Trouble::WrongAnswer { answer, .. } => {
                 let said = Said::read(answer, self.account.provider().errors.as_ref());
                 let said = said.words().map(|words| format!(": {words}"));
@@ -310,7 +313,7 @@ fn incomplete(asked: Asked, missing: &[String], readers: Option<&Named<Reader>>)
     };
     let names = missing.join(", ");
     let reason = if answer.is_html() {
-        "it is an HTML page".to_owned()
+        HTML_PAGE.to_owned()
     } else if missing.iter().all(is_empty) {
         format!("nothing stands in its {names}")
     } else {

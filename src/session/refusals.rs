@@ -1,5 +1,8 @@
 //! Refused logins that outlive the run: the next one does not spend the next strike.
 
+use super::credential_lock::replaced;
+use super::left_open::{is_unanswered, ledger_words};
+use super::seat::Seat;
 use super::sessions::Sessions;
 use super::visit::{Trouble, Visit};
 use super::{SignInFailure, failure};
@@ -17,7 +20,7 @@ impl Sessions {
     /// # Errors
     /// The failure of then, or why nobody knows of any.
     pub(super) async fn heed_earlier_refusal(&self, visit: &Visit<'_>) -> Result<(), SignInFailure> {
-        if visit.method.auth.lockout.is_none() || self.is_typed(visit) {
+        if visit.method.auth.lockout.is_none() || visit.is_typed() {
             return Ok(());
         }
         let login = visit.login_key().await;
@@ -58,10 +61,40 @@ impl Sessions {
         Ok(noted.problems.iter().cloned().chain(refusals).collect())
     }
 
+    /// Adds to a refusal who may have used up the credential that is refused, where each login replaces it: a run that was
+    /// killed before it had read the answer. The ledger knows of the last one.
+    pub(super) fn suspect(
+        &self,
+        seat: &Seat,
+        visit: &Visit<'_>,
+        trouble: &Trouble,
+        failure: SignInFailure,
+    ) -> SignInFailure {
+        let Trouble::WrongAnswer { shot, is_refusal: true, .. } = trouble else { return failure };
+        let spent =
+            replaced(visit.method).into_iter().find(|name| shot.credentials.iter().any(|one| one == name));
+        let (Some(spent), Ok(noted)) = (spent, self.exchange.world().sign_ins.ledger()) else {
+            return failure;
+        };
+        let left = noted.records.into_iter().filter(|entry| !entry.is_in_use).map(|entry| entry.session);
+        let left = left.filter(|left| is_unanswered(left) && seat.is_of(left));
+        let left = left.filter(|left| left.profile.as_str() == seat.account.profile());
+        match left.max_by_key(|left| left.opened_at) {
+            Some(left) => {
+                let what = ledger_words(&left, self.exchange.world().clock.now());
+                let events = self.events();
+                failure.with_note(
+                    events.clean(format!("{what}, was never answered: it may have used up {spent}")),
+                )
+            }
+            None => failure,
+        }
+    }
+
     /// Leaves word of a refusal for the lock-out time of its provider.
     pub(super) async fn remember_refusal(&self, visit: &Visit<'_>, trouble: &Trouble) {
         let Trouble::WrongAnswer { shot, answer, is_refusal: true, .. } = trouble else { return };
-        let Some(lockout) = visit.method.auth.lockout.as_ref().filter(|_| !self.is_typed(visit)) else {
+        let Some(lockout) = visit.method.auth.lockout.as_ref().filter(|_| !visit.is_typed()) else {
             return;
         };
         let (world, events) = (self.exchange.world(), self.events());
@@ -91,7 +124,7 @@ impl Sessions {
         let login = visit.login_key().await;
         let world = self.exchange.world();
         let mut forgotten = vec![login.clone()];
-        if self.is_typed(visit)
+        if visit.is_typed()
             && let Ok(noted) = world.sign_ins.refusals(world.clock.now())
         {
             let known = noted.records.into_iter().map(|refusal| refusal.login);
@@ -104,15 +137,15 @@ impl Sessions {
             }
         }
     }
-
-    /// Whether a person has typed any of the credentials.
-    fn is_typed(&self, visit: &Visit<'_>) -> bool {
-        let mut names = visit.method.required.iter().chain(&visit.method.used);
-        self.given_place == FoundIn::Prompt || names.any(|name| visit.place_of(name) == Some(FoundIn::Prompt))
-    }
 }
 
 impl Visit<'_> {
+    /// Whether a person has typed any of the credentials.
+    pub fn is_typed(&self) -> bool {
+        let mut names = self.method.required.iter().chain(&self.method.used);
+        *self.given_place == FoundIn::Prompt || names.any(|name| self.place_of(name) == Some(FoundIn::Prompt))
+    }
+
     /// Whose login it is, and with which credentials.
     async fn login_key(&self) -> LoginKey {
         let events = self.exchange.events();

@@ -398,6 +398,7 @@ impl Sessions {
         let mut grant = visit.no_grant();
         if let Err(trouble) = visit.login(&mut grant).await {
             let failure = visit.failure(&trouble).await;
+            let failure = self.suspect(seat, &visit, &trouble, failure);
             self.remember_failure(seat, &visit, &login, &trouble, &failure);
             self.remember_refusal(&visit, &trouble).await;
             self.give_back(seat, &visit, &login, grant).await;

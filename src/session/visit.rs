@@ -25,6 +25,8 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a logout may take, and how long a sign-in of cleanup waits for its turn at most.
 pub const CLOSING_TIME: Duration = Duration::from_secs(10);
+/// What is wrong with an answer that something in front of the provider has given.
+pub const HTML_PAGE: &str = "it is an HTML page";
 /// How often one is tried where nothing was done.
 const ATTEMPTS: u32 = 3;
 
@@ -243,6 +245,10 @@ impl Visit<'_> {
         }
         if let Some(problem) = &answer.problem {
             return fault(false, Some(problem.to_string()));
+        }
+        // Of a login or a refresh more is wanted than an answer.
+        if self.purpose == Purpose::Logout && answer.is_foreign() {
+            return fault(false, Some(HTML_PAGE.to_owned()));
         }
         let seen = self.plain_scope(answer);
         if let Some(success) = &self.account.provider().success

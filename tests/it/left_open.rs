@@ -21,6 +21,8 @@ struct Api {
     server: ScriptedServer,
     asked: Receiver<()>,
     go_on: Sender<()>,
+    /// Gets what logouts are answered from then on, in place of a 204.
+    logouts: Sender<Reply>,
 }
 
 impl Api {
@@ -32,6 +34,8 @@ impl Api {
     fn holding(mut is_held: impl FnMut(&Request) -> bool + Send + 'static) -> Self {
         let (ask, asked) = channel();
         let (go_on, allowed) = channel::<()>();
+        let (logouts, answers) = channel();
+        let mut logout = Reply::empty(204);
         let mut logins = 0;
         let server = ScriptedServer::start(move |request| {
             if is_held(request) {
@@ -45,10 +49,14 @@ impl Api {
                     logins += 1;
                     Reply::json(200, &json!({ "token": format!("token-{logins}-geheim"), "life": 3600 }))
                 }
+                LOGOUT => {
+                    logout = answers.try_iter().last().unwrap_or(logout.clone());
+                    logout.clone()
+                }
                 _ => Reply::empty(204),
             }
         });
-        Self { server, asked, go_on }
+        Self { server, asked, go_on, logouts }
     }
 
     /// A room with a playbook whose only step does this.
@@ -137,7 +145,16 @@ fn a_killed_run_leaves_a_session_that_the_next_one_names_until_it_has_ended() {
     assert!(status.stdout.contains("was left open: it ends at "), "{}", status.stdout);
     let all = room.clone().args(["status"]).run().exits(0);
     assert!(all.stdout.contains(" at own as ops, opened "), "{}", all.stdout);
-    // Two hours later it has ended.
+    // By a clock that is two days ahead it has ended. When that is put right, it is named as before.
+    let ahead = next(&api, &room, ENV)
+        .under(["faketime", "-f", "+2d"])
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .run()
+        .exits(0);
+    assert!(!ahead.stderr.contains("left open"), "{}", ahead.stderr);
+    let right = next(&api, &room, ENV).run().exits(0);
+    assert!(right.stderr.contains("was left open: it ends at "), "{}", right.stderr);
+    // Long after its end it is forgotten.
     let ended =
         fs::read_to_string(&records[0]).unwrap().replace("\"valid_until\": \"2", "\"valid_until\": \"1");
     fs::write(&records[0], ended).unwrap();
@@ -210,6 +227,29 @@ fn what_the_keychain_holds_closes_the_session_of_a_killed_run() {
         assert_eq!(kept_sessions(&keyring), "", "nothing is kept of sessions that are closed");
         assert!(state_files(&room, "sessions").is_empty());
     }
+}
+
+/// A logout that fails, or is answered by something in front of the server, leaves the session to the next one.
+#[test]
+fn a_logout_that_closes_nothing_says_so_and_forgets_nothing() {
+    let (api, keyring) = (Api::start(), Keyring::open());
+    keep(&api, &keyring);
+    let room = api.room("stored", SLOW).keyring(&keyring);
+    api.kill(&room);
+    let logout = room.args(["logout", "own", "--playbook", "p.yaml"]);
+    for (answer, why) in [
+        (Reply::empty(503), "answered 503 Service Unavailable"),
+        (Reply::text(200, "text/html", "<html>sign in</html>"), "answered 200 OK, but it is an HTML page"),
+    ] {
+        api.logouts.send(answer).expect("the server is at work");
+        let output = logout.clone().run().exits(7);
+        let said = " was left open: it ends at ";
+        assert!(output.stdout.contains(said) && output.stdout.contains(why), "{}", output.text());
+        assert!(kept_sessions(&keyring).contains("token-1-geheim"));
+    }
+    api.logouts.send(Reply::empty(204)).expect("the server is at work");
+    logout.run().exits(0);
+    assert_eq!(kept_sessions(&keyring), "");
 }
 
 #[test]
@@ -310,6 +350,26 @@ fn a_person_who_signs_in_ends_the_wait() {
     let mut terminal = login.open_terminal(size);
     terminal.wait_for("Key: ").send(&format!("{KEY}\r"));
     terminal.finish().exits(0);
+    room.args(["apply", "p.yaml"]).env("OWN_KEY", KEY).run().exits(0);
+    assert_eq!(api.count(LOGIN), 3);
+}
+
+/// Where nothing can be kept, a login proves the credentials all the same, and with that ends the wait.
+#[test]
+fn a_person_who_signs_in_where_there_is_no_keychain_ends_the_wait() {
+    let api = Api::start();
+    let room = locking(&api, "wrong-geheim");
+    let refused = room.clone().args(["apply", "p.yaml"]).run().exits(3).stderr;
+    let said =
+        "no run repeats this login for 5 min, unless `runner login own --playbook p.yaml` succeeds before";
+    assert!(refused.contains(said), "{refused}");
+    let size = super::support::pty::Size { columns: 200, rows: 40 };
+    let login = room.clone().args(["login", "own", "--playbook", "p.yaml"]);
+    let mut terminal = login.open_terminal(size);
+    terminal.wait_for("nothing can be kept: ").wait_for("Key: ").send(&format!("{KEY}\r"));
+    let output = terminal.finish().exits(8).stdout;
+    assert!(output.contains("signed in, but nothing could be kept: no keychain on this machine"), "{output}");
+    assert!(output.contains("credentials can also come from environment variables"), "{output}");
     room.args(["apply", "p.yaml"]).env("OWN_KEY", KEY).run().exits(0);
     assert_eq!(api.count(LOGIN), 3);
 }

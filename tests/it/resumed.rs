@@ -3,9 +3,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::mpsc::channel;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use super::support::PATIENCE;
 use super::support::runner::{Output, Runner};
 use super::support::scripted::{Reply, ScriptedServer};
 use super::support::session_api;
@@ -297,4 +300,103 @@ fn a_write_whose_step_failed_names_that_failure_and_how_to_go_on() {
     again(&run, &["resume", "last", "--changed-playbook"]).run().exits(0);
     let count = |line: &str| server.lines().iter().filter(|sent| *sent == line).count();
     assert_eq!((count("POST /orders"), count("POST /after")), (1, 1), "{:?}", server.lines());
+}
+
+/// What was said by mistake is taken back, as long as nobody has acted upon it.
+#[test]
+fn a_resolution_is_replaced_until_somebody_goes_on_with_the_run() {
+    let mut is_down = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "POST /orders" => Reply::empty(500),
+        "GET /next" if std::mem::take(&mut is_down) => Reply::empty(404),
+        _ => Reply::empty(204),
+    });
+    let run = session_api::apply(&server, "steps: [{ id: order, post: /orders }, { get: /next }]\n");
+    run.run().exits(5);
+    let resolve = |how: &str| again(&run, &["resolve", "last", "order", how]).run();
+    assert!(resolve("--retry").exits(0).stdout.contains("will be sent again"));
+    assert!(resolve("--done").exits(0).stdout.contains("1 write of `order` counts as done"));
+    again(&run, &["resume", "last"]).run().exits(1);
+    assert_eq!(server.lines().iter().filter(|line| *line == "POST /orders").count(), 1);
+    let late = resolve("--retry").exits(2).stderr;
+    assert!(late.contains("it is known of every write at `order` whether it was done"), "{late}");
+}
+
+/// Of a run that is over nobody promises that it goes on.
+#[test]
+fn a_write_in_doubt_of_a_run_that_is_over_is_told_as_such() {
+    let server =
+        session_api::start(|request| Reply::empty(if request.line == "POST /orders" { 500 } else { 204 }));
+    let steps = "steps: [{ id: order, post: /orders, cleanup: [{ delete: /orders }] }, { post: '/use/${{ steps.order.status }}' }]\n";
+    let run = session_api::apply(&server, steps);
+    run.run().exits(5);
+    let history = again(&run, &["history"]).run().exits(0).stdout;
+    let over = "the run is over, and nobody goes on with it";
+    assert!(history.contains(&format!("unknown: `order`; {over}\n")), "{history}");
+    assert!(!history.contains("resolve"), "{history}");
+    let told = again(&run, &["resolve", "last", "order", "--retry"]).run().exits(0).stdout;
+    assert_eq!(told, format!("1 write of `order` counts as not done; {over}\n"));
+    let told = again(&run, &["resolve", "last", "order", "--done"]).run().exits(0).stdout;
+    assert_eq!(told, format!("1 write of `order` counts as done; {over}\n"));
+    again(&run, &["resume", "last"]).run().exits(2);
+}
+
+/// What a person has said of a write stands in every process that goes on with the run.
+#[test]
+fn a_write_that_is_resolved_is_never_in_doubt_again() {
+    let (arrived, has_arrived) = channel();
+    let (go_on, may_go_on) = channel::<()>();
+    let mut is_first = true;
+    let server = session_api::start(move |request| match request.line.as_str() {
+        "POST /orders" if std::mem::take(&mut is_first) => {
+            arrived.send(()).expect("the test waits");
+            let _ = may_go_on.recv();
+            Reply::empty(204)
+        }
+        "GET /next" => Reply::empty(404),
+        "DELETE /orders/7" => Reply::empty(409),
+        _ => Reply::empty(204),
+    });
+    let steps = "steps:
+  - { id: order, post: /orders, outputs: { id: $.id }, cleanup: [{ delete: '/orders/${{ steps.order.outputs.id }}' }] }
+  - { get: /next }
+";
+    let run = session_api::apply(&server, steps);
+    let mut running = run.spawn();
+    has_arrived.recv_timeout(PATIENCE).expect("the write begins");
+    running.signal(Signal::KILL);
+    running.finish();
+    go_on.send(()).expect("the server waits");
+    again(&run, &["resume", "last"]).run().exits(5);
+    again(&run, &["resolve", "last", "order", "--done", "--output", "id=7"]).run().exits(0);
+    for arguments in [&["resume", "last"][..], &["resume", "last"], &["resume", "last", "--clean-up"]] {
+        let resumed = again(&run, arguments).run().exits(1).stderr;
+        assert!(!resumed.contains("nobody knows whether"), "{resumed}");
+        assert!(resumed.contains("own answered 404 Not Found to `GET /next`"), "{resumed}");
+    }
+    assert!(!again(&run, &["history"]).run().exits(0).stdout.contains("unknown"));
+}
+
+/// Also when the cleanup of the run had told of it before that was said.
+#[test]
+fn a_write_that_is_resolved_after_its_cleanup_is_not_in_doubt_any_more() {
+    let server = session_api::start(|request| match request.line.as_str() {
+        "DELETE /undo" => Reply::empty(403),
+        "POST /orders" | "POST /parts" => Reply::empty(500),
+        _ => Reply::empty(204),
+    });
+    let steps = "steps:
+  - { id: order, post: /orders, on_error: continue }
+  - { id: part, post: /parts, on_error: continue }
+cleanup: [{ delete: /undo }]
+";
+    let run = session_api::apply(&server, steps);
+    run.run().exits(5);
+    again(&run, &["resolve", "last", "order", "--done"]).run().exits(0);
+    let resumed = again(&run, &["resume", "last"]).run().exits(5).stderr;
+    assert!(!resumed.contains("/orders`") && !resumed.contains("`order`"), "{resumed}");
+    assert!(resumed.contains("nobody knows whether `part` was done"), "{resumed}");
+    again(&run, &["resolve", "last", "part", "--retry"]).run().exits(0);
+    let resumed = again(&run, &["resume", "last"]).run().exits(1).stderr;
+    assert!(!resumed.contains("nobody knows whether"), "{resumed}");
 }

@@ -3,7 +3,7 @@
 use super::bench::{API, Bench, Case, texts};
 use crate::model::exit::Cause;
 use crate::port::fake::{FakeSignIns, FakeStore, Reply, ScriptedTransport};
-use crate::port::{Clock, StoreError, StoreKey};
+use crate::port::{Clock, Closing, LedgerEntry, OpenSession, StoreError, StoreKey};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -163,4 +163,32 @@ async fn a_process_waits_for_the_other_and_not_for_ever() {
     let headline = "another process keeps signing in to api with the same stored credential";
     assert_eq!(texts(&failure)[0], headline);
     assert_eq!(machine.server.issued.get(), 1, "it sent nothing");
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_killed_run_that_may_have_used_the_credential_up() {
+    let machine = Machine::new();
+    machine.process().await.step().await.unwrap();
+    let mut session = machine.sign_ins.ledger.borrow_mut().remove(0);
+    session.closing = Closing::UnansweredRefresh;
+    session.id = "01OLD-1".to_owned();
+    let refuse = async |left: OpenSession| {
+        let sign_ins = Rc::<FakeSignIns>::default();
+        sign_ins.left.borrow_mut().push(LedgerEntry { session: left, is_in_use: false });
+        let case = Case::sayable("refresh-token-is-the-credential").shared_store(machine.store.clone());
+        let next = case.sign_ins(sign_ins).start(ScriptedTransport::new(|_| Reply::status(401))).await;
+        texts(&next.step().await.unwrap_err().into_failure())
+    };
+    let said = "a refresh of run 01RUN at api, sent 06:00 UTC, was never answered: it may have used up refresh_token";
+    let told = refuse(session.clone()).await;
+    assert!(told.contains(&said.to_owned()), "{told:?}");
+    let elsewhere = crate::model::redaction::Redactor::default().clean("https://test.example.com");
+    for other in [
+        OpenSession { closing: Closing::Impossible, ..session.clone() },
+        OpenSession { origin: elsewhere.clone(), ..session.clone() },
+        OpenSession { profile: elsewhere, ..session },
+    ] {
+        let told = refuse(other).await;
+        assert!(!told.iter().any(|text| text.contains("used up")), "{told:?}");
+    }
 }

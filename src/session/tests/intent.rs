@@ -168,6 +168,5 @@ async fn the_next_run_names_what_was_never_answered_until_it_has_ended() {
         assert_eq!((notes[0].text.as_str(), notes[0].standing), (said.as_str(), Standing::Open));
         next.clock.advance(Duration::from_secs(3600));
         assert!(next.sessions.close_left_open().await.unwrap().is_empty());
-        assert!(sign_ins.left.borrow().is_empty());
     }
 }

@@ -131,6 +131,33 @@ async fn a_session_whose_logout_fails_stays_in_the_ledger() {
     assert_eq!(record(&bench).id, ID);
 }
 
+const PAGE: &str = "<html>sign in to the wifi</html>";
+
+#[tokio::test]
+async fn a_web_page_says_nothing_of_a_session() {
+    let stored = || stored().replace(", expect: { status: 204 }", "");
+    let bench = stored()
+        .start(ScriptedTransport::new(|sent| match sent.line.as_str() {
+            LOGIN => Reply::json(200, json!({"access_token": "token-geheim"})),
+            _ => Reply::text(200, "text/html", PAGE),
+        }))
+        .await;
+    bench.sessions.ready(API).await.unwrap();
+    let ends = bench.sessions.close_all().await;
+    let [SessionEnd::Failed { reason, .. }] = &ends[..] else { panic!("{ends:?}") };
+    assert_eq!(reason.as_str(), "answered 200 OK, but it is an HTML page");
+    assert!(kept(&bench).is_some());
+    assert_eq!(record(&bench).id, ID);
+    // The same of one that was left open.
+    let (sign_ins, store) = left(Closing::Kept, Some(60));
+    let portal = ScriptedTransport::new(|_| Reply::text(200, "text/html", PAGE));
+    let bench = stored().store(store).sign_ins(sign_ins).start(portal).await;
+    let why = "its logout failed (answered 200 OK, but it is an HTML page)";
+    assert_eq!(bench.left_open().await, [format!("{FOUND}: it ends at 06:30 UTC, for {why}")]);
+    assert!(bench.store.entry(&StoreKey::session("01OLD-1")).is_some());
+    assert_eq!(bench.sign_ins.left.borrow().len(), 1);
+}
+
 #[tokio::test]
 async fn a_session_that_cannot_be_written_down_is_closed_and_not_used() {
     let sign_ins = Rc::<FakeSignIns>::default();
@@ -186,6 +213,8 @@ fn left(closing: Closing, minutes: Option<i64>) -> (Rc<FakeSignIns>, FakeStore) 
     (Rc::new(sign_ins), password().with(StoreKey::session("01OLD-1"), kept, &[ORIGIN]))
 }
 
+/// For so long a record outlives its session.
+const A_MONTH: Duration = Duration::from_secs(30 * 86_400);
 const FOUND: &str = "the session of run 01OLD at api as ops@example.com, opened 05:30 UTC, was left open";
 
 #[tokio::test]
@@ -223,6 +252,9 @@ async fn what_cannot_be_closed_is_named_until_it_has_ended() {
         assert_eq!((bench.transport.lines().len(), bench.sign_ins.left.borrow().len()), (0, 1));
         bench.clock.advance(Duration::from_secs(1800));
         assert!(bench.left_open().await.is_empty(), "it has ended: not a word");
+        assert_eq!(bench.sign_ins.left.borrow().len(), 1, "the clock may be wrong");
+        bench.clock.advance(A_MONTH);
+        assert!(bench.left_open().await.is_empty());
         assert!(bench.sign_ins.left.borrow().is_empty());
     }
 }
@@ -235,6 +267,9 @@ async fn a_life_that_nobody_knows_is_told_for_a_week() {
     let expected = format!("{FOUND}: nobody knows when it ends, for only its process knew its tokens");
     assert_eq!(told, [expected]);
     bench.clock.advance(Duration::from_secs(7 * 86_400));
+    assert!(bench.left_open().await.is_empty());
+    assert_eq!(bench.sign_ins.left.borrow().len(), 1);
+    bench.clock.advance(A_MONTH);
     assert!(bench.left_open().await.is_empty());
     assert!(bench.sign_ins.left.borrow().is_empty());
 }

@@ -51,7 +51,7 @@ async fn a_lockout_and_where_the_password_is_to_be_corrected() {
     );
     assert_eq!(texts[3], "password came from keychain, runner/api default/password");
     let replaces = "`runner login api --playbook /plays/p.yaml` replaces what is kept";
-    assert_eq!(texts[4], format!("what now: correct the wrong one there; {replaces}"));
+    assert_eq!(texts[5], format!("what now: correct the wrong one there; {replaces}"));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use super::server::{DEVICES, LOGIN, count};
 use crate::model::exit::Cause;
 use crate::port::fake::{FakeSignIns, FakeStore, Reply, ScriptedTransport};
 use crate::port::{Clock, RefusedLogin, StoreKey};
+use crate::session::SignInFailure;
 use serde_json::json;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,7 +34,9 @@ fn memories(sign_ins: &FakeSignIns) -> Vec<String> {
 async fn refused() -> Rc<FakeSignIns> {
     let sign_ins = Rc::default();
     let bench = case(&sign_ins).start(refuses()).await;
-    bench.step().await.unwrap_err();
+    let failure = bench.step().await.unwrap_err().into_failure();
+    let said = "no run repeats this login for 5 min, unless `runner login api --playbook /plays/p.yaml` succeeds before";
+    assert!(texts(&failure).contains(&said.to_owned()), "{failure:?}");
     assert_eq!(memories(&sign_ins), ["remember ops@example.com"]);
     sign_ins
 }
@@ -141,7 +144,12 @@ async fn a_person_is_not_held_up_and_a_success_ends_it() {
     };
     let person = async |transport| {
         let bench = case(&sign_ins).start_for_a_person(transport).await;
-        (bench.sessions.authenticate(API, None, given()).await.is_ok(), count(&bench, LOGIN))
+        let end = bench.sessions.authenticate(API, None, given()).await;
+        let is_held_up = |failure: &SignInFailure| {
+            texts(failure.failure()).iter().any(|text| text.contains("no run repeats"))
+        };
+        assert!(!end.as_ref().is_err_and(is_held_up));
+        (end.is_ok(), count(&bench, LOGIN))
     };
     assert_eq!(person(refuses()).await, (false, 1));
     assert_eq!(sign_ins.refusals.borrow()[0].run, "01OTHER", "what a person mistypes bars nobody");
