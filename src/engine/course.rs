@@ -1,3 +1,4 @@
+use super::taken_up::TakenUp;
 use crate::document::Effect;
 use crate::event::{Failure, Verdict};
 use crate::model::exit::Cause;
@@ -42,6 +43,22 @@ pub struct Course {
 }
 
 impl Course {
+    /// The course of a run, as far as an earlier process has fixed it.
+    pub fn of(taken_up: Option<&TakenUp>) -> Self {
+        let course = Self::default();
+        if taken_up.is_some_and(|taken_up| taken_up.writes.have_harmful) {
+            course.note_written_before();
+        }
+        for taken_up in taken_up.into_iter().filter(|taken_up| taken_up.is_in_cleanup) {
+            taken_up.causes.iter().for_each(|cause| course.fail(*cause));
+            taken_up.failures.iter().for_each(|failure| course.fail_without_step(failure.clone()));
+            if taken_up.causes.contains(&Cause::Unknown) {
+                course.note_unknown();
+            }
+        }
+        course
+    }
+
     /// Takes a cause of failure up.
     pub fn fail(&self, cause: Cause) {
         if !self.has_failed_for(cause) {

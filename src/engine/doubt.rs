@@ -1,12 +1,14 @@
 //! Writes of which nobody knows whether they were done: what lets them be sent again, and what is said otherwise.
 
+use super::call::{Call, Settled, StandIn, Tries, Unsettled};
 use super::core::Engine;
 use super::error::StepError;
-use super::fetch::{Call, Settled, StandIn, Tries, Unsettled, could_not_tell, needs_body};
+use super::fetch::needs_body;
 use super::idempotency::IdempotencyKey;
 use super::judge::says_nothing;
 use super::replay::Tried;
 use super::tally::Tally;
+use super::unsettled::could_not_tell;
 use super::verify::Verified;
 use crate::document::Effect;
 use crate::event::FailureDraft;

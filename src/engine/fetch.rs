@@ -1,137 +1,26 @@
 //! One request until it is settled: signed in, sent, repeated where that is allowed.
 
+use super::call::{Call, Settled, Tries, Unsettled, signed};
 use super::core::Engine;
 use super::doubt::{Doubt, ending_of};
 use super::error::StepError;
-use super::failure::{ANSWER_LOST, Subject, attempt_words, refusal_advice};
-use super::idempotency::IdempotencyKey;
-use super::limits::{Interruption, Limits};
-use super::outputs::{self, Outputs};
+use super::failure::attempt_words;
+use super::outputs::{self};
 use super::replay::{Broken, Tried};
 use super::tally::Tally;
-use super::verify::Verifier;
 use crate::document::Effect;
-use crate::event::{FailureDraft, Purpose};
+use crate::event::FailureDraft;
 use crate::exchange::retry::{Bounds, Ending, Next, REQUEST_TIME, Sequel, TIME_TO_ANSWER, next};
-use crate::exchange::{
-    Answer, Attempt, Limiter, Origin, Realm, Rendered, Said, SendError, Sending, is_redirect,
-};
+use crate::exchange::{Attempt, Origin, Rendered, SendError, Sending, is_redirect};
 use crate::model::exit::Cause;
 use crate::model::words::duration;
 use crate::plan::PlannedRequest;
-use crate::port::{Earlier, Place, SendFailure};
+use crate::port::Earlier;
 use crate::session::Generation;
 use futures_util::{FutureExt, TryFutureExt};
 use http::Method;
 use jiff::SignedDuration;
-use serde_json::{Map, Value as Json};
-use std::cell::Cell;
-use std::rc::Rc;
 use std::time::Duration;
-
-/// A request with all that is needed to send it and to speak of it.
-pub struct Call<'c> {
-    /// The request as planned.
-    pub request: &'c PlannedRequest,
-    /// Where in the run it stands.
-    pub place: Place,
-    /// Whose session it carries.
-    pub account: Option<String>,
-    /// What secret outputs are known by.
-    pub step_name: String,
-    /// Which request it is, in words.
-    pub subject: Subject,
-    /// Where it may go, and how fast.
-    pub realm: Rc<Realm>,
-    /// The limit of its operation.
-    pub limiter: Option<Rc<Limiter>>,
-    /// What for.
-    pub purpose: Purpose,
-    /// The key under which the provider does it once.
-    pub key: Option<IdempotencyKey>,
-    /// What tells whether it was done when nobody knows.
-    pub verifier: Option<Verifier<'c>>,
-    /// The time that it may take.
-    pub limits: Limits,
-    /// Whether it belongs to cleanup.
-    pub is_cleanup: bool,
-    /// Whether no other step follows when it fails.
-    pub ends_list: bool,
-    /// Whether anything may have been done.
-    pub may_be_done: Cell<bool>,
-}
-
-/// A request that is settled: nothing of it will be sent again.
-pub struct Settled {
-    /// The answer; `None` when it was cut and nobody needs it.
-    pub answer: Option<Answer>,
-    /// Its status; `None` when nothing but `verify` says that it was done.
-    pub status: Option<u16>,
-    /// True when the status is fine although the step does not expect it.
-    pub is_fine: bool,
-    /// What stands in for the outputs of a write whose answer is lost.
-    pub stand_in: Option<StandIn>,
-    /// The attempts in words, for a failure that the answer leads to.
-    pub request_line: String,
-}
-
-/// What stands in for the outputs of a write whose answer is lost.
-pub enum StandIn {
-    /// What `verify` has found.
-    Verified(Outputs),
-    /// What a person has said.
-    Told(Map<String, Json>),
-}
-
-/// The attempts of one request so far.
-pub struct Tries {
-    /// When the first of them began.
-    pub started: Duration,
-    /// How long our own rate kept them waiting. That is not the provider's slowness.
-    pub paced: Duration,
-    /// The present one, 1-based.
-    pub attempt: u32,
-    /// The last one that may follow; a renewed session allows one more.
-    pub last: u32,
-    /// The session was renewed for it.
-    pub is_renewed: bool,
-    /// When the first of them was sent, by the clock of this process: before zero if by a process before.
-    pub first_sent: Option<SignedDuration>,
-    /// An attempt left open whether it was done.
-    pub was_unknown: bool,
-    /// An attempt has done it; what is lost is its answer.
-    pub was_done: bool,
-    /// `verify` has said since that none before was done.
-    pub is_surely_undone: bool,
-    /// The status of that attempt, if known.
-    pub done_status: Option<u16>,
-}
-
-/// A request that brought no answer which could be used.
-pub struct Unsettled {
-    /// How its last attempt ended.
-    pub ending: Ending,
-    /// Why no other attempt follows, where one was allowed.
-    pub end: Option<Next>,
-    /// What else is known of it.
-    pub doubt: Doubt,
-    /// How long ago its first attempt was sent.
-    pub age: Duration,
-    /// The attempts in words.
-    pub request_line: String,
-}
-
-impl Tries {
-    /// How old the first attempt is at a moment of the monotonic clock; nothing before one was sent.
-    pub fn age(&self, at: Duration) -> Duration {
-        let age = self.first_sent.map(|first| signed(at).saturating_sub(first));
-        age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
-    }
-}
-
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
-}
 
 impl Engine<'_> {
     /// Sends a request until it is settled. Every effect that a step has on a provider goes through here, with the class
@@ -518,187 +407,6 @@ impl Engine<'_> {
         }
     }
 
-    /// A request that brought no answer which could be used.
-    pub fn unsettled(
-        &self,
-        call: &Call<'_>,
-        outcome: &Result<Answer, SendError>,
-        unsettled: Unsettled,
-    ) -> StepError {
-        let Unsettled { ending, end, doubt, age, request_line } = unsettled;
-        let subject = &call.subject;
-        let happened = match outcome {
-            Ok(answer) => subject.answered(answer.status),
-            Err(SendError::Refused(reason)) => format!("{} was not sent: {reason}", subject.request()),
-            Err(SendError::Redirect { status, reason }) => format!("{}: {reason}", subject.answered(*status)),
-            Err(SendError::Transport(error)) => match error.failure {
-                SendFailure::NotSent | SendFailure::ProxyFailed | SendFailure::ProxyRefused => {
-                    format!("{} cannot be reached: {error}", subject.provider)
-                }
-                SendFailure::TurnedAway => format!("{} was {error}", subject.request()),
-                SendFailure::Local => format!("{} cannot be sent: {error}", subject.request()),
-                SendFailure::Unknown => format!("no answer to {} came: {error}", subject.request()),
-                SendFailure::BodyCut { status } => format!("{}: {error}", subject.answered(status)),
-                SendFailure::Part => format!("{}: {error}", subject.answered(206)),
-                SendFailure::Unreadable { status: Some(status) } => {
-                    format!("{}, but {error}", subject.answered(status))
-                }
-                SendFailure::Unreadable { status: None } => {
-                    format!("the answer to {} cannot be read: {error}", subject.request())
-                }
-            },
-        };
-        let (cause, headline) = match (ending, call.request.effect) {
-            (Ending::DoneBodyCut | Ending::DoneUnreadable, Effect::Once) => {
-                (Cause::Step, format!("{happened}; it was done, but what it brought is lost"))
-            }
-            (_, Effect::Once) if matches!(doubt, Doubt::Done) => (
-                Cause::Step,
-                format!("{happened}; an attempt before has done it, but what it brought is lost"),
-            ),
-            (_, Effect::Once) if matches!(doubt, Doubt::NotDone) => {
-                (Cause::Unavailable, format!("{happened}; it was not done, says `verify`"))
-            }
-            (Ending::Unknown | Ending::Unreadable, Effect::Once) => {
-                (Cause::Unknown, format!("{happened}; nobody knows whether it was done"))
-            }
-            (_, Effect::Once) if matches!(doubt, Doubt::Earlier) => {
-                (Cause::Unknown, format!("{happened}; nobody knows whether an attempt before was done"))
-            }
-            (Ending::Rejected, _) if has_failed_as(outcome, SendFailure::Local) => (Cause::Machine, happened),
-            (Ending::Rejected, _) if has_failed_as(outcome, SendFailure::ProxyRefused) => {
-                (Cause::Unavailable, happened)
-            }
-            (Ending::Rejected | Ending::DoneUnreadable | Ending::Unreadable, _) => (Cause::Step, happened),
-            _ => (Cause::Unavailable, happened),
-        };
-        let mut trouble = FailureDraft::new(cause, headline).request(request_line);
-        if let Doubt::Unclear(reason) = &doubt {
-            trouble = trouble.note(could_not_tell(reason));
-        }
-        if cause == Cause::Unknown {
-            self.note_deed(call);
-        }
-        if let Ok(answer) = outcome {
-            trouble = self.with_words_of_provider(trouble, call, answer);
-        }
-        let advice = match cause {
-            Cause::Unknown => Some(self.advice_in_doubt(call, age)),
-            Cause::Step if matches!(doubt, Doubt::Done) => Some(ANSWER_LOST.to_owned()),
-            _ => self.advice(call, outcome, cause, ending, end),
-        };
-        trouble.advice = advice;
-        self.error(trouble)
-    }
-
-    /// Adds what the provider says in its answer, and the hint for it.
-    pub fn with_words_of_provider(
-        &self,
-        trouble: FailureDraft,
-        call: &Call<'_>,
-        answer: &Answer,
-    ) -> FailureDraft {
-        let provider = call.request.provider.map(|provider| self.plan.provider(provider));
-        let errors = provider.and_then(|provider| provider.errors.as_ref());
-        let said = Said::read(answer, errors);
-        trouble.said(&call.subject.provider, &said, &call.request.hints, answer.status)
-    }
-
-    fn advice(
-        &self,
-        call: &Call<'_>,
-        outcome: &Result<Answer, SendError>,
-        cause: Cause,
-        ending: Ending,
-        end: Option<Next>,
-    ) -> Option<String> {
-        let provider = &call.subject.provider;
-        let on_the_way = outcome.as_ref().err().and_then(SendError::advice);
-        match (cause, end) {
-            (_, Some(Next::Wait(_))) => Some(self.minding_deed(
-                call,
-                ending,
-                &format!(
-                    "run it again later: so much was repeated in this run that nothing more is repeated at {provider}"
-                ),
-            )),
-            (_, Some(Next::AskedToWait(wish))) => Some(self.minding_deed(
-                call,
-                ending,
-                &format!("run it again in {}: {provider} asks for that pause", duration(wish)),
-            )),
-            (Cause::Unavailable, _) => {
-                let advice = on_the_way.unwrap_or_else(|| "run it again later".to_owned());
-                Some(self.minding_deed(call, ending, &advice))
-            }
-            (Cause::Step, _)
-                if call.request.effect == Effect::Once
-                    && matches!(ending, Ending::DoneBodyCut | Ending::DoneUnreadable) =>
-            {
-                Some(ANSWER_LOST.to_owned())
-            }
-            (Cause::Step, None)
-                if call.request.effect != Effect::Once
-                    && matches!(ending, Ending::DoneUnreadable | Ending::Unreadable) =>
-            {
-                Some(format!(
-                    "run again, it would be answered so again: ask for less at once, or see what stands between this \
-                     machine and {provider}"
-                ))
-            }
-            (Cause::Machine, _) => Some("see that the file is there and that it may be read".to_owned()),
-            (Cause::Step, _) if ending == Ending::Rejected => on_the_way.or_else(|| {
-                let status = outcome.as_ref().err().and_then(SendError::status);
-                status.map(|status| refusal_advice(status).to_owned())
-            }),
-            _ => None,
-        }
-    }
-
-    /// The advice to run it again, with what this request has done, or may have done, that does no harm when it is done again.
-    fn minding_deed(&self, call: &Call<'_>, ending: Ending, advice: &str) -> String {
-        let deed = match ending {
-            _ if call.request.effect != Effect::Idempotent || !call.may_be_done.get() => {
-                return self.minding_writes(advice);
-            }
-            Ending::DoneBodyCut | Ending::DoneUnreadable => "it was done",
-            _ => "it may have been done",
-        };
-        self.naming_writes(&format!("{advice}; {deed}, and doing it again does no harm"))
-    }
-
-    /// An attempt that came to no end of its own.
-    fn broken(&self, call: &Call<'_>, rendered: &Rendered, tries: &Tries, broken: Broken) -> StepError {
-        let what = call.subject.request();
-        match broken {
-            Broken::Journal(error) => self.journal_error(&error, &what),
-            Broken::GivenUp { interruption, was_sent } => {
-                self.exchange.note_settled(rendered, None, Ending::Unknown);
-                match was_sent {
-                    true => self.cut_off(call, tries, interruption),
-                    false => self.interrupted(interruption, &format!("the connection for {what}")),
-                }
-            }
-        }
-    }
-
-    /// A request that was given up while it was in flight.
-    fn cut_off(&self, call: &Call<'_>, tries: &Tries, interruption: Interruption) -> StepError {
-        self.note_deed(call);
-        let is_unknown = call.request.effect == Effect::Once;
-        let what = call.subject.request();
-        let trouble = FailureDraft::interruption(interruption, &what);
-        let is_interruption = interruption.ends_run();
-        let trouble = match is_unknown {
-            true => trouble
-                .caused_by(Cause::Unknown)
-                .note("nobody knows whether it was done")
-                .advice(self.advice_in_doubt(call, self.age(tries))),
-            false => trouble.advice(self.minding_deed(call, Ending::Unknown, "run it again later")),
-        };
-        StepError { is_interruption, ..self.error(trouble) }
-    }
-
     /// ``GET https://… · attempt 3 of 3 after 4.2 s · empty body``
     pub fn request_line(&self, call: &Call<'_>, attempt: &Attempt, tries: &Tries) -> String {
         let after = self.world.clock.elapsed().saturating_sub(tries.started);
@@ -713,16 +421,6 @@ impl Engine<'_> {
         let words = attempt_words(tries.attempt, attempts, after);
         format!("{} {} · {words} · {came_back}", call.request.method, attempt.record.shown_address())
     }
-}
-
-/// Whether a request did not come further than that.
-fn has_failed_as(outcome: &Result<Answer, SendError>, failure: SendFailure) -> bool {
-    matches!(outcome, Err(SendError::Transport(error)) if error.failure == failure)
-}
-
-/// Why `verify` has not answered.
-pub fn could_not_tell(reason: &str) -> String {
-    format!("`verify` could not tell: {reason}")
 }
 
 /// Whether anything is read from the answer's body.

@@ -1,10 +1,11 @@
 //! Whether an answer is what a step wants.
 
+use super::call::{Call, Settled};
 use super::core::Engine;
 use super::error::StepError;
 use super::expect;
 use super::failure::ANSWER_LOST;
-use super::fetch::{Call, Settled, needs_body};
+use super::fetch::needs_body;
 use super::scope::Scopes;
 use crate::document::Effect;
 use crate::event::FailureDraft;

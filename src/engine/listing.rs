@@ -1,8 +1,8 @@
 //! The pages of a request, one after the other.
 
+use super::call::{Call, Settled};
 use super::core::Engine;
 use super::error::StepError;
-use super::fetch::{Call, Settled};
 use super::pages::{Pager, first_position, put_position};
 use super::rows;
 use super::save::SavedFile;

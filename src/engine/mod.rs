@@ -2,6 +2,7 @@
 //!
 //! [`run`] does it all. Imports `session`, `exchange`, `credential`, `plan`, `event` and what lies below.
 
+mod call;
 mod cleanup;
 mod core;
 mod course;
@@ -39,7 +40,9 @@ mod selection;
 mod sessions;
 mod stage;
 mod step;
+mod taken_up;
 mod tally;
+mod unsettled;
 mod verify;
 
 pub use dry_run::{DryAction, DryLine, DryRun, DrySecret, dry_run};
@@ -47,9 +50,10 @@ pub use held::displaced;
 pub use needed::{NeededOutput, outputs_at};
 pub use outlets::{Outlet, outlets};
 pub use ping::Ping;
-pub use replay::{TakenUp, told};
+pub use replay::told;
 pub use run::{RunIdentity, RunOptions, cancelled_before_start, leave_out, refuse, run};
 pub use selection::{Selection, SelectionError};
+pub use taken_up::TakenUp;
 
 #[cfg(test)]
 mod tests;

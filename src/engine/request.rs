@@ -1,9 +1,9 @@
 //! A step that sends a request: rendered once, all its pages fetched, the answer judged, read and kept.
 
+use super::call::{Call, Settled, StandIn};
 use super::core::Engine;
 use super::error::StepError;
 use super::failure::Subject;
-use super::fetch::{Call, Settled, StandIn};
 use super::listing::Pages;
 use super::needed::needed_outputs;
 use super::outputs::{self, OutputProblem, Outputs};

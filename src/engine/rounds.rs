@@ -1,8 +1,8 @@
 //! Asking again until a condition holds.
 
+use super::call::Settled;
 use super::core::Engine;
 use super::error::StepError;
-use super::fetch::Settled;
 use super::limits::{Interruption, TimeLimit};
 use super::listing::Pages;
 use super::request::Prepared;

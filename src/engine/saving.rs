@@ -1,8 +1,8 @@
 //! The file that a step writes, from its beginning to its name.
 
+use super::call::{Call, Settled};
 use super::core::Engine;
 use super::error::StepError;
-use super::fetch::{Call, Settled};
 use super::outlets::unwritable;
 use super::save::{SavedFile, partial_name};
 use super::scope::{Scopes, StepRecord};

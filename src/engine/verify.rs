@@ -1,8 +1,8 @@
 //! Whether a write happened of which nobody knows: the read that its author wrote for that.
 
+use super::call::Call;
 use super::core::Engine;
 use super::error::StepError;
-use super::fetch::Call;
 use super::listing::Pages;
 use super::outputs::{self, Outputs};
 use super::request::Prepared;
