@@ -449,9 +449,10 @@ impl Sessions {
         if login.is_implicit && is_sent {
             self.events().emit(EventKind::SessionOpened { session: self.note_of_open(seat), took });
         }
+        // What replaces a spent credential comes first: a process that ends in between has lost the only good one.
+        let kept = self.keep(visit, &to_keep).await;
         self.keep_closing_values(seat).await;
-        self.keep(visit, &to_keep).await?;
-        Ok(generation)
+        kept.map(|()| generation)
     }
 
     /// Closes a session again that could not be written down: nobody would know of it after a crash. The disk will not be
@@ -565,6 +566,8 @@ impl Sessions {
             self.note_unanswered(seat, &visit);
             return Ok(None);
         };
+        // The token that the refresh has used up is replaced before anything else.
+        let kept = self.keep(&visit, &to_keep).await;
         let generation = seat.next_generation();
         let mut prolonged = Session {
             values,
@@ -580,7 +583,7 @@ impl Sessions {
         self.strike_off(session.unanswered_refresh.as_ref()).await;
         self.events().emit(EventKind::SessionRefreshed { session: self.note_of_open(seat) });
         self.keep_closing_values(seat).await;
-        self.keep(&visit, &to_keep).await?;
+        kept?;
         written.map(|()| Some(generation))
     }
 

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 pub struct FakeStore {
     failure: RefCell<Option<StoreError>>,
     entries: RefCell<BTreeMap<StoreKey, (SecretText, Vec<String>)>>,
+    kept: RefCell<Vec<StoreKey>>,
 }
 
 impl FakeStore {
     /// A store that answers every question with this.
     pub fn failing(failure: StoreError) -> Self {
-        Self { failure: RefCell::new(Some(failure)), entries: RefCell::default() }
+        Self { failure: RefCell::new(Some(failure)), ..Self::default() }
     }
 
     /// From now on the store answers every question with this; `None`: it works again.
@@ -34,6 +35,11 @@ impl FakeStore {
     pub fn entry(&self, key: &StoreKey) -> Option<(String, Vec<String>)> {
         let entries = self.entries.borrow();
         entries.get(key).map(|(secret, origins)| (secret.expose().clone(), origins.clone()))
+    }
+
+    /// Where secrets were kept, in this order.
+    pub fn kept(&self) -> Vec<StoreKey> {
+        self.kept.borrow().clone()
     }
 
     fn fail(&self) -> Result<(), StoreError> {
@@ -73,6 +79,7 @@ impl SecretStore for FakeStore {
     ) -> LocalBoxFuture<'a, Result<(), StoreError>> {
         async move {
             self.fail()?;
+            self.kept.borrow_mut().push(key.clone());
             self.entries.borrow_mut().insert(key.clone(), (secret.clone(), origins.to_owned()));
             Ok(())
         }

@@ -113,6 +113,24 @@ async fn a_session_whose_refresh_token_another_process_has_used_up_signs_in_anew
     assert_eq!(bench.session_events(), ["opened", "refreshed"], "alone it goes on with its own");
 }
 
+/// A process that ends right behind the answer has kept the only token that is still good.
+#[tokio::test]
+async fn the_token_that_replaces_a_spent_one_is_kept_before_anything_else() {
+    let machine = Machine::new();
+    let more = "      refresh: { post: /token, form: { grant_type: refresh_token, refresh_token: \"${{ session.refresh_token }}\" } }
+      logout: { delete: /token }\n      store:";
+    let case = Case::sayable("refresh-token-is-the-credential").replace("      store:", more);
+    let bench = machine.process_of(case).await;
+    for kept in 1..=2 {
+        bench.step().await.unwrap();
+        let keys = machine.store.kept();
+        let is_credential: Vec<_> = keys.iter().map(|place| *place == key()).collect();
+        assert_eq!(is_credential, [true, false].repeat(kept), "{keys:?}");
+        bench.clock.advance(Duration::from_secs(3590));
+    }
+    assert_eq!(bench.session_events(), ["opened", "refreshed"]);
+}
+
 #[tokio::test]
 async fn what_the_store_does_not_give_again_is_not_sent() {
     let machine = Machine::new();
