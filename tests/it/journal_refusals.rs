@@ -1,5 +1,6 @@
 //! Journals that cannot be trusted or written: said, with exit code 8, and nothing is sent that could be done twice.
 
+use crate::support::own_mounts::own_mounts;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ fn run_on_disk(orders: &Orders, room: &Runner, options: &str, before: &str) -> O
          mount -t tmpfs -o mode=700,{options} none . && cd . && {before} cd $room && \"$@\"
          code=$?; cp -r $XDG_STATE_HOME/runner/runs kept 2>/dev/null; exit $code"
     );
-    let starter = ["unshare", "--map-root-user", "--mount", "sh", "-c", &script, "sh"];
+    let starter = [&["unshare"], own_mounts(), &["sh", "-c", &script, "sh"]].concat();
     orders.run(&room.clone().args(["apply", "p.yaml"]).under(starter))
 }
 

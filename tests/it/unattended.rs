@@ -1,5 +1,6 @@
 //! Runs that nobody watches: without an environment, a terminal, a home; and what they say then.
 
+use crate::support::own_mounts::own_mounts;
 use std::ffi::OsString;
 use std::sync::mpsc;
 
@@ -35,7 +36,7 @@ fn server(status: u16) -> ScriptedServer {
 
 /// A shell script in the clean room; `"$@"` is the program with its arguments.
 fn script(server: &ScriptedServer, script: &str, arguments: &[&str]) -> Runner {
-    let room = Runner::of("unshare").args(["--mount", "--map-root-user", "sh", "-c", script, "sh", PROGRAM]);
+    let room = Runner::of("unshare").args(own_mounts()).args(["sh", "-c", script, "sh", PROGRAM]);
     let room = room.args(["apply", "p.yaml"]).args(arguments.iter().map(OsString::from));
     room.file("p.yaml", playbook(server)).file(".env", format!("OWN_KEY={KEY}\n")).plant(KEY)
 }

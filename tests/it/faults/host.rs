@@ -1,5 +1,6 @@
 //! The machine: signals, disks, terminals, keychains.
 
+use crate::support::own_mounts::own_mounts;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -125,8 +126,7 @@ fn with_a_small_disk(api: &Api, rest: &str, report: &str) -> Output {
     let script = "mkdir small && mount -t tmpfs -o size=16k none small || exit 99
         \"$@\"; code=$?; ls small > left; exit $code";
     let program = furnish(Runner::of("unshare"), rest, &api.server.url());
-    let program =
-        program.args(["--map-root-user", "--mount", "sh", "-c", script, "sh", RUNNER, "apply", "p.yaml"]);
+    let program = program.args(own_mounts()).args(["sh", "-c", script, "sh", RUNNER, "apply", "p.yaml"]);
     let address = format!("api={}", api.server.url());
     program.args(["--base-url", &address, "--report", &format!("json={report}")]).run()
 }

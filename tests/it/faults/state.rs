@@ -1,5 +1,6 @@
 //! What outlives a run on disk: killed between two records, kept where there is no room, locked, damaged.
 
+use crate::support::own_mounts::own_mounts;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ fn with_a_small_disk(api: &Api, rest: &str, taken: &str) -> Output {
         exec \"$@\" --state-dir small/state"
     );
     let program = furnish(Runner::of("unshare"), rest, &api.server.url());
-    let program = program.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh", RUNNER]);
+    let program = program.args(own_mounts()).args(["sh", "-c", &script, "sh", RUNNER]);
     program.args(arguments(&api.server.url())).run()
 }
 
@@ -113,7 +114,7 @@ fn read_only_home() {
         exec \"$@\"";
     let start = |api: &Api| {
         let program = furnish(Runner::of("unshare"), READ, &api.server.url());
-        let program = program.args(["--map-root-user", "--mount", "sh", "-c", script, "sh", RUNNER]);
+        let program = program.args(own_mounts()).args(["sh", "-c", script, "sh", RUNNER]);
         program.args(arguments(&api.server.url()))
     };
     let api = Api::start(|_, _| None);

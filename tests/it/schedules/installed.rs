@@ -1,6 +1,7 @@
 //! What is installed: into a crontab and a user manager that are real, in rooms of their own.
 
 use super::text;
+use crate::support::own_mounts::own_mounts;
 use crate::support::runner::{Output, Runner};
 use crate::support::scripted::Reply;
 use crate::support::session_api::{self, LOGIN, LOGOUT};
@@ -48,11 +49,10 @@ fn in_room(prelude: &str, script: &str, flags: &[&str]) -> (Runner, Output) {
 }
 
 fn playbook_in_room(playbook: String, prelude: &str, script: &str, flags: &[&str]) -> (Runner, Output) {
-    let is_root = rustix::process::geteuid().is_root();
     let runner = Runner::of("unshare")
         .file("fleet.yaml", playbook)
         .env("RUNNER", env!("CARGO_BIN_EXE_runner"))
-        .args(if is_root { vec!["-m"] } else { vec!["-rm"] })
+        .args(own_mounts())
         .args(flags.to_vec())
         .args(["sh", "-c", &format!("{prelude}\n{script}")]);
     let output = runner.run();

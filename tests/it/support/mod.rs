@@ -12,6 +12,7 @@ pub mod held;
 pub mod judges;
 pub mod keyring;
 pub mod orders;
+pub mod own_mounts;
 pub mod planted;
 pub mod prism;
 pub mod process;
