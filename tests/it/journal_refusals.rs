@@ -97,7 +97,7 @@ fn run_on_disk(orders: &Orders, room: &Runner, options: &str, before: &str) -> O
          mount -t tmpfs -o mode=700,{options} none . && cd . && {before} cd $room && \"$@\"
          code=$?; cp -r $XDG_STATE_HOME/runner/runs kept 2>/dev/null; exit $code"
     );
-    let starter = [&["unshare"], own_mounts(), &["sh", "-c", &script, "sh"]].concat();
+    let starter = [&["unshare"][..], &own_mounts(), &["sh", "-c", &script, "sh"]].concat();
     orders.run(&room.clone().args(["apply", "p.yaml"]).under(starter))
 }
 

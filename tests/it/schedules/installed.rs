@@ -31,9 +31,14 @@ set -eu
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system
 mkdir -p -m 700 /run/user/0
-umount -R /sys/fs/cgroup
+if mountpoint -q /sys/fs/cgroup; then
+  umount -R /sys/fs/cgroup
+else
+  mount -t tmpfs tmpfs /sys
+  mkdir -p /sys/fs/cgroup
+fi
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-export XDG_RUNTIME_DIR=/run/user/0
+export XDG_RUNTIME_DIR=/run/user/0 SYSTEMD_IGNORE_CHROOT=1
 /lib/systemd/systemd --user >manager.log 2>&1 &
 tries=0
 until systemctl --user show --property=Version >/dev/null 2>&1; do
