@@ -2,14 +2,15 @@
 
 use super::breaker::{Breaker, Health};
 use super::budget::Budget;
+use super::flight::Flight;
+use super::part::whole;
 use super::retry::Ending;
 use super::wire::{Keeping, Wire};
 use super::{Answer, Limiter, Origin, Realm, Rendered};
 use crate::event::{EventKind, Events, Purpose};
-use crate::model::words::{counted, grouped};
-use crate::port::{Departure, Request, Response, SendFailure, TransportError, World};
+use crate::port::{Departure, Request, Response, TransportError, World};
 use http::Method;
-use http::header::{CONTENT_RANGE, LOCATION, RANGE};
+use http::header::{LOCATION, RANGE};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -114,8 +115,6 @@ pub struct Attempt {
     pub wish: Option<Duration>,
     /// How many requests were sent: none, or one and one more for each redirect that was followed.
     pub requests: u32,
-    /// How long it took.
-    pub took: Duration,
     /// How long our own rate kept it waiting, before it and between its redirects.
     pub paced: Duration,
     /// For [`Exchange::report`], once it is decided whether another attempt follows.
@@ -155,16 +154,16 @@ impl Attempt {
 #[must_use = "every attempt is reported"]
 #[derive(Debug)]
 pub struct AttemptRecord {
-    purpose: Purpose,
-    method: Method,
-    shown_address: String,
-    attempt: u32,
-    was_sent: bool,
-    status: Option<u16>,
-    problem: Option<String>,
-    began: Duration,
-    took: Duration,
-    wire: Option<Wire>,
+    pub(super) purpose: Purpose,
+    pub(super) method: Method,
+    pub(super) shown_address: String,
+    pub(super) attempt: u32,
+    pub(super) was_sent: bool,
+    pub(super) status: Option<u16>,
+    pub(super) problem: Option<String>,
+    pub(super) began: Duration,
+    pub(super) took: Duration,
+    pub(super) wire: Option<Wire>,
 }
 
 impl AttemptRecord {
@@ -263,14 +262,13 @@ impl Exchange {
         let outcome = self.follow(turn, rendered, sending, &mut flight).await;
         let requests = flight.redirects + u32::from(was_sent(&outcome));
         let paced = flight.paced;
-        let took = flight.took();
         let record = flight.land(was_sent(&outcome), status_of(&outcome), problem_of(&outcome));
         let is_throttled = outcome.as_ref().is_ok_and(|answer| self.is_throttled(&realm, answer));
         let wish = outcome.as_ref().ok().and_then(|answer| realm.wish(answer, clock.now(), is_throttled));
         if let (Some(wish), Some(origin)) = (wish, origin) {
             realm.pause_until(origin, clock.elapsed().saturating_add(wish));
         }
-        Attempt { outcome, is_throttled, wish, requests, took, paced, record }
+        Attempt { outcome, is_throttled, wish, requests, paced, record }
     }
 
     /// Emits the event of an attempt. `retry_after` is the wait before the next one, if there is one.
@@ -353,91 +351,6 @@ impl Exchange {
     }
 }
 
-/// A request on its way.
-struct Flight<'a> {
-    exchange: &'a Exchange,
-    sending: Sending,
-    method: Method,
-    shown_address: String,
-    wire: Option<Wire>,
-    redirects: u32,
-    paced: Duration,
-    departure: Departure,
-    started: Duration,
-    /// When it was sent, or sent on by a redirect.
-    sent_at: Duration,
-    has_landed: bool,
-}
-
-impl<'a> Flight<'a> {
-    fn begin(exchange: &'a Exchange, rendered: &Rendered, sending: Sending, turn: &Turn) -> Self {
-        let started = exchange.world.clock.elapsed();
-        Self {
-            exchange,
-            sending,
-            method: rendered.method().clone(),
-            shown_address: rendered.shown_address(),
-            wire: None,
-            redirects: 0,
-            paced: turn.paced,
-            departure: turn.departure(),
-            started,
-            sent_at: started,
-            has_landed: false,
-        }
-    }
-
-    /// The record of its end.
-    fn land(mut self, was_sent: bool, status: Option<u16>, problem: Option<String>) -> AttemptRecord {
-        self.has_landed = true;
-        self.record(was_sent, status, problem)
-    }
-
-    /// The record of what was sent last.
-    fn record(&mut self, was_sent: bool, status: Option<u16>, problem: Option<String>) -> AttemptRecord {
-        AttemptRecord {
-            purpose: self.sending.purpose,
-            method: self.method.clone(),
-            shown_address: std::mem::take(&mut self.shown_address),
-            attempt: self.sending.attempt,
-            was_sent,
-            status,
-            problem,
-            began: self.exchange.events.since_start(self.sent_at),
-            took: self.exchange.world.clock.elapsed().saturating_sub(self.sent_at),
-            wire: self.wire.take(),
-        }
-    }
-
-    /// How long it took from the beginning.
-    fn took(&self) -> Duration {
-        self.exchange.world.clock.elapsed().saturating_sub(self.started)
-    }
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        if self.has_landed {
-            return;
-        }
-        let what = match self.sending.purpose {
-            Purpose::Login => Some("login"),
-            Purpose::Refresh => Some("refresh"),
-            Purpose::Step | Purpose::Verify | Purpose::Logout => None,
-        };
-        let was_sent = !self.departure.was_prevented();
-        if let Some(what) = what.filter(|_| was_sent) {
-            self.exchange.events.alert(format!(
-                "the {what} at {} was given up before its answer came: a session may be left open there",
-                self.shown_address
-            ));
-        }
-        let missed = if was_sent { "an answer came" } else { "there was a connection" };
-        let record = self.record(was_sent, None, Some(format!("given up before {missed}")));
-        self.exchange.report(record, None);
-    }
-}
-
 /// Whether a status sends the client elsewhere.
 pub fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
@@ -462,52 +375,6 @@ fn redirect_target(from: &Url, response: &Response) -> Option<Result<Url, SendEr
         true => Ok(target),
         false => Err(fail(format!("redirected to {other}; only redirects within {own} are followed"))),
     })
-}
-
-/// Takes an answer that is not all of what there is for what it is: one whose connection ended in the middle of its body,
-/// or a part that nobody has asked for.
-fn whole(answer: Answer, takes_part: bool) -> Result<Answer, SendError> {
-    let fail = |failure, reason| Err(TransportError { failure, reason }.into());
-    if answer.is_cut() {
-        let received = counted(answer.bytes.len() as u64, "byte");
-        let reason = format!("body cut after {received}, in the middle of its JSON");
-        return fail(SendFailure::BodyCut { status: answer.status }, reason);
-    }
-    if answer.status == 206 && !takes_part {
-        let range = ContentRange::of(&answer);
-        if !range.as_ref().is_some_and(ContentRange::is_all) {
-            let which = range.map_or_else(|| "it does not say which".to_owned(), |range| range.words());
-            return fail(SendFailure::Part, format!("a part came only: {which}"));
-        }
-    }
-    Ok(answer)
-}
-
-/// Which part of a body an answer has (RFC 9110, section 14.4).
-struct ContentRange {
-    first: u64,
-    last: u64,
-    /// `None`: the server does not say how much there is.
-    all: Option<u64>,
-}
-
-impl ContentRange {
-    fn of(answer: &Answer) -> Option<Self> {
-        let (unit, range) = answer.header(CONTENT_RANGE.as_str())?.trim().split_once(' ')?;
-        let (part, all) = range.split_once('/').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
-        let (first, last) = part.split_once('-')?;
-        Some(Self { first: first.parse().ok()?, last: last.parse().ok()?, all: all.parse().ok() })
-    }
-
-    fn is_all(&self) -> bool {
-        self.first == 0 && self.all.is_some() && self.all == self.last.checked_add(1)
-    }
-
-    fn words(&self) -> String {
-        let [first, last] = [self.first, self.last].map(grouped);
-        let all = self.all.map(|all| format!(" of {}", grouped(all))).unwrap_or_default();
-        format!("bytes {first}-{last}{all}")
-    }
 }
 
 fn was_sent(outcome: &Result<Answer, SendError>) -> bool {
